@@ -1,0 +1,98 @@
+// A checkpoint: metadata and named tensors, whatever the container. GGUF files (single or split) and Hugging Face
+// directories are its two readers; what the names mean is the model room's business.
+//
+// Thread rule: everything here is const after Open and may be used from any thread at once; Read keeps no file position.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+namespace scout::io {
+
+// One metadata value. Integers keep their sign class; a reader asks for what it needs and gets any width that fits.
+// Arrays of numbers are widened; arrays of strings hold views into the file's header, which lives with the checkpoint.
+struct MetaArray {
+  enum class Kind { kInt, kUint, kFloat, kBool, kString } kind = Kind::kInt;
+  std::vector<int64_t> ints;               // kInt, kBool
+  std::vector<uint64_t> uints;             // kUint
+  std::vector<double> floats;              // kFloat
+  std::vector<std::string_view> strings;   // kString
+  size_t size() const;
+};
+using MetaValue = std::variant<int64_t, uint64_t, double, bool, std::string, MetaArray>;
+
+// Metadata by key. For a Hugging Face directory the keys are the paths of config.json joined by dots
+// ("text_config.hidden_size", "text_config.rope_scaling.factor"); null values are left out.
+class Metadata {
+ public:
+  virtual ~Metadata() = default;
+  virtual const MetaValue* Find(std::string_view key) const = 0;
+  virtual std::vector<std::string_view> Keys() const = 0;
+
+  // Typed access. Find* return nothing when the key is absent and throw kFormat, naming key, type found and limits, when
+  // the value is not losslessly what is asked for. An integer key accepts any integer width whose value fits; a float key
+  // accepts f32, f64 and integers.
+  std::optional<uint64_t> FindUint(std::string_view key, uint64_t min, uint64_t max) const;
+  std::optional<double> FindFloat(std::string_view key) const;
+  std::optional<bool> FindBool(std::string_view key) const;  // accepts 0 and 1 of any integer type too
+  std::optional<std::string_view> FindString(std::string_view key) const;
+  const MetaArray* FindArray(std::string_view key) const;
+};
+
+struct TensorInfo {
+  std::string name;          // as the file has it
+  DType dtype = DType::kUnknown;
+  std::string dtype_name;    // as the file calls it, for messages about kUnknown
+  Shape shape;               // row-major, the last dimension is the fastest
+  uint32_t file = 0;         // which file of the checkpoint
+  uint64_t offset = 0;       // absolute byte offset in that file
+  uint64_t bytes = 0;
+};
+
+enum class CheckpointFormat { kGguf, kHuggingFace };
+
+class Checkpoint {
+ public:
+  virtual ~Checkpoint() = default;
+
+  virtual CheckpointFormat format() const = 0;
+  virtual const std::string& path() const = 0;  // as given by the caller
+  virtual const Metadata& metadata() const = 0;
+  virtual std::span<const TensorInfo> tensors() const = 0;  // in file order
+  virtual const TensorInfo* FindTensor(std::string_view name) const = 0;
+  virtual uint64_t file_bytes() const = 0;  // of all files together
+
+  // Reads `out.size()` bytes of a tensor from `offset` within it. Throws kIo or kTruncated with the file's name and offset.
+  virtual void Read(const TensorInfo& tensor, uint64_t offset, std::span<std::byte> out) const = 0;
+
+  // The tensor's bytes in a mapping of the file, or null when the checkpoint was opened for reading (the default). A mapped
+  // file that shrinks while it is used ends the process: that is why mapping is an option of the caller's.
+  virtual const std::byte* Mapped(const TensorInfo& tensor) const = 0;
+
+  // Tells the operating system that the tensor's pages will not be read again soon.
+  virtual void DropPages(const TensorInfo& tensor) const = 0;
+
+  // The bytes of a small file beside the weights ("tokenizer.json", "tokenizer.model"), at most `limit` bytes; nothing when
+  // there is none. `name` is a plain file name.
+  virtual std::optional<std::string> ReadSideFile(std::string_view name, uint64_t limit) const = 0;
+};
+
+struct OpenOptions {
+  bool map = false;  // map the files instead of reading them
+};
+
+// Opens a GGUF file (any shard of a split one), or a directory with config.json and safetensors files, and validates every
+// header. No tensor data is read. Throws Error with a one-line message for everything that is wrong.
+std::shared_ptr<const Checkpoint> OpenCheckpoint(const std::string& path, const OpenOptions& options);
+
+}  // namespace scout::io
