@@ -1,0 +1,97 @@
+// The backend contract: a device that packs weights, holds activations and pages, and runs the coarse operations of ops.h.
+//
+// Loading calls throw Error. Operations are noexcept: a backend keeps the first error of a step and EndStep returns it; after
+// an error the step's further operations may do nothing. Inside a step there is no allocation after warm-up.
+// Thread rule: one step at a time per backend instance, from one thread at a time; loading calls may come from any thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/ops.h"
+#include "backend/step_plan.h"
+#include "base/error.h"
+
+namespace scout {
+
+// Whether a request's bytes may depend on what shares its batch. kInvariant is the promise of the library's default.
+enum class Numerics {
+  kInvariant,
+  kFast,
+  kFloat32,  // `ref` only: activations are never quantised; the oracle for golden logits
+};
+
+struct BackendOptions {
+  int threads = 0;  // 0 = as many as the process may use
+  Numerics numerics = Numerics::kInvariant;
+  std::string isa;  // tests: the highest instruction set to use ("generic", "avx2", "avx512"); empty = the best
+};
+
+enum class MemoryKind { kWeights, kKv, kWorkspace, kStaging };
+
+enum class StepMode { kRun, kReplayed };
+
+struct DeviceInfo {
+  std::string name;         // "cpu", "ref"
+  std::string description;  // "AMD EPYC, AVX-512, 2 threads"
+  uint64_t memory_total_bytes = 0;
+  uint64_t memory_free_bytes = 0;  // what is left for us, cgroup limits included
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual DeviceInfo Info() const = 0;
+  virtual bool Supports(DType format, WeightRole role) const = 0;
+
+  // Reads the parts and packs them. May be called from several threads at once. Throws kUnsupported naming the tensor and the
+  // format where Supports says no.
+  virtual std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) = 0;
+
+  virtual std::unique_ptr<Buffer> Alloc(MemoryKind kind, size_t bytes) = 0;
+  virtual void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) = 0;
+  virtual void Download(const Buffer& from, size_t offset, std::span<std::byte> to) = 0;
+
+  virtual std::unique_ptr<KvPages> AllocPages(const PageGroupSpec& spec) = 0;
+  // A page in the one canonical layout: [layer][K then V][slot][kv head][d], in the pages' own formats.
+  virtual size_t PageBytes(const KvPages& pages) const = 0;
+  virtual void ReadPage(const KvPages& pages, int64_t page, std::span<std::byte> out) = 0;
+  virtual void WritePage(KvPages& pages, int64_t page, std::span<const std::byte> in) = 0;
+  virtual void CopyPage(KvPages& pages, int64_t from, int64_t to) = 0;
+
+  // The plan must stay alive and unchanged until EndStep.
+  virtual StepMode BeginStep(const StepPlan& plan) noexcept = 0;
+  virtual void Embed(const EmbedOp& op) noexcept = 0;
+  virtual void RmsNorm(const RmsNormOp& op) noexcept = 0;
+  virtual void Linear(const LinearOp& op) noexcept = 0;
+  virtual void RopeNormStore(const RopeNormStoreOp& op) noexcept = 0;
+  virtual void Attention(const AttentionOp& op) noexcept = 0;
+  virtual void MergeAttention(const MergeAttentionOp& op) noexcept = 0;
+  virtual void Route(const RouteOp& op) noexcept = 0;
+  virtual void Experts(const ExpertsOp& op) noexcept = 0;
+  virtual void GatherRows(const GatherRowsOp& op) noexcept = 0;
+  // results[i] belongs to op.rows[i]; their vectors are reused.
+  virtual void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept = 0;
+  // The first error since BeginStep, or nothing.
+  virtual std::optional<Error> EndStep() noexcept = 0;
+};
+
+// A kind of backend, linked in or found as a plug-in. Factories are plain data; nothing runs before it is asked.
+struct BackendFactory {
+  const char* name;  // as in the `device` option
+  const char* summary;
+  std::unique_ptr<Backend> (*make)(const BackendOptions& options);
+};
+
+// The built-in factories, in order of preference last to first ("ref" is never chosen by default).
+std::span<const BackendFactory* const> BuiltinBackends();
+
+// Makes the backend called `device` ("" = the default, the best that is there). Throws kArgument listing the names that exist.
+std::unique_ptr<Backend> MakeBackend(const std::string& device, const BackendOptions& options);
+
+}  // namespace scout
