@@ -3,6 +3,8 @@
 // Loading calls throw Error. Operations are noexcept: a backend keeps the first error of a step and EndStep returns it; after
 // an error the step's further operations may do nothing. Inside a step there is no allocation after warm-up.
 // Thread rule: one step at a time per backend instance, from one thread at a time; loading calls may come from any thread.
+// Several instances made by one factory with equal options may run steps at the same time, and a Weight prepared by one of them
+// serves all of them: every engine has an instance of its own, the weights are the model's.
 #pragma once
 
 #include <cstddef>

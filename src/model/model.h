@@ -1,0 +1,58 @@
+// A loaded Llama 4 text model: configuration and prepared weights, shared by any number of runners.
+//
+// Thread rule: everything is const after Load; any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+#include "io/checkpoint.h"
+#include "model/config.h"
+#include "model/runner.h"
+
+namespace scout::model {
+
+struct LoadOptions {
+  std::string device;  // "" = the default
+  BackendOptions backend;
+  bool check_weights = true;  // refuse NaN and infinite scales and norms (costs a pass over what is read)
+  uint64_t memory_limit_bytes = 0;  // 0 = what the machine and its cgroup have left
+};
+
+// Shared with whoever watches or cancels a load.
+struct LoadProgress {
+  std::atomic<uint64_t> bytes_done{0};
+  std::atomic<uint64_t> bytes_total{0};
+  std::atomic<bool> cancel{false};  // Load throws kCancelled soon after it is set
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  // Checks every tensor's presence, shape and format, compares the memory needed with what is left (a refusal names both), then
+  // reads and prepares the weights.
+  static std::shared_ptr<const Model> Load(std::shared_ptr<const io::Checkpoint> checkpoint, const LoadOptions& options,
+                                           LoadProgress& progress);
+
+  virtual const Config& config() const = 0;
+  virtual const io::Checkpoint& checkpoint() const = 0;
+  virtual DeviceInfo device() const = 0;
+  virtual uint64_t weight_bytes() const = 0;    // resident, packed
+  virtual uint64_t parameters() const = 0;      // of the text model
+  // Names every K, V decides on: weights, configuration. Part of a cached prefix's key.
+  virtual uint64_t fingerprint() const = 0;
+
+  // Bytes that one position of context costs in a group (all its layers, K and V), page padding aside.
+  virtual uint64_t BytesPerPosition(int group, DType k_format, DType v_format) const = 0;
+  // Bytes of workspace that a runner with these options needs.
+  virtual uint64_t WorkspaceBytes(const RunnerOptions& options) const = 0;
+
+  // Throws kNoMemory naming need and what is left.
+  virtual std::unique_ptr<Runner> NewRunner(const RunnerOptions& options) const = 0;
+};
+
+}  // namespace scout::model
