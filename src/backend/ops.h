@@ -208,6 +208,7 @@ struct SampleRow {
   int32_t row = 0;          // of `logits`
   int32_t top = 0;          // how many of the model's own best ids are wanted
   int32_t candidates = 0;   // how many best ids after edits are wanted
+  int32_t target = -1;      // an id whose own logit is wanted (scoring), -1 = none
   float temperature = 1;    // > 0, for `edited_lse`
   std::span<const LogitEdit> edits;      // ids ascending, no duplicates
   std::span<const uint64_t> allowed;     // bit per id, empty = all allowed
@@ -222,6 +223,7 @@ struct SampleResult {
   bool finite = true;  // false: a NaN or +infinity among the logits; nothing else is then meaningful
   float lse = 0;         // log-sum-exp of the model's own logits
   float edited_lse = 0;  // log-sum-exp of edited logits / temperature over the allowed ids
+  float target_logit = 0;  // the model's own logit of SampleRow::target
   // Best first, ties to the lower id.
   std::vector<int32_t> top_id;
   std::vector<float> top_logit;        // the model's own
