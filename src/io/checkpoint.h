@@ -19,8 +19,10 @@
 
 namespace scout::io {
 
-// One metadata value. Integers keep their sign class; a reader asks for what it needs and gets any width that fits.
-// Arrays of numbers are widened; arrays of strings hold views into the file's header, which lives with the checkpoint.
+// One metadata value. Integers keep their sign class (int64_t holds what the file calls signed, uint64_t the rest); a reader
+// asks for what it needs and gets any width that fits. Arrays of numbers are widened. Strings, alone and in arrays, are views
+// of memory that lives with the checkpoint. An array sits behind a pointer so that the 65,536 small values a header may hold
+// stay small.
 struct MetaArray {
   enum class Kind { kInt, kUint, kFloat, kBool, kString } kind = Kind::kInt;
   std::vector<int64_t> ints;               // kInt, kBool
@@ -29,15 +31,17 @@ struct MetaArray {
   std::vector<std::string_view> strings;   // kString
   size_t size() const;
 };
-using MetaValue = std::variant<int64_t, uint64_t, double, bool, std::string, MetaArray>;
+using MetaValue = std::variant<int64_t, uint64_t, double, bool, std::string_view, std::unique_ptr<const MetaArray>>;
 
 // Metadata by key. For a Hugging Face directory the keys are the paths of config.json joined by dots
-// ("text_config.hidden_size", "text_config.rope_scaling.factor"); null values are left out.
+// ("text_config.hidden_size", "text_config.rope_scaling.factor"), with a list's index where a list holds objects or lists;
+// null is not a value, but IsNull tells it from a key that is not there.
 class Metadata {
  public:
   virtual ~Metadata() = default;
   virtual const MetaValue* Find(std::string_view key) const = 0;
-  virtual std::vector<std::string_view> Keys() const = 0;
+  virtual std::vector<std::string_view> Keys() const = 0;  // in file order
+  virtual bool IsNull(std::string_view /*key*/) const { return false; }
 
   // Typed access. Find* return nothing when the key is absent and throw kFormat, naming key, type found and limits, when
   // the value is not losslessly what is asked for. An integer key accepts any integer width whose value fits; a float key
@@ -52,7 +56,7 @@ class Metadata {
 struct TensorInfo {
   std::string name;          // as the file has it
   DType dtype = DType::kUnknown;
-  std::string dtype_name;    // as the file calls it, for messages about kUnknown
+  std::string_view dtype_name;  // as the file's format calls it ("Q4_K", "IQ4_XS", "F8_E4M3"); static text
   Shape shape;               // row-major, the last dimension is the fastest
   uint32_t file = 0;         // which file of the checkpoint
   uint64_t offset = 0;       // absolute byte offset in that file
