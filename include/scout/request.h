@@ -1,0 +1,110 @@
+/** @file request.h  What a request asks for and what comes back. */
+#ifndef SCOUT_REQUEST_H
+#define SCOUT_REQUEST_H
+
+#include "status.h"
+
+SCOUT_BEGIN_DECLS
+
+typedef struct scout_request_options {
+  uint32_t struct_size;
+  float temperature;        /**< 0 = always the most likely token (the default) */
+  int32_t top_k;            /**< sample among the k most likely; 0 = all */
+  float top_p;              /**< leave out tokens whose more likely ones already hold this mass; 1 = off; in (0, 1] */
+  float min_p;              /**< leave out tokens less likely than this times the most likely; 0 = off; in [0, 1] */
+  float repetition_penalty; /**< over prompt and answer; 1 = off; > 0 */
+  float frequency_penalty;  /**< subtracted from a logit for each time the token is in the answer; 0 = off */
+  float presence_penalty;   /**< subtracted from a logit when the token is in the answer; 0 = off */
+  uint64_t seed;            /**< same seed, same request: same answer, whatever else runs */
+  int64_t max_tokens;       /**< 0 = as many as the context holds */
+  uint64_t tag;             /**< repeated in each event */
+  const int32_t *bias_ids;  /**< [bias_count] added to the logits of these ids; copied by the call */
+  const float *bias_values; /**< [bias_count]; -INFINITY forbids */
+  uint64_t bias_count;
+  const char *const *stop;     /**< [stop_count] the answer ends before the first of these texts; copied by the call */
+  const uint64_t *stop_sizes;  /**< [stop_count] bytes; NULL = NUL-terminated */
+  uint64_t stop_count;
+  const int32_t *stop_tokens; /**< [stop_token_count] beside the model's own; copied by the call */
+  uint64_t stop_token_count;
+  int32_t logprobs;        /**< 1: log-probabilities of the generated tokens */
+  int32_t top_logprobs;    /**< 0 .. 20: the most likely tokens of each position, with theirs */
+  int32_t ignore_end;      /**< 1: go on past the model's own stop tokens */
+  int32_t include_special; /**< 1: control tokens are written into the text */
+  int32_t raw;             /**< 1: scout_generate's prompt is continued as it stands instead of answered as a chat's question */
+  int32_t reserved;
+} scout_request_options;
+
+/** Fills in the defaults: greedy, until the model ends or the context is full.
+ * @threads any
+ * @since 0.1 */
+SCOUT_API scout_status scout_request_options_init(scout_request_options *options, size_t struct_size);
+
+/** Why an answer ended. */
+enum {
+  SCOUT_STOP_NONE = 0,      /**< it did not: more events follow */
+  SCOUT_STOP_END = 1,       /**< the model ended its turn */
+  SCOUT_STOP_STRING = 2,    /**< a stop string */
+  SCOUT_STOP_LENGTH = 3,    /**< max_tokens, the context or the room for keys and values: message says which */
+  SCOUT_STOP_CANCELLED = 4, /**< scout_request_cancel, or its engine was freed */
+  SCOUT_STOP_ERROR = 5      /**< status and message say what */
+};
+
+/** A piece of an answer: whole UTF-8 characters, with what they came from. Everything in it is the library's and lives until the
+ * next call of the same _next function on the same request or engine, or until that is freed. */
+typedef struct scout_event {
+  uint32_t struct_size; /**< how much of the struct this library fills */
+  int32_t stop;         /**< SCOUT_STOP_*; not NONE: the last event */
+  uint64_t tag;         /**< scout_request_options.tag */
+  const char *text;     /**< never NULL */
+  uint64_t text_size;   /**< bytes */
+  const int32_t *ids;   /**< [id_count] tokens the text came from */
+  uint64_t id_count;
+  const float *logprobs;      /**< [id_count] natural logarithm, of the model's own distribution; NULL unless asked for */
+  const int32_t *top_ids;     /**< [id_count][top_count] best first; NULL unless asked for */
+  const float *top_logprobs;  /**< [id_count][top_count] */
+  uint64_t top_count;
+  const char *message; /**< never NULL; in the last event what there is to say about its end */
+  int32_t status;      /**< SCOUT_ERR_* where stop is ERROR or CANCELLED, else 0 */
+  int32_t reserved;
+  /* in the last event: */
+  int64_t prompt_tokens;
+  int64_t cached_tokens; /**< of the prompt, whose keys and values were found ready */
+  int64_t generated_tokens;
+  double queue_ms, prefill_ms, decode_ms;
+} scout_event;
+
+/** Answers a text: as a chat's only user message where the model has a chat format, else (or with options->raw) by going on from
+ * it. The model's default engine, made on first use, runs it.
+ * @param text  NUL-terminated UTF-8
+ * @param[out] request  to be freed with scout_request_free
+ * @return SCOUT_OK; SCOUT_AGAIN when too many requests wait; _ARGUMENT, _LIMIT for a prompt that can never fit, _STATE, _NO_MEMORY
+ * @threads any
+ * @since 0.1 */
+SCOUT_API scout_status scout_generate(scout_model *model, const char *text, const scout_request_options *options, scout_request **request);
+
+/** Takes the next event of a request.
+ * @param timeout_ms  0 never waits, SCOUT_WAIT waits for ever; with a stepped engine no call waits
+ * @param[out] event  borrowed until the next call on this request; NULL unless SCOUT_OK
+ * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (after fork)
+ * @threads one at a time for a request
+ * @since 0.1 */
+SCOUT_API scout_status scout_request_next(scout_request *request, int64_t timeout_ms, const scout_event **event);
+
+/** Ends a request: its last event says CANCELLED. Harmless after the end.
+ * @threads any
+ * @since 0.1 */
+SCOUT_API scout_status scout_request_cancel(scout_request *request);
+
+/** The ids generated so far, as far as their events were taken. Same rule for the buffer as scout_encode.
+ * @threads one at a time for a request
+ * @since 0.1 */
+SCOUT_API scout_status scout_request_ids(const scout_request *request, int32_t *ids, size_t capacity, size_t *needed);
+
+/** Cancels a request that still runs, and frees it.
+ * @threads one, after everyone else's last call
+ * @since 0.1 */
+SCOUT_API void scout_request_free(scout_request *request);
+
+SCOUT_END_DECLS
+
+#endif /* SCOUT_REQUEST_H */

@@ -1,0 +1,55 @@
+/** @file types.h  Handles and the conventions that every libscout header follows.
+ *
+ * - A function's name is scout_<object>_<verb>; the object comes first, then inputs, then options, outputs last.
+ * - Every call that can fail returns a scout_status: 0 ok, negative failure, positive information.
+ * - Options may be NULL: the defaults. An options struct begins with struct_size; its _init function fills in size and defaults,
+ *   so that an old program and a new library agree. Structs only ever grow at their end.
+ * - Text is bytes and a size. Where a size is taken, SCOUT_NUL says "up to the terminating NUL". Text given back is valid UTF-8
+ *   and is also followed by a NUL that its size does not count.
+ * - What you make you free, with the _free of its object; _free(NULL) does nothing; any order is legal. Everything else is
+ *   borrowed, for as long as its function says.
+ * - A call that fills a buffer takes its capacity and always writes the size that is needed. When the capacity is too small
+ *   it returns SCOUT_ERR_LIMIT and writes nothing else; capacity 0 with a NULL buffer asks for the size and returns SCOUT_OK.
+ * - Nothing here aborts, exits, throws, installs a signal handler or writes to stdout or stderr.
+ */
+#ifndef SCOUT_TYPES_H
+#define SCOUT_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#if defined(SCOUT_BUILDING)
+#define SCOUT_API __declspec(dllexport)
+#else
+#define SCOUT_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define SCOUT_API __attribute__((visibility("default")))
+#else
+#define SCOUT_API
+#endif
+
+#ifdef __cplusplus
+#define SCOUT_BEGIN_DECLS extern "C" {
+#define SCOUT_END_DECLS }
+#else
+#define SCOUT_BEGIN_DECLS
+#define SCOUT_END_DECLS
+#endif
+
+/** As a text's size: the text ends at its NUL. */
+#define SCOUT_NUL ((size_t)-1)
+/** As a time-out in milliseconds: wait until there is something. */
+#define SCOUT_WAIT ((int64_t)-1)
+
+typedef int32_t scout_status;
+
+typedef struct scout_model scout_model;
+typedef struct scout_operation scout_operation;
+typedef struct scout_engine scout_engine;
+typedef struct scout_request scout_request;
+typedef struct scout_chat scout_chat;
+typedef struct scout_scores scout_scores;
+
+#endif /* SCOUT_TYPES_H */
