@@ -1,0 +1,31 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "common.h"
+
+namespace cli {
+
+void AddDevices(CLI::App& app) {
+  auto* command = app.add_subcommand("devices", "list what a model can run on");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "as JSON");
+  command->callback([json] {
+    auto list = nlohmann::ordered_json::array();
+    for (size_t i = 0; i < scout_device_count(); ++i) {
+      scout_device_info info = {};
+      info.struct_size = sizeof info;
+      Check(scout_device_get(i, &info));
+      list.push_back({{"name", info.name},
+                      {"description", info.description},
+                      {"memory_total_bytes", info.memory_total_bytes},
+                      {"memory_free_bytes", info.memory_free_bytes}});
+      if (!*json)
+        std::printf("%-6s %s, %s of %s free%s\n", info.name, info.description, Bytes(info.memory_free_bytes).c_str(),
+                    Bytes(info.memory_total_bytes).c_str(), i == 0 ? " (default)" : "");
+    }
+    if (*json) std::printf("%s\n", list.dump(2).c_str());
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,75 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "common.h"
+
+namespace cli {
+namespace {
+
+struct TokenizeOptions {
+  ModelOptions model;
+  std::string text;
+  std::string file;
+  bool special = false;
+  bool bos = false;
+  bool count = false;
+  bool json = false;
+};
+
+// A token's bytes for a terminal: control characters and bytes that are no characters of their own as \xNN.
+std::string Shown(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte >= 0x7f || byte == '\\') {
+      char text[8];
+      std::snprintf(text, sizeof text, "\\x%02x", byte);
+      out += text;
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+void Tokenize(const TokenizeOptions& options) {
+  if (options.text.empty() == options.file.empty()) throw Failure("give either TEXT or --file", kUsage);
+  const std::string text = options.file.empty() ? options.text : ReadFile(options.file);
+  const Model model = Load(options.model);
+  const uint32_t flags = (options.special ? uint32_t{SCOUT_ENCODE_SPECIAL} : 0u) | (options.bos ? uint32_t{SCOUT_ENCODE_BOS} : 0u);
+  if (options.count) {
+    size_t count = 0;
+    Check(scout_count_tokens(model.get(), text.data(), text.size(), flags, &count));
+    std::printf("%zu\n", count);
+    return;
+  }
+  const std::vector<int32_t> ids = Encode(model.get(), text, flags);
+  if (options.json) {
+    std::printf("%s\n", nlohmann::json(ids).dump().c_str());
+    return;
+  }
+  for (const int32_t id : ids) {
+    const char* bytes = nullptr;
+    size_t size = 0;
+    Check(scout_token_bytes(model.get(), id, &bytes, &size, nullptr));
+    std::printf("%7d  %s\n", id, Shown({bytes, size}).c_str());
+  }
+}
+
+}  // namespace
+
+void AddTokenize(CLI::App& app) {
+  auto* command = app.add_subcommand("tokenize", "show the token ids of a text");
+  auto options = std::make_shared<TokenizeOptions>();
+  AddModelOptions(*command, options->model);
+  command->add_option("TEXT", options->text, "the text");
+  command->add_option("--file", options->file, "read the text from a file, - for stdin");
+  command->add_flag("--special", options->special, "spellings of control tokens become control tokens");
+  command->add_flag("--bos", options->bos, "begin with the begin-of-text token");
+  command->add_flag("--count", options->count, "print the number of tokens only");
+  command->add_flag("--json", options->json, "print the ids as a JSON array");
+  command->callback([options] { Tokenize(*options); });
+}
+
+}  // namespace cli
