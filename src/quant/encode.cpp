@@ -1,0 +1,174 @@
+// Encoders. They serve tests, converters and benchmarks: round to nearest with a small search for the scales, not an
+// importance-weighted quantiser. Inputs are finite.
+#include <algorithm>
+#include <cmath>
+
+#include "quant/q4_0.h"
+#include "quant/q4_k.h"
+#include "quant/q6_k.h"
+#include "quant/q8_0.h"
+#include "quant/rounding.h"
+
+namespace scout::quant {
+namespace {
+
+// Scales below this are zero in binary16 by far, and their inverse would overflow.
+constexpr float kTiny = 1e-30f;
+
+float MaxMagnitude(const float* x, int n) {
+  float max = 0;
+  for (int i = 0; i < n; ++i) max = std::max(max, std::fabs(x[i]));
+  return max;
+}
+
+// A scale and minimum (both >= 0) so that x ~ scale * code - minimum with codes 0..max_code.
+struct ScaleMin {
+  float scale = 0, minimum = 0;
+};
+
+// Starts from the range of x and tries grids a little finer and coarser; each is refitted by least squares (x against its
+// codes), and the one with the smallest squared error wins.
+ScaleMin FitScaleMin(const float* x, int n, int max_code) {
+  float low = std::min(0.0f, *std::min_element(x, x + n));
+  const float high = *std::max_element(x, x + n);
+  if (!(high - low > kTiny)) return {0, -low};
+  ScaleMin best;
+  float best_error = INFINITY;
+  for (int step = -4; step <= 8; ++step) {
+    const float inverse = (static_cast<float>(max_code) + 0.1f * static_cast<float>(step)) / (high - low);
+    float sum_q = 0, sum_qq = 0, sum_x = 0, sum_xq = 0;
+    for (int i = 0; i < n; ++i) {
+      const auto q = static_cast<float>(std::clamp(RoundToEven((x[i] - low) * inverse), 0, max_code));
+      sum_q += q;
+      sum_qq += q * q;
+      sum_x += x[i];
+      sum_xq += x[i] * q;
+    }
+    const auto count = static_cast<float>(n);
+    const float determinant = count * sum_qq - sum_q * sum_q;
+    if (!(determinant > 0)) continue;
+    float scale = (count * sum_xq - sum_x * sum_q) / determinant;
+    float minimum = -(sum_qq * sum_x - sum_q * sum_xq) / determinant;
+    if (minimum < 0) {  // the format stores minima >= 0
+      minimum = 0;
+      scale = sum_xq / sum_qq;
+    }
+    if (!(scale > 0)) continue;
+    float error = 0;
+    for (int i = 0; i < n; ++i) {
+      const int q = std::clamp(RoundToEven((x[i] + minimum) / scale), 0, max_code);
+      const float difference = scale * static_cast<float>(q) - minimum - x[i];
+      error += difference * difference;
+    }
+    if (error < best_error) {
+      best_error = error;
+      best = {scale, minimum};
+    }
+  }
+  return best;
+}
+
+// A signed scale so that x ~ scale * code with codes -32..31.
+float FitSigned(const float* x, int n) {
+  float extreme = 0;  // the value of largest magnitude, with its sign
+  for (int i = 0; i < n; ++i)
+    if (std::fabs(x[i]) > std::fabs(extreme)) extreme = x[i];
+  if (!(std::fabs(extreme) > kTiny)) return 0;
+  float best = 0, best_error = INFINITY;
+  for (int step = -8; step <= 8; ++step) {
+    const float inverse = -(32.0f + 0.1f * static_cast<float>(step)) / extreme;
+    float sum_qq = 0, sum_xq = 0;
+    for (int i = 0; i < n; ++i) {
+      const auto q = static_cast<float>(std::clamp(RoundToEven(x[i] * inverse), -32, 31));
+      sum_qq += q * q;
+      sum_xq += x[i] * q;
+    }
+    if (!(sum_qq > 0)) continue;
+    const float scale = sum_xq / sum_qq;
+    float error = 0;
+    for (int i = 0; i < n; ++i) {
+      const float difference = scale * static_cast<float>(std::clamp(RoundToEven(x[i] / scale), -32, 31)) - x[i];
+      error += difference * difference;
+    }
+    if (error < best_error) {
+      best_error = error;
+      best = scale;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+void Encode(const float* values, BlockQ8_0& block) {
+  const float d = MaxMagnitude(values, 32) / 127.0f;
+  const float inverse = d > kTiny ? 1.0f / d : 0.0f;
+  block.d = F32ToF16(d);
+  for (int j = 0; j < 32; ++j) block.qs[j] = static_cast<int8_t>(std::clamp(RoundAway(values[j] * inverse), -127, 127));
+}
+
+void Encode(const float* values, BlockQ4_0& block) {
+  float extreme = 0;
+  for (int j = 0; j < 32; ++j)
+    if (std::fabs(values[j]) > std::fabs(extreme)) extreme = values[j];
+  const float d = extreme / -8.0f;
+  const double inverse = std::fabs(d) > kTiny ? static_cast<double>(1.0f / d) : 0.0;
+  block.d = F32ToF16(d);
+  const auto code = [&](float x) {
+    return static_cast<uint8_t>(std::clamp(static_cast<int>(static_cast<double>(x) * inverse + 8.5), 0, 15));
+  };
+  for (int j = 0; j < 16; ++j) block.qs[j] = static_cast<uint8_t>(code(values[j]) | code(values[16 + j]) << 4);
+}
+
+void Encode(const float* values, BlockQ4_K& block) {
+  ScaleMin fits[8];
+  float max_scale = 0, max_minimum = 0;
+  for (int k = 0; k < 8; ++k) {
+    fits[k] = FitScaleMin(values + 32 * k, 32, 15);
+    max_scale = std::max(max_scale, fits[k].scale);
+    max_minimum = std::max(max_minimum, fits[k].minimum);
+  }
+  block = {};
+  block.d = F32ToF16(max_scale / 63.0f);
+  block.dmin = F32ToF16(max_minimum / 63.0f);
+  const float d = F16ToF32(block.d), dmin = F16ToF32(block.dmin);
+  for (int k = 0; k < 8; ++k) {
+    const int scale = d > 0 ? std::clamp(RoundToEven(fits[k].scale / d), 0, 63) : 0;
+    const int minimum = dmin > 0 ? std::clamp(RoundToEven(fits[k].minimum / dmin), 0, 63) : 0;
+    PackScaleAndMin(block.scales, k, scale, minimum);
+    const float s = d * static_cast<float>(scale), m = dmin * static_cast<float>(minimum);
+    if (!(s > 0)) continue;  // codes stay 0
+    for (int l = 0; l < 32; ++l) {
+      const int code = std::clamp(RoundToEven((values[32 * k + l] + m) / s), 0, 15);
+      uint8_t& byte = block.qs[32 * (k >> 1) + l];
+      byte = static_cast<uint8_t>(byte | code << 4 * (k & 1));
+    }
+  }
+}
+
+void Encode(const float* values, BlockQ6_K& block) {
+  float fits[16];
+  float extreme = 0;
+  for (int k = 0; k < 16; ++k) {
+    fits[k] = FitSigned(values + 16 * k, 16);
+    if (std::fabs(fits[k]) > std::fabs(extreme)) extreme = fits[k];
+  }
+  block = {};
+  block.d = F32ToF16(extreme / -128.0f);
+  const float d = F16ToF32(block.d);
+  for (int k = 0; k < 16; ++k) {
+    const int scale = d != 0 ? std::clamp(RoundToEven(fits[k] / d), -128, 127) : 0;
+    block.scales[k] = static_cast<int8_t>(scale);
+    const float s = d * static_cast<float>(scale);
+    const int half = k >> 3, quarter = k >> 1 & 3, first = 16 * (k & 1);
+    for (int l = 0; l < 16; ++l) {
+      const int code = s != 0 ? std::clamp(RoundToEven(values[16 * k + l] / s), -32, 31) + 32 : 32;
+      uint8_t& low = block.ql[64 * half + 32 * (quarter & 1) + first + l];
+      uint8_t& high = block.qh[32 * half + first + l];
+      low = static_cast<uint8_t>(low | (code & 15) << 4 * (quarter >> 1));
+      high = static_cast<uint8_t>(high | (code >> 4) << 2 * quarter);
+    }
+  }
+}
+
+}  // namespace scout::quant
