@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "backend/backend.h"
@@ -45,6 +46,8 @@ class Model {
   virtual uint64_t parameters() const = 0;      // of the text model
   // Names every K, V decides on: weights, configuration. Part of a cached prefix's key.
   virtual uint64_t fingerprint() const = 0;
+  // Tensors of the file that the text model does not need: the vision tower and its projector, and what nobody knows.
+  virtual std::span<const std::string> skipped_tensors() const { return {}; }
 
   // Bytes that one position of context costs in a group (all its layers, K and V), page padding aside.
   virtual uint64_t BytesPerPosition(int group, DType k_format, DType v_format) const = 0;

@@ -1,0 +1,144 @@
+// Model::Load: configuration, tensor plan, memory check, parallel preparation.
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/memory_info.h"
+#include "model/fingerprint.h"
+#include "model/llama4.h"
+#include "model/memory_plan.h"
+#include "model/model.h"
+#include "model/names.h"
+#include "model/weights.h"
+
+namespace scout::model {
+namespace {
+
+// What may still be taken on the device, and in whose name a refusal speaks.
+struct MemoryLeft {
+  uint64_t bytes;
+  std::string source;
+};
+
+MemoryLeft AskMemoryLeft(const Backend& backend, uint64_t limit_by_option) {
+  if (limit_by_option > 0) return {limit_by_option, "the limit given by the caller"};
+  const DeviceInfo info = backend.Info();
+  if (info.name != "cpu" && info.name != "ref" && info.memory_free_bytes > 0) return {info.memory_free_bytes, info.name};
+  const MemoryInfo host = ReadMemoryInfo();
+  if (host.total_bytes == 0) return {UINT64_MAX, "an unknown amount of memory"};
+  return {host.left_bytes, host.limited_by};
+}
+
+// The least that makes the model answer at all: pages for one attention chunk or 512 positions, whichever is less, and a small
+// workspace. What an engine asks for beyond it is checked when the engine is made.
+RunnerOptions SmallestRunner(const Config& config) {
+  RunnerOptions options;
+  options.max_rows = 64;
+  options.max_logit_rows = 1;
+  const int64_t positions = std::min<int64_t>(512, config.context);
+  for (int g = 0; g < kPageGroups; ++g)
+    if (LayersInGroup(config, g) > 0)
+      options.page_count[static_cast<size_t>(g)] = (positions + options.page_size - 1) / options.page_size;
+  return options;
+}
+
+class LoadedModel final : public Model, public std::enable_shared_from_this<LoadedModel> {
+ public:
+  LoadedModel(std::shared_ptr<const io::Checkpoint> checkpoint, const LoadOptions& options)
+      : checkpoint_(std::move(checkpoint)), options_(options), backend_(MakeBackend(options.device, options.backend)) {}
+
+  void Prepare(LoadProgress& progress) {
+    config_ = ReadConfig(*checkpoint_);
+    const Names names(*checkpoint_);
+    const auto monitor = std::make_shared<LoadMonitor>();
+    monitor->check = options_.check_weights;
+    WeightPlan plan = PlanWeights(checkpoint_, config_, names, *backend_, monitor, weights_);
+    const RunnerOptions smallest = SmallestRunner(config_);
+    const uint64_t kv = KvBytes(config_, smallest), workspace = WorkspaceBytes(smallest);
+    const uint64_t need = CheckedAdd(CheckedAdd(plan.resident_bytes, kv, "memory needed"), workspace, "memory needed");
+    const MemoryLeft left = AskMemoryLeft(*backend_, options_.memory_limit_bytes);
+    if (need > left.bytes)
+      Fail(ErrorCode::kNoMemory, "the model needs at least ", need, " bytes (", plan.resident_bytes, " of weights, ", kv,
+           " for the shortest context, ", workspace, " of workspace), but only ", left.bytes, " are left by ", left.source);
+
+    parameters_ = plan.parameters;
+    skipped_ = std::move(plan.skipped);
+    fingerprint_ = Fingerprint(*checkpoint_, config_, plan.used);
+    progress.bytes_total = plan.file_bytes;
+    monitor->progress = &progress;
+    // Reading is mostly waiting; packing is not. More than four threads only make the disk seek.
+    const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+    const int threads = static_cast<int>(std::min(4u, cores));
+    try {
+      PrepareWeights(plan, *backend_, progress, threads);
+    } catch (...) {
+      monitor->progress = nullptr;
+      throw;
+    }
+    monitor->progress = nullptr;
+    progress.bytes_done = plan.file_bytes;
+    weight_bytes_ = SumBytes();
+  }
+
+  const Config& config() const override { return config_; }
+  const io::Checkpoint& checkpoint() const override { return *checkpoint_; }
+  DeviceInfo device() const override { return backend_->Info(); }
+  uint64_t weight_bytes() const override { return weight_bytes_; }
+  uint64_t parameters() const override { return parameters_; }
+  uint64_t fingerprint() const override { return fingerprint_; }
+  std::span<const std::string> skipped_tensors() const override { return skipped_; }
+  uint64_t BytesPerPosition(int group, DType k_format, DType v_format) const override {
+    return model::BytesPerPosition(config_, group, k_format, v_format);
+  }
+  uint64_t WorkspaceBytes(const RunnerOptions& options) const override { return PlanWorkspace(config_, options).bytes; }
+
+  std::unique_ptr<Runner> NewRunner(const RunnerOptions& options) const override {
+    CheckRunnerOptions(config_, options);
+    const uint64_t kv = KvBytes(config_, options), workspace = WorkspaceBytes(options);
+    const uint64_t need = CheckedAdd(kv, workspace, "memory of an engine");
+    // The caller's limit covers weights and engines together.
+    const uint64_t limit = options_.memory_limit_bytes;
+    const MemoryLeft left = AskMemoryLeft(*backend_, limit > 0 ? std::max<uint64_t>(1, limit - std::min(limit, weight_bytes_)) : 0);
+    if (need > left.bytes)
+      Fail(ErrorCode::kNoMemory, "the engine needs ", need, " bytes (", kv, " for its context pages, ", workspace,
+           " of workspace), but only ", left.bytes, " are left by ", left.source);
+    return std::make_unique<Llama4>(shared_from_this(), config_, weights_, MakeBackend(options_.device, options_.backend), options);
+  }
+
+ private:
+  uint64_t SumBytes() const {
+    uint64_t bytes = 0;
+    const auto add = [&](const std::unique_ptr<Weight>& weight) { bytes += weight ? weight->size_bytes() : 0; };
+    add(weights_.embedding);
+    add(weights_.head);
+    add(weights_.final_norm);
+    for (const LayerWeights& layer : weights_.layer)
+      for (const auto* weight : {&layer.attention_norm, &layer.qkv, &layer.o, &layer.feed_norm, &layer.gate_up, &layer.down, &layer.router,
+                                 &layer.expert_gate_up, &layer.expert_down})
+        add(*weight);
+    return bytes;
+  }
+
+  std::shared_ptr<const io::Checkpoint> checkpoint_;
+  LoadOptions options_;
+  std::unique_ptr<Backend> backend_;  // prepared the weights; runners have their own
+  Config config_;
+  Weights weights_;
+  std::vector<std::string> skipped_;
+  uint64_t weight_bytes_ = 0;
+  uint64_t parameters_ = 0;
+  uint64_t fingerprint_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<const Model> Model::Load(std::shared_ptr<const io::Checkpoint> checkpoint, const LoadOptions& options,
+                                         LoadProgress& progress) {
+  const auto model = std::make_shared<LoadedModel>(std::move(checkpoint), options);
+  model->Prepare(progress);
+  return model;
+}
+
+}  // namespace scout::model
