@@ -1,0 +1,86 @@
+// Byte-pair merging of one piece of text: start from single bytes, repeatedly merge the adjacent pair that comes first in
+// the vocabulary's order (the leftmost among equals) until no pair is in the vocabulary.
+//
+// Two ways to say what may merge and in which order:
+//  * by rank (tiktoken): two neighbours may merge when their joined bytes are a token; the token's id is the rank;
+//  * by pair (Hugging Face, GGUF): a list of merges names the pairs. The rank of a merge is the id of what it makes when the
+//    list is sorted that way, else its place in the list. For a list made from a tiktoken vocabulary both give the same
+//    tokens: merging by rank only ever uses, for each token, the one pair that its own bytes end in when merged alone, and
+//    every such list holds that pair.
+//
+// Cost for a piece of n bytes. Up to kSmallPiece bytes: all ranks are scanned at each merge, n^2 small steps in a fixed
+// array. Above: O(n log n) by a tournament. The rank of each symbol with its right neighbour stands in an array indexed by
+// the symbol's first byte; blocks of 64 ranks are the leaves of a binary tree of minima. A merge descends to the leftmost
+// smallest rank, changes three ranks, and repairs at most three paths. Nothing stale is ever stored, so memory is bounded:
+// about 10.5 bytes per byte of the piece.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "prompt/token_table.h"
+
+namespace scout::prompt {
+
+inline constexpr uint32_t kNoRank = UINT32_MAX;
+
+struct Merge {
+  TokenId left = kNoToken, right = kNoToken, result = kNoToken;
+};
+
+// The merges of a vocabulary that lists pairs: (left id, right id) -> rank. Open addressing, 16 bytes per slot.
+class PairTable {
+ public:
+  // Ranks are results when these never decrease, else places in the list. Throws kFormat when a pair occurs twice.
+  explicit PairTable(const std::vector<Merge>& merges);
+
+  uint32_t Rank(TokenId left, TokenId right) const;
+  // What the merge of this rank makes.
+  TokenId Result(uint32_t rank) const { return results_.empty() ? static_cast<TokenId>(rank) : results_[rank]; }
+  bool ranks_are_ids() const { return results_.empty(); }
+
+ private:
+  struct Slot {
+    uint64_t key;
+    uint32_t rank;
+  };
+  bool Place(uint64_t key, uint32_t rank);
+
+  std::vector<Slot> slots_;
+  std::vector<TokenId> results_;  // by rank; empty when the rank is the id
+  uint64_t multiplier_ = 0x9e3779b97f4a7c15u;
+};
+
+// What merging cost, for tests that hold it to its bound.
+struct BpeWork {
+  uint64_t lookups = 0;     // questions to the vocabulary
+  uint64_t tree_steps = 0;  // nodes and blocks of the tournament touched
+};
+
+class Bpe {
+ public:
+  static constexpr size_t kSmallPiece = 64;
+
+  // `tokens` is borrowed and must outlive this; so must `pairs`, which may be null: then merging is by rank. Throws kFormat
+  // when one of the 256 single bytes is not a token.
+  Bpe(const TokenTable& tokens, const PairTable* pairs);
+
+  // Appends the ids of `piece`. `work` may be null.
+  void Encode(std::string_view piece, std::vector<TokenId>& out, BpeWork* work = nullptr) const;
+
+ private:
+  template <typename Rule>
+  void Small(const Rule& rule, std::string_view piece, std::vector<TokenId>& out, BpeWork* work) const;
+  template <typename Rule>
+  void Large(const Rule& rule, std::string_view piece, std::vector<TokenId>& out, BpeWork* work) const;
+  template <typename Rule>
+  void Run(const Rule& rule, std::string_view piece, std::vector<TokenId>& out, BpeWork* work) const;
+
+  const TokenTable& tokens_;
+  const PairTable* pairs_;
+  TokenId byte_ids_[256];
+};
+
+}  // namespace scout::prompt
