@@ -77,7 +77,7 @@ class Backend {
   virtual void Route(const RouteOp& op) noexcept = 0;
   virtual void Experts(const ExpertsOp& op) noexcept = 0;
   virtual void GatherRows(const GatherRowsOp& op) noexcept = 0;
-  // results[i] belongs to op.rows[i]; their vectors are reused.
+  // results[i] belongs to op.rows[i]; their vectors are reused. May also run between steps: EndStep then returns its error.
   virtual void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept = 0;
   // The first error since BeginStep, or nothing.
   virtual std::optional<Error> EndStep() noexcept = 0;

@@ -144,7 +144,8 @@ enum class AttentionMask {
   kChunk,   // keys floor(p / C) * C .. p
 };
 
-// out[n, h] = softmax(scale * q[n, h] . K) V over the keys that the mask allows, read back from their pages.
+// out[n, h] = softmax(scale * q[n, h] . K) V over the keys that the mask allows, read back from their pages. Query head h reads
+// key/value head h / (Hq / Hkv). A row whose slot is -1 (padding) gets zeros.
 struct AttentionOp {
   Act q;  // [N, Hq d]
   const KvPages* pages;
@@ -224,7 +225,7 @@ struct SampleResult {
   float lse = 0;         // log-sum-exp of the model's own logits
   float edited_lse = 0;  // log-sum-exp of edited logits / temperature over the allowed ids
   float target_logit = 0;  // the model's own logit of SampleRow::target
-  // Best first, ties to the lower id.
+  // Best first, ties to the lower id. Ids at -infinity (masked ones too) are never listed, so there may be fewer than asked for.
   std::vector<int32_t> top_id;
   std::vector<float> top_logit;        // the model's own
   std::vector<int32_t> candidate_id;

@@ -1,0 +1,28 @@
+#include "backend/host_buffer.h"
+#include "base/math.h"
+#include "ref/ref_ops.h"
+
+namespace scout::ref {
+
+void SwiGlu(const float* y, int64_t hidden_width, float* hidden) {
+  for (int64_t j = 0; j < hidden_width; ++j) hidden[j] = Silu(y[j]) * y[hidden_width + j];
+}
+
+void Linear(Context& context, const LinearOp& op) {
+  const HostWeight& weight = Host(op.weight);
+  const int64_t rows = op.in.rows, outputs = weight.rows();
+  Prepare(context.numerics, weight, HostF32(op.in), rows, context.in);
+  float* const out = HostF32(op.out);
+  if (op.epilogue == Epilogue::kStore) return Product(context.numerics, weight, 0, context.in, out, context.product);
+
+  context.y.resize(static_cast<size_t>(rows * outputs));
+  Product(context.numerics, weight, 0, context.in, context.y.data(), context.product);
+  const float* const y = context.y.data();
+  if (op.epilogue == Epilogue::kAdd) {
+    for (int64_t i = 0; i < rows * outputs; ++i) out[i] += y[i];
+  } else {
+    for (int64_t n = 0; n < rows; ++n) SwiGlu(y + n * outputs, outputs / 2, out + n * (outputs / 2));
+  }
+}
+
+}  // namespace scout::ref

@@ -1,0 +1,43 @@
+// Key and value pages in the process's own memory, kept in the canonical layout: a page holds, for each layer of its group,
+// K then V, each [slot][kv head][d].
+#pragma once
+
+#include <span>
+
+#include "backend/ops.h"
+#include "base/host_memory.h"
+
+namespace scout {
+
+class HostPages final : public KvPages {
+ public:
+  // Throws kArgument for formats other than F32, F16 and BF16, kNoMemory when there is no such block.
+  explicit HostPages(const PageGroupSpec& spec);
+
+  const PageGroupSpec& spec() const override { return spec_; }
+  size_t size_bytes() const override { return memory_.size(); }
+
+  size_t page_bytes() const { return page_bytes_; }
+  // One page's bytes. Each throws an internal error when there is no such page, or the span is not page_bytes() long.
+  void ReadPage(int64_t page, std::span<std::byte> out) const;
+  void WritePage(int64_t page, std::span<const std::byte> in);
+  void CopyPage(int64_t from, int64_t to);
+
+  // The first slot's values of one layer in one page; slots follow each other by k_slot_bytes() (v_slot_bytes()).
+  std::byte* K(int64_t page, int32_t layer) const { return memory_.data() + Offset(page, layer); }
+  std::byte* V(int64_t page, int32_t layer) const { return K(page, layer) + static_cast<size_t>(spec_.page_size) * k_slot_bytes_; }
+  size_t k_slot_bytes() const { return k_slot_bytes_; }
+  size_t v_slot_bytes() const { return v_slot_bytes_; }
+
+ private:
+  std::byte* Checked(int64_t page, size_t bytes) const;
+  size_t Offset(int64_t page, int32_t layer) const {
+    return static_cast<size_t>(page) * page_bytes_ + static_cast<size_t>(layer) * layer_bytes_;
+  }
+
+  PageGroupSpec spec_;
+  size_t k_slot_bytes_ = 0, v_slot_bytes_ = 0, layer_bytes_ = 0, page_bytes_ = 0;
+  HostMemory memory_;
+};
+
+}  // namespace scout
