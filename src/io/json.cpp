@@ -51,6 +51,9 @@ class KeyTable {
     uint32_t place = 0;  // offset of the key's opening quote + 1; 0 is an empty slot
   };
   static constexpr int kLongestProbe = 512;
+
+  uint64_t size() const { return used_; }
+
   enum class Answer { kInserted, kSameHash, kTooManyCollisions };
 
   // Tries to insert; `same(offset)` decides whether the key at `offset` is this one. Returns the offset of the earlier key
@@ -220,6 +223,8 @@ class JsonParser {
     if (Peek() != '"') Stop(at_, ErrorCode::kFormat, "expected a key in quotes, found ", Found());
     const uint64_t begin = at_;
     const std::string_view key = ReadString(scratch_);
+    if (keys_.back().size() >= limits_.max_keys)
+      Stop(begin, ErrorCode::kLimit, "an object of more than ", limits_.max_keys, " keys");
     uint32_t earlier = 0;
     const auto same = [&](uint32_t offset) {
       const uint64_t keep = at_;

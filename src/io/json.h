@@ -15,7 +15,8 @@
 namespace scout::io {
 
 struct JsonLimits {
-  int max_depth = 64;  // open brackets at once
+  int max_depth = 64;                  // open brackets at once
+  uint64_t max_keys = uint64_t{1} << 22;  // in one object
 };
 
 // What a reader of JSON overrides. Views are valid until the call returns. A method may throw to stop the walk; Refuse
@@ -56,7 +57,7 @@ class JsonHandler {
 };
 
 // Walks `text`, which must hold exactly one value (white space around it is fine, a byte order mark is not). `name` says in
-// messages which file this is. Throws kFormat (kLimit for a text of 4 GiB and more).
+// messages which file this is. Throws kFormat, and kLimit for a text of 4 GiB and more or an object of too many keys.
 void ParseJson(std::string_view text, std::string_view name, JsonHandler& handler, const JsonLimits& limits = {});
 
 // Whether all of `bytes` is well-formed UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF).

@@ -1,0 +1,87 @@
+#include "base/io_ops.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/text.h"
+
+namespace scout {
+namespace {
+
+int OpenRead(const char* path) { return ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }
+
+int Stat(int fd, FileStat* out) {
+  struct stat info;
+  if (::fstat(fd, &info) != 0) return -1;
+  out->size = info.st_size > 0 ? static_cast<uint64_t>(info.st_size) : 0;
+  if (S_ISREG(info.st_mode)) out->kind = FileStat::Kind::kRegular;
+  else if (S_ISDIR(info.st_mode)) out->kind = FileStat::Kind::kDirectory;
+  else if (S_ISFIFO(info.st_mode)) out->kind = FileStat::Kind::kFifo;
+  else if (S_ISSOCK(info.st_mode)) out->kind = FileStat::Kind::kSocket;
+  else if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) out->kind = FileStat::Kind::kDevice;
+  else out->kind = FileStat::Kind::kOther;
+  return 0;
+}
+
+int64_t Pread(int fd, void* buffer, size_t size, uint64_t offset) {
+  return ::pread(fd, buffer, size, static_cast<off_t>(offset));
+}
+
+int Close(int fd) { return ::close(fd); }
+
+void* Map(int fd, uint64_t size) {
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  return address == MAP_FAILED ? nullptr : address;
+}
+
+int Unmap(void* address, uint64_t size) { return ::munmap(address, size); }
+
+void DropPages(int fd, void* mapping, uint64_t offset, uint64_t size) {
+  // Only whole pages inside the range: its neighbours may still be wanted.
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t begin = (offset + page - 1) / page * page;
+  const uint64_t end = (offset + size) / page * page;
+  if (begin >= end) return;
+  if (mapping) ::madvise(static_cast<char*>(mapping) + begin, end - begin, MADV_DONTNEED);
+#ifdef POSIX_FADV_DONTNEED
+  ::posix_fadvise(fd, static_cast<off_t>(begin), static_cast<off_t>(end - begin), POSIX_FADV_DONTNEED);
+#else
+  static_cast<void>(fd);
+#endif
+}
+
+bool RealPath(const char* path, std::string* out) {
+  char* resolved = ::realpath(path, nullptr);
+  if (!resolved) return false;
+  *out = resolved;
+  std::free(resolved);
+  return true;
+}
+
+constexpr IoOps kSystem = {OpenRead, Stat, Pread, Close, Map, Unmap, DropPages, RealPath};
+std::atomic<const IoOps*> g_current{&kSystem};
+
+// strerror_r comes in two kinds; overloads take whichever is there.
+[[maybe_unused]] const char* Text(int result, const char* buffer) { return result == 0 ? buffer : "unknown error"; }
+[[maybe_unused]] const char* Text(const char* result, const char* /*buffer*/) { return result; }
+
+}  // namespace
+
+const IoOps& SystemIo() { return kSystem; }
+const IoOps& Io() { return *g_current.load(std::memory_order_acquire); }
+
+ScopedIoOps::ScopedIoOps(const IoOps* ops) : previous_(g_current.exchange(ops)) {}
+ScopedIoOps::~ScopedIoOps() { g_current.store(previous_); }
+
+std::string ErrnoText(int error) {
+  char buffer[128] = "";
+  return StrCat(Text(::strerror_r(error, buffer, sizeof buffer), buffer), " (errno ", error, ")");
+}
+
+}  // namespace scout

@@ -1,0 +1,54 @@
+// The system calls by which files are read, as a table. Everything in the library that touches a file goes through Io(), so
+// that a test can replace the table and make any call fail, return early, or find the file changed; and so that another
+// operating system is one more file beside io_ops.cpp.
+//
+// The functions report failure as their system call does: -1 (or null) with errno set. Retrying, short reads and messages
+// are the business of io/file_reader.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace scout {
+
+struct FileStat {
+  enum class Kind { kRegular, kDirectory, kFifo, kSocket, kDevice, kOther } kind = Kind::kOther;
+  uint64_t size = 0;  // bytes
+};
+
+struct IoOps {
+  // Opens for reading and never waits for the other end of a FIFO. -1 on failure.
+  int (*open_read)(const char* path);
+  int (*stat)(int fd, FileStat* out);
+  // At most `size` bytes from `offset`; returns how many, 0 at the end, -1 on failure.
+  int64_t (*pread)(int fd, void* buffer, size_t size, uint64_t offset);
+  int (*close)(int fd);
+  // The whole file, read only and shared; null on failure.
+  void* (*map)(int fd, uint64_t size);
+  int (*unmap)(void* address, uint64_t size);
+  // The range will not be needed soon; advice only. `mapping` is the file's mapping or null.
+  void (*drop_pages)(int fd, void* mapping, uint64_t offset, uint64_t size);
+  // The path with every link resolved; false on failure.
+  bool (*real_path)(const char* path, std::string* out);
+};
+
+const IoOps& SystemIo();  // the operating system itself
+const IoOps& Io();        // the table in force
+
+// Puts another table in force until destroyed. For tests; not while other threads read files.
+class ScopedIoOps {
+ public:
+  explicit ScopedIoOps(const IoOps* ops);
+  ~ScopedIoOps();
+  ScopedIoOps(const ScopedIoOps&) = delete;
+  ScopedIoOps& operator=(const ScopedIoOps&) = delete;
+
+ private:
+  const IoOps* previous_;
+};
+
+// What an errno value means, in words and as a number: "No such file or directory (errno 2)".
+std::string ErrnoText(int error);
+
+}  // namespace scout

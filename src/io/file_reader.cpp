@@ -1,0 +1,87 @@
+#include "io/file_reader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "base/io_ops.h"
+
+namespace scout::io {
+namespace {
+
+// Paths are the caller's bytes: shown in full unless absurd.
+constexpr size_t kShownPath = 256;
+
+std::string_view Name(FileStat::Kind kind) {
+  switch (kind) {
+    case FileStat::Kind::kDirectory: return "a directory";
+    case FileStat::Kind::kFifo: return "a FIFO";
+    case FileStat::Kind::kSocket: return "a socket";
+    case FileStat::Kind::kDevice: return "a device";
+    default: return "not a file";
+  }
+}
+
+}  // namespace
+
+FileReader::FileReader(const std::string& path, bool map) : name_(Escape(path, kShownPath)) {
+  if (path.empty()) Fail(ErrorCode::kArgument, "an empty path");
+  if (path.find('\0') != std::string::npos) Fail(ErrorCode::kArgument, name_, ": a path with a NUL byte");
+  do fd_ = Io().open_read(path.c_str());
+  while (fd_ < 0 && errno == EINTR);
+  if (fd_ < 0) {
+    const int error = errno;
+    Fail(ErrorCode::kIo, name_, ": cannot be opened: ", ErrnoText(error));
+  }
+  FileStat stat;
+  if (Io().stat(fd_, &stat) != 0) {
+    const int error = errno;
+    Io().close(fd_);
+    Fail(ErrorCode::kIo, name_, ": cannot be examined: ", ErrnoText(error));
+  }
+  if (stat.kind != FileStat::Kind::kRegular) {
+    Io().close(fd_);
+    Fail(ErrorCode::kUnsupported, name_, ": is ", Name(stat.kind), ", expected a regular file");
+  }
+  size_ = stat.size;
+  if (map && size_ > 0) mapping_ = Io().map(fd_, size_);
+}
+
+FileReader::~FileReader() {
+  if (mapping_) Io().unmap(mapping_, size_);
+  Io().close(fd_);
+}
+
+void FileReader::ReadAt(uint64_t offset, std::span<std::byte> out) const {
+  if (offset > size_ || out.size() > size_ - offset)
+    Fail(ErrorCode::kTruncated, name_, ": offset ", offset, ": ", out.size(), " bytes wanted, the file has ", size_);
+  constexpr size_t kLargestRead = size_t{1} << 30;  // Linux returns short past 2 GiB
+  size_t done = 0;
+  while (done < out.size()) {
+    const size_t want = std::min(out.size() - done, kLargestRead);
+    const int64_t got = Io().pread(fd_, out.data() + done, want, offset + done);
+    if (got > 0) {
+      done += static_cast<size_t>(got);
+    } else if (got == 0) {
+      Fail(ErrorCode::kTruncated, name_, ": offset ", offset + done, ": the file ends here; it had ", size_,
+           " bytes when it was opened");
+    } else if (errno != EINTR) {
+      const int error = errno;
+      Fail(ErrorCode::kIo, name_, ": offset ", offset + done, ": cannot be read: ", ErrnoText(error));
+    }
+  }
+}
+
+void FileReader::DropPages(uint64_t offset, uint64_t size) const { Io().drop_pages(fd_, mapping_, offset, size); }
+
+std::string ReadWholeFile(const std::string& path, uint64_t limit) {
+  const FileReader file(path);
+  if (file.size() > limit)
+    Fail(ErrorCode::kLimit, file.name(), ": ", file.size(), " bytes; the limit for this file is ", limit);
+  std::string out(static_cast<size_t>(file.size()), '\0');
+  file.ReadAt(0, std::as_writable_bytes(std::span(out)));
+  return out;
+}
+
+}  // namespace scout::io
