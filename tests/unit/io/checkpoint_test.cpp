@@ -348,6 +348,44 @@ TEST(HuggingFace, ConfigIsFlattenedToPaths) {
   EXPECT_EQ(m.FindString("auto_map.AutoModel"), "evil.py--Model");
 }
 
+// The same golden model in both containers: every file opens, and tensors of the GGUF file hold the bytes of their originals.
+TEST(Goldens, EveryContainerOpens) {
+  namespace fs = std::filesystem;
+  int models = 0, files = 0;
+  for (const auto& entry : fs::directory_iterator(std::string(SCOUT_SOURCE_DIR) + "/tests/fixtures/goldens")) {
+    if (!entry.is_directory() || entry.path().filename() == "__pycache__") continue;
+    ++models;
+    if (fs::exists(entry.path() / "config.json")) {
+      const auto checkpoint = OpenCheckpoint(entry.path().string(), {});
+      EXPECT_GT(checkpoint->tensors().size(), 10u) << entry.path();
+      EXPECT_GT(checkpoint->metadata().Keys().size(), 10u);
+      ++files;
+    }
+    for (const auto& file : fs::directory_iterator(entry.path())) {
+      if (file.path().extension() != ".gguf") continue;
+      const auto checkpoint = OpenCheckpoint(file.path().string(), {.map = true});
+      EXPECT_EQ(checkpoint->metadata().FindString("general.architecture"), "llama4");
+      EXPECT_TRUE(checkpoint->FindTensor("output_norm.weight")) << file.path();
+      ++files;
+    }
+  }
+  EXPECT_GE(models, 8);
+  EXPECT_GT(files, models);
+}
+
+TEST(Goldens, BothContainersHoldTheSameBytes) {
+  const std::string folder = std::string(SCOUT_SOURCE_DIR) + "/tests/fixtures/goldens/scout";
+  const auto hf = OpenCheckpoint(folder, {});
+  const auto gguf = OpenCheckpoint(folder + "/model.gguf", {});
+  const TensorInfo* a = hf->FindTensor("model.embed_tokens.weight");
+  const TensorInfo* b = gguf->FindTensor("token_embd.weight");
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(a->dtype, DType::kBF16);
+  EXPECT_EQ(b->dtype, DType::kBF16);
+  EXPECT_EQ(a->shape, b->shape);
+  EXPECT_EQ(ReadAll(*hf, *a), ReadAll(*gguf, *b));
+}
+
 TEST(Checkpoint, ReadsFromSeveralThreadsAgree) {
   TempDir dir;
   GgufWriter file;

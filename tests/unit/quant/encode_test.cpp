@@ -2,7 +2,11 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <random>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "quant/formats.h"
@@ -55,6 +59,26 @@ TEST(Encode, ValuesThatLieOnTheGridComeBack) {
     x[0] = -2.0f;
     for (size_t i = 0; i < 256; i += 16) x[i] = -2.0f, x[i + 1] = 1.75f;
     EXPECT_LT(RoundTripError(dtype, x), dtype == DType::kQ4_0 || dtype == DType::kQ8_0 ? 4e-3 : 1.2e-2) << InfoOf(dtype).name;
+  }
+}
+
+std::vector<char> Slurp(const std::string& name) {
+  std::ifstream file(std::string(SCOUT_SOURCE_DIR) + "/tests/fixtures/quant/" + name, std::ios::binary);
+  EXPECT_TRUE(file) << name << " is missing";
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// For these formats the package has encoders too; ours make the same blocks.
+TEST(Encode, EqualsTheGgufPackageWhereItHasAnEncoder) {
+  for (const auto& [name, dtype] : {std::pair("q8_0", DType::kQ8_0), std::pair("q4_0", DType::kQ4_0)}) {
+    const std::vector<char> in = Slurp(std::string(name) + ".in"), expected = Slurp(std::string(name) + ".enc");
+    std::vector<float> x(in.size() / 4);
+    std::memcpy(x.data(), in.data(), in.size());
+    std::vector<std::byte> blocks(RowBytes(dtype, x.size()));
+    ASSERT_EQ(blocks.size(), expected.size());
+    ASSERT_GT(blocks.size(), 1000u);
+    EncodeRow(dtype, x.data(), blocks.data(), x.size());
+    EXPECT_EQ(std::memcmp(blocks.data(), expected.data(), blocks.size()), 0) << name;
   }
 }
 
