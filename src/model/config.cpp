@@ -112,6 +112,7 @@ Config ReadConfig(const io::Checkpoint& checkpoint) {
   } else {
     ReadHuggingFaceConfig(checkpoint, config);
   }
+  CheckVision(checkpoint, config);
   bool chunked = false, moe = false, dense = false;
   for (LayerKind& layer : config.layer) {
     layer.chunked = layer.chunked && config.attention_chunk > 0;

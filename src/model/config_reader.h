@@ -53,5 +53,7 @@ void SetExpertsByStep(Config& config);
 
 void ReadGgufConfig(const io::Checkpoint& checkpoint, Config& config);
 void ReadHuggingFaceConfig(const io::Checkpoint& checkpoint, Config& config);
+// Refuses vision hyper-parameters that contradict themselves or the text model's width.
+void CheckVision(const io::Checkpoint& checkpoint, const Config& config);
 
 }  // namespace scout::model

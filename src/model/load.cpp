@@ -24,9 +24,11 @@ struct MemoryLeft {
 
 MemoryLeft AskMemoryLeft(const Backend& backend, uint64_t limit_by_option) {
   if (limit_by_option > 0) return {limit_by_option, "the limit given by the caller"};
-  const DeviceInfo info = backend.Info();
-  if (info.name != "cpu" && info.name != "ref" && info.memory_free_bytes > 0) return {info.memory_free_bytes, info.name};
+  const DeviceInfo device = backend.Info();
   const MemoryInfo host = ReadMemoryInfo();
+  // A device with memory of its own speaks for itself; one that works in ours says the same as the host.
+  if (device.memory_total_bytes != host.total_bytes && device.memory_total_bytes > 0)
+    return {device.memory_free_bytes, StrCat("the device \"", device.name, "\"")};
   if (host.total_bytes == 0) return {UINT64_MAX, "an unknown amount of memory"};
   return {host.left_bytes, host.limited_by};
 }

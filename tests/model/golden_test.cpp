@@ -1,0 +1,133 @@
+// The model against Hugging Face transformers: every golden directory, every container in it, every prompt, on `ref` in float32
+// and on `cpu`, with float32 pages.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint.h"
+#include "model/model.h"
+#include "support/goldens.h"
+#include "support/plan_builder.h"
+
+namespace scout::model {
+namespace {
+
+const char kRoot[] = SCOUT_SOURCE_DIR "/tests/fixtures/goldens";
+
+std::shared_ptr<const Model> LoadGolden(const std::string& container, const std::string& device, Numerics numerics, int threads = 1) {
+  LoadOptions options;
+  options.device = device;
+  options.backend.numerics = numerics;
+  options.backend.threads = threads;
+  LoadProgress progress;
+  return Model::Load(io::OpenCheckpoint(container, {}), options, progress);
+}
+
+// Logits of all positions; the prompt goes in steps of `step` tokens. [tokens, V]
+std::vector<float> AllLogits(const Model& model, const std::vector<int32_t>& tokens, int64_t step, int32_t page_size = 16) {
+  RunnerOptions options;
+  options.page_size = page_size;
+  options.k_format = options.v_format = DType::kF32;
+  options.max_rows = options.max_logit_rows = static_cast<int32_t>(tokens.size());
+  const auto length = static_cast<int64_t>(tokens.size());
+  for (int g = 0; g < kPageGroups; ++g) {
+    const PageGeometry geometry{page_size, g == kLocalPages ? model.config().attention_chunk : 0};
+    if (model.BytesPerPosition(g, DType::kF32, DType::kF32) > 0) options.page_count[static_cast<size_t>(g)] = geometry.PagesFor(0, length);
+  }
+  const auto runner = model.NewRunner(options);
+  test::PagePools pools(options.page_count);
+  test::SequencePlanner sequence(pools, {runner->geometry(kLocalPages), runner->geometry(kGlobalPages)});
+  std::vector<float> logits(tokens.size() * static_cast<size_t>(runner->vocabulary()));
+  for (int64_t at = 0; at < length; at += step) {
+    const auto count = static_cast<size_t>(std::min(step, length - at));
+    const StepPlan plan = sequence.Next(std::span(tokens).subspan(static_cast<size_t>(at), count), test::WantLogits::kAll);
+    runner->Begin(plan);
+    while (!runner->Advance()) {
+    }
+    if (const auto error = runner->Finish()) throw *error;
+    for (size_t row = 0; row < count; ++row) {
+      const auto v = static_cast<size_t>(runner->vocabulary());
+      runner->ReadLogits(static_cast<int32_t>(row), std::span(logits).subspan((static_cast<size_t>(at) + row) * v, v));
+    }
+  }
+  return logits;
+}
+
+bool BitEqual(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+struct Setting {
+  const char* device;
+  Numerics numerics;
+  double bound;  // of the largest difference, over the reference's rms
+};
+
+// Float32 sums in another order than PyTorch's: 2e-5 where everything is float32, 1e-4 for `cpu`, whose kernels also round q, k, v
+// products in blocks.
+void CheckAll(const Setting& setting, bool quantised) {
+  bool built = false;
+  for (const BackendFactory* factory : BuiltinBackends()) built = built || std::string(factory->name) == setting.device;
+  if (!built) GTEST_SKIP() << "this build has no backend \"" << setting.device << "\"";
+  std::map<std::string, std::shared_ptr<const Model>> models;
+  int count = 0;
+  for (const goldens::Golden& golden : goldens::All(kRoot)) {
+    if ((golden.directory == "quantised") != quantised) continue;
+    SCOPED_TRACE(golden.name);
+    auto& model = models[golden.container];
+    ASSERT_NO_THROW(if (!model) model = LoadGolden(golden.container, setting.device, setting.numerics));
+    const std::vector<int32_t> tokens = goldens::ReadTokens(golden.tokens);
+    const goldens::Array reference = goldens::ReadNpy(golden.logits);
+    ASSERT_EQ(reference.rows, tokens.size());
+    ASSERT_EQ(static_cast<int64_t>(reference.cols), model->config().vocabulary);
+    const std::vector<float> logits = AllLogits(*model, tokens, static_cast<int64_t>(tokens.size()));
+    const double error = goldens::RelativeError(logits, reference.values);
+    std::printf("  %-4s %-44s %3zu tokens  %.2e of %.0e\n", setting.device, golden.name.c_str(), tokens.size(), error, setting.bound);
+    EXPECT_LE(error, setting.bound);
+    for (const int64_t step : {1, 3, 7})
+      EXPECT_TRUE(BitEqual(logits, AllLogits(*model, tokens, step))) << "cut into steps of " << step;
+    EXPECT_TRUE(BitEqual(logits, AllLogits(*model, tokens, 5, 3))) << "in pages of 3 positions, which no chunk is a multiple of";
+    ++count;
+  }
+  EXPECT_GT(count, 0) << "no golden was found under " << kRoot;
+}
+
+TEST(Golden, RefInFloat32AgreesWithTransformers) { CheckAll({"ref", Numerics::kFloat32, 2e-5}, false); }
+TEST(Golden, RefInFloat32AgreesOnQuantisedWeights) { CheckAll({"ref", Numerics::kFloat32, 2e-5}, true); }
+TEST(Golden, CpuAgreesWithTransformers) { CheckAll({"cpu", Numerics::kInvariant, 1e-4}, false); }
+
+// The same weights through GGUF and safetensors: the same bits. Only where a blended rotary scaling passes through
+// rope_freqs.weight's rounded divisors may a frequency be off by its last bit, which turns a pair at position 82 by less than
+// 82 * 2^-23 = 1e-5 of its frequency's angle.
+TEST(Golden, ContainersOfOneModelGiveTheSameLogits) {
+  struct First {
+    std::vector<float> inv_freq;
+    std::vector<float> logits;
+  };
+  std::map<std::string, First> first;
+  int compared = 0;
+  for (const goldens::Golden& golden : goldens::All(kRoot)) {
+    SCOPED_TRACE(golden.name);
+    const std::vector<int32_t> tokens = goldens::ReadTokens(golden.tokens);
+    const auto model = LoadGolden(golden.container, "ref", Numerics::kFloat32);
+    const std::vector<float> logits = AllLogits(*model, tokens, 64);
+    const auto [entry, added] = first.emplace(golden.tokens.string(), First{model->config().inv_freq, logits});
+    if (added) continue;
+    ++compared;
+    if (BitEqual(model->config().inv_freq, entry->second.inv_freq)) {
+      EXPECT_TRUE(BitEqual(logits, entry->second.logits));
+      continue;
+    }
+    for (size_t i = 0; i < entry->second.inv_freq.size(); ++i)
+      EXPECT_NEAR(model->config().inv_freq[i] / entry->second.inv_freq[i], 1.0f, 0x1p-22f) << i;
+    EXPECT_LE(goldens::RelativeError(logits, entry->second.logits), 5e-6);
+  }
+  EXPECT_GT(compared, 0);
+}
+
+}  // namespace
+}  // namespace scout::model
