@@ -95,6 +95,10 @@ void Llama4::Begin(const StepPlan& plan) noexcept {
   Abort();
   plan_ = &plan;
   next_layer_ = 0;
+  if (plan.rows() == 0) {  // nothing to do is legal
+    next_layer_ = config_.layers + 1;
+    return;
+  }
   try {
     CheckPlan(plan);
   } catch (const Error& error) {
@@ -102,10 +106,6 @@ void Llama4::Begin(const StepPlan& plan) noexcept {
     return;
   } catch (...) {
     error_ = Error(ErrorCode::kNoMemory, "no memory to begin a step");
-    return;
-  }
-  if (plan.rows() == 0) {
-    next_layer_ = config_.layers + 1;
     return;
   }
   a_ = workspace_.For(plan.rows(), static_cast<int64_t>(plan.logit_row.size()));
@@ -134,7 +134,7 @@ std::optional<Error> Llama4::Finish() noexcept {
   if (error_) error = std::move(error_);
   if (!error && (plan_ == nullptr || next_layer_ <= config_.layers))
     error = Error(ErrorCode::kInternal, "internal error: a step was finished before its last layer");
-  if (!error) finished_logit_rows_ = static_cast<int32_t>(plan_->logit_row.size());
+  if (!error) finished_logit_rows_ = plan_->rows() == 0 ? 0 : static_cast<int32_t>(plan_->logit_row.size());
   error_.reset();
   plan_ = nullptr;
   begun_ = false;

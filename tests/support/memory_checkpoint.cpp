@@ -109,6 +109,8 @@ void MemoryCheckpoint::RemoveTensor(std::string_view name) {
   bytes_.erase(bytes_.begin() + i);
 }
 
+void MemoryCheckpoint::Truncate(std::string_view name, size_t bytes) { bytes_[IndexOf(name)].resize(bytes); }
+
 io::TensorInfo& MemoryCheckpoint::Info(std::string_view name) { return tensors_[IndexOf(name)]; }
 std::span<std::byte> MemoryCheckpoint::Bytes(std::string_view name) { return bytes_[IndexOf(name)]; }
 
