@@ -4,12 +4,16 @@
 #include <bit>
 #include <cstring>
 
+#if defined(__SSE4_1__)
+#include <smmintrin.h>
+#endif
+
 #include "base/error.h"
 
 namespace scout::prompt {
 namespace {
 
-constexpr size_t kBlock = 64;  // ranks per leaf of the tournament
+constexpr size_t kFan = 16;  // ranks that one node of the tournament looks after
 constexpr size_t kLongestProbe = 256;
 constexpr int kMultipliersTried = 8;
 
@@ -34,55 +38,69 @@ struct ByPair {
 };
 static_assert(static_cast<uint32_t>(kNoToken) == kNoRank);
 
-inline uint32_t MinOfBlock(const uint32_t* ranks) {
-  uint32_t best[4] = {kNoRank, kNoRank, kNoRank, kNoRank};
-  for (size_t i = 0; i < kBlock; i += 4)
-    for (size_t j = 0; j < 4; ++j) best[j] = std::min(best[j], ranks[i + j]);
-  return std::min(std::min(best[0], best[1]), std::min(best[2], best[3]));
+// The smallest of kFan ranks: one cache line.
+inline uint32_t MinOf(const uint32_t* ranks) {
+#if defined(__SSE4_1__)
+  const auto* lines = reinterpret_cast<const __m128i*>(ranks);
+  const __m128i ab = _mm_min_epu32(_mm_loadu_si128(lines), _mm_loadu_si128(lines + 1));
+  const __m128i cd = _mm_min_epu32(_mm_loadu_si128(lines + 2), _mm_loadu_si128(lines + 3));
+  __m128i least = _mm_min_epu32(ab, cd);
+  least = _mm_min_epu32(least, _mm_shuffle_epi32(least, 0x4e));
+  least = _mm_min_epu32(least, _mm_shuffle_epi32(least, 0xb1));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(least));
+#else
+  return *std::min_element(ranks, ranks + kFan);
+#endif
 }
 
-// The smallest of an array of ranks, kept up to date: tree_[1] is the root, the leaves are blocks of the array.
+// The ranks of a long piece with their smallest kept up to date: level 0 holds the ranks, and entry i of a level the
+// smallest of entries kFan * i to kFan * i + kFan - 1 of the level below. The top level is one entry.
 class Tournament {
  public:
-  explicit Tournament(const std::vector<uint32_t>& ranks)
-      : ranks_(ranks), leaves_(std::bit_ceil(ranks.size() / kBlock)), tree_(2 * leaves_, kNoRank) {
-    for (size_t b = 0; b * kBlock < ranks.size(); ++b) tree_[leaves_ + b] = MinOfBlock(&ranks[b * kBlock]);
-    for (size_t node = leaves_ - 1; node >= 1; --node) tree_[node] = std::min(tree_[2 * node], tree_[2 * node + 1]);
+  explicit Tournament(size_t count) {
+    for (size_t size = count; size > 1 || levels_.empty(); size = (size + kFan - 1) / kFan)
+      levels_.emplace_back((size + kFan - 1) / kFan * kFan, kNoRank);
+    levels_.emplace_back(1, kNoRank);
   }
 
-  uint32_t Smallest() const { return tree_[1]; }
+  std::vector<uint32_t>& ranks() { return levels_[0]; }
+
+  // To be called once the ranks are filled in.
+  void Build() {
+    for (size_t k = 1; k < levels_.size(); ++k)
+      for (size_t i = 0; i * kFan < levels_[k - 1].size(); ++i) levels_[k][i] = MinOf(&levels_[k - 1][i * kFan]);
+  }
+
+  uint32_t Smallest() const { return levels_.back()[0]; }
 
   // Where the smallest rank stands, the leftmost among equals.
   size_t Where() {
-    const uint32_t rank = tree_[1];
-    size_t node = 1;
-    while (node < leaves_) node = 2 * node + (tree_[2 * node] == rank ? 0 : 1);
-    steps_ += static_cast<uint64_t>(std::bit_width(leaves_));
-    size_t at = (node - leaves_) * kBlock;
-    while (ranks_[at] != rank) ++at;
+    const uint32_t rank = Smallest();
+    size_t at = 0;
+    for (size_t k = levels_.size() - 1; k-- > 0;) {
+      at *= kFan;
+      while (levels_[k][at] != rank) ++at;
+    }
+    steps_ += levels_.size();
     return at;
   }
 
-  // To be called when ranks of the block have changed.
-  void Repair(size_t block) {
-    size_t node = leaves_ + block;
-    uint32_t best = MinOfBlock(&ranks_[block * kBlock]);
-    for (;;) {
+  // To be called after the rank at `at` has changed, or others in the same group of kFan.
+  void Repair(size_t at) {
+    for (size_t k = 1; k < levels_.size(); ++k) {
       ++steps_;
-      if (tree_[node] == best) return;
-      tree_[node] = best;
-      if (node == 1) return;
-      best = std::min(best, tree_[node ^ 1]);
-      node >>= 1;
+      const size_t group = at / kFan;
+      const uint32_t least = MinOf(&levels_[k - 1][group * kFan]);
+      if (levels_[k][group] == least) return;
+      levels_[k][group] = least;
+      at = group;
     }
   }
 
   uint64_t steps() const { return steps_; }
 
  private:
-  const std::vector<uint32_t>& ranks_;  // [a multiple of kBlock]
-  size_t leaves_;                       // a power of two
-  std::vector<uint32_t> tree_;          // [2 * leaves_]
+  std::vector<std::vector<uint32_t>> levels_;
   uint64_t steps_ = 0;
 };
 
@@ -142,6 +160,12 @@ Bpe::Bpe(const TokenTable& tokens, const PairTable* pairs) : tokens_(tokens), pa
     }
     byte_ids_[byte] = id;
   }
+  byte_pair_ranks_.resize(65536);
+  for (size_t pair = 0; pair < byte_pair_ranks_.size(); ++pair) {
+    const char joined[2] = {static_cast<char>(pair >> 8), static_cast<char>(pair & 255)};
+    byte_pair_ranks_[pair] = pairs ? pairs->Rank(byte_ids_[pair >> 8], byte_ids_[pair & 255])
+                                   : static_cast<uint32_t>(tokens.Find(std::string_view(joined, 2)));
+  }
 }
 
 void Bpe::Encode(std::string_view piece, std::vector<TokenId>& out, BpeWork* work) const {
@@ -180,7 +204,8 @@ void Bpe::Small(const Rule& rule, std::string_view piece, std::vector<TokenId>& 
     ++lookups;
     return rule.Rank(piece.substr(begin[i], static_cast<size_t>(begin[i + 2] - begin[i])), id[i], id[i + 1]);
   };
-  for (size_t i = 0; i < count; ++i) rank[i] = rank_of(i);
+  for (size_t i = 0; i + 1 < count; ++i) rank[i] = RankOfBytes(piece, i);
+  rank[count - 1] = kNoRank;
   for (;;) {
     size_t best = 0;
     for (size_t i = 1; i < count; ++i)
@@ -206,7 +231,8 @@ void Bpe::Large(const Rule& rule, std::string_view piece, std::vector<TokenId>& 
   const size_t n = piece.size();
   std::vector<TokenId> id(n);
   std::vector<uint16_t> length(n, 1);
-  std::vector<uint32_t> rank((n + kBlock - 1) / kBlock * kBlock, kNoRank);
+  Tournament tournament(n);
+  std::vector<uint32_t>& rank = tournament.ranks();
   uint64_t lookups = 0;
   for (size_t i = 0; i < n; ++i) id[i] = byte_ids_[static_cast<unsigned char>(piece[i])];
   const auto rank_of = [&](size_t at) {
@@ -217,8 +243,8 @@ void Bpe::Large(const Rule& rule, std::string_view piece, std::vector<TokenId>& 
     ++lookups;
     return rule.Rank(piece.substr(at, joined), id[at], id[next]);
   };
-  for (size_t i = 0; i < n; ++i) rank[i] = rank_of(i);
-  Tournament tournament(rank);
+  for (size_t i = 0; i + 1 < n; ++i) rank[i] = RankOfBytes(piece, i);
+  tournament.Build();
   while (tournament.Smallest() != kNoRank) {
     const size_t at = tournament.Where();
     const size_t gone = at + length[at];
@@ -228,14 +254,13 @@ void Bpe::Large(const Rule& rule, std::string_view piece, std::vector<TokenId>& 
     length[at + joined - 1] = joined;
     rank[gone] = kNoRank;
     rank[at] = rank_of(at);
-    size_t first_block = at / kBlock;
     if (at > 0) {
       const size_t left = at - length[at - 1];
       rank[left] = rank_of(left);
-      if (left / kBlock != first_block) tournament.Repair(left / kBlock);
+      if (left / kFan != at / kFan) tournament.Repair(left);
     }
-    tournament.Repair(first_block);
-    if (gone / kBlock != first_block) tournament.Repair(gone / kBlock);
+    tournament.Repair(at);
+    if (gone / kFan != at / kFan) tournament.Repair(gone);
   }
   for (size_t at = 0; at < n; at += length[at]) out.push_back(id[at]);
   if (work) {
