@@ -197,7 +197,9 @@ TEST(TokenTable, FindsEveryTextAndNothingElse) {
   for (const auto& [text, id] : known) {
     ASSERT_EQ(table.Find(text), id);
     ASSERT_EQ(table.Bytes(id), text);
-    if (!known.count(text + "b")) ASSERT_EQ(table.Find(text + "b"), kNoToken);
+    if (!known.count(text + "b")) {
+      ASSERT_EQ(table.Find(text + "b"), kNoToken);
+    }
   }
   EXPECT_EQ(table.Find(""), kNoToken);
 }

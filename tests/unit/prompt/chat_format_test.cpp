@@ -38,7 +38,7 @@ TEST(ChatFormat, GivesTheKnownIdsOfLlama4) {
   const std::vector<Message> newline = {Text(Role::kUser, "\nHello")};
   EXPECT_EQ(format.Render(newline, false), (Ids{200000, 200005, 1556, 200006, 2946, 19873, 200008}));
   const std::vector<Message> tool = {Text(Role::kTool, "7")};
-  EXPECT_EQ(format.Render(tool, false, false), (Ids{200005, 607, 6934, 200006, 368, 27, 200008}));
+  EXPECT_EQ(format.Render(tool, false, false), (Ids{200005, 607, 6934, 200006, 368, 35, 200008}));
 }
 
 TEST(ChatFormat, EveryRoleHasItsHeader) {

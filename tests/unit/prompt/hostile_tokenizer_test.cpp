@@ -2,6 +2,7 @@
 // bounded time, on a small stack; and afterwards everything works as before. Rows T01 to T20 of the project's list of
 // hostile inputs; T19 (output buffers) belongs to the C interface.
 #include <algorithm>
+#include <cstdio>
 #include <functional>
 #include <random>
 #include <string>
@@ -125,7 +126,7 @@ std::vector<Case> Cases() {
   add(Tiktoken("T09 NUL in a line", E::kFormat, "line 8: \"B\\x00==\" is not base64", [](auto& l) { l[7] = std::string("B\0== 7", 6); }));
   add(Tiktoken("T09 lines that end with CR alone", E::kFormat, "line 1: the rank \"0\\x0d\" is not a decimal number", [](auto& l) { l[0] += "\r\r"; }));
 
-  add(JsonText("T10 100,000 arrays deep", E::kFormat, "nested deeper than 64", [] { return std::string(100000, '['); }));
+  add(JsonText("T10 100,000 arrays deep", E::kFormat, "nested deeper than 64", [] { return "{\"a\":" + std::string(100000, '['); }));
   add(JsonText("T10 100,000 objects deep", E::kFormat, "nested deeper than 64", [] {
     std::string text;
     for (int i = 0; i < 100000; ++i) text += "{\"a\":";
@@ -168,7 +169,7 @@ std::vector<Case> Cases() {
     for (size_t i = 20; i < 1000000; ++i) p.added.push_back(test::AddedTokenText(test::Small().texts.size() + i, "<|" + std::to_string(i) + "|>"));
   }));
   const std::string changed = "pre_tokenizer.pretokenizers.0.pattern.Regex is ";
-  for (const std::string pattern : {std::string("(a+)+$"), std::string("(?<=x)*"), std::string(kLlama4SplitPattern) + "|x", std::string(1 << 20, '(')})
+  for (const std::string& pattern : {std::string("(a+)+$"), std::string("(?<=x)*"), std::string(kLlama4SplitPattern) + "|x", std::string(1 << 20, '(')})
     add(Json("T12 pattern " + pattern.substr(0, 20), E::kUnsupported, changed, [pattern](auto& p) { p.pattern = pattern; }));
   add(Json("T12 no pre-tokenizer", E::kUnsupported, "pre_tokenizer.type is absent", [](auto& p) { p.pre_tokenizer = "null"; }));
   add(Json("T12 another pre-tokenizer", E::kUnsupported, "pre_tokenizer.type is \"Metaspace\"", [](auto& p) { p.pre_tokenizer = R"({"type":"Metaspace"})"; }));
@@ -215,7 +216,7 @@ TEST(HostileTokenizer, EveryCaseGetsItsCodeAndAMessageThatNamesThePlace) {
   }
   EXPECT_EQ(met, cases.size());
   EXPECT_EQ(test::SmallTokenizer()->Encode("the user asks, and the assistant answers."), golden);
-  RecordProperty("cases", static_cast<int>(cases.size()));
+  std::printf("%zu malformed inputs tried, %zu refused by the whole contract\n", cases.size(), met);
 }
 
 TEST(HostileTokenizer, AJsonFileCutAnywhereIsRefused) {

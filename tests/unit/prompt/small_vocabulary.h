@@ -40,6 +40,7 @@ inline SmallVocabulary Learn(size_t merges = 300) {
     std::map<std::pair<std::string, std::string>, int> counts;
     for (size_t i = 0; i + 1 < parts.size(); ++i)
       if (parts[i + 1].front() != ' ') ++counts[{parts[i], parts[i + 1]}];
+    if (counts.empty()) break;
     const auto best = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     const auto [left, right] = best->first;
     const std::string joined = left + right;

@@ -34,7 +34,9 @@ TEST(Utf8, EveryCodePointRoundTrips) {
     } else {
       ASSERT_EQ(c.length, text.size()) << code;
       ASSERT_EQ(c.code_point, code);
-      if (text.size() > 1) ASSERT_EQ(DecodeUtf8(at, at + text.size() - 1).length, 0u) << code;
+      if (text.size() > 1) {
+        ASSERT_EQ(DecodeUtf8(at, at + text.size() - 1).length, 0u) << code;
+      }
     }
   }
 }
@@ -81,7 +83,9 @@ TEST(Utf8Assembler, TheCutsNeverMatter) {
     }
     const std::string whole = Assemble(bytes, 99);
     EXPECT_TRUE(io::IsUtf8(whole));
-    if (io::IsUtf8(bytes)) EXPECT_EQ(whole, bytes);
+    if (io::IsUtf8(bytes)) {
+      EXPECT_EQ(whole, bytes);
+    }
     for (size_t cut = 1; cut < 5; ++cut) EXPECT_EQ(Assemble(bytes, cut), whole) << testing::PrintToString(bytes);
   }
 }
