@@ -91,6 +91,7 @@ void OwnThread::Join() noexcept {
 
 #endif
 
+OwnThread::OwnThread() noexcept = default;
 OwnThread::OwnThread(OwnThread&& other) noexcept = default;
 OwnThread& OwnThread::operator=(OwnThread&& other) noexcept {
   Join();

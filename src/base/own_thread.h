@@ -13,7 +13,7 @@ class OwnThread {
  public:
   static constexpr size_t kStackBytes = size_t{4} << 20;  // address space; memory is taken as it is touched
 
-  OwnThread() = default;
+  OwnThread() noexcept;
   // Runs `body`, which must not throw, on a new thread. `name` (at most 15 characters are kept) is what a debugger shows. Throws kNoMemory
   // when the system gives no thread.
   OwnThread(const char* name, std::function<void()> body);

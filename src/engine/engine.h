@@ -24,7 +24,7 @@ enum class Mode { kThread, kStepped };
 
 struct EngineOptions {
   Mode mode = Mode::kThread;
-  int64_t context = 0;              // positions a single request may use
+  int64_t context = 0;              // positions a single request may use; 0 = as many as the page pool holds
   int32_t step_rows = 512;          // most rows of a step (prefill chunk + decoding rows)
   int32_t decode_step_rows = 128;   // most rows of a step while other requests decode, so that they are not held up
   int32_t max_waiting = 1024;       // requests in the waiting list before Submit answers "again"
@@ -32,6 +32,7 @@ struct EngineOptions {
   int32_t max_queued_events = 1024; // events a request may have unread before it pauses
   bool prefix_cache = true;
   uint64_t cache_salt = 0;          // part of every prefix key: two tenants with different salts never share pages
+  bool check_invariants = false;    // after every step (for tests; a broken one ends all requests with kInternal)
 };
 
 enum class StopReason : int32_t {
@@ -66,6 +67,7 @@ struct RequestOptions {
   bool ignore_end = false;             // generate on past the model's own stop tokens
   bool include_special = false;        // control tokens appear in the text
   uint64_t tag = 0;                    // the caller's, repeated in each event
+  uint64_t cache_salt = 0;             // with the engine's: requests with different salts never share pages
 };
 
 struct Timings {
@@ -74,11 +76,12 @@ struct Timings {
   double decode_ms = 0;
 };
 
-// Everything borrowed from the request until the next Next on the same request (or engine).
+// A reader that passes the same Event again and again gives its buffers back to the request: nothing is allocated then.
 struct Event {
   uint64_t tag = 0;
-  std::string text;                  // whole UTF-8 characters
-  std::vector<int32_t> ids;          // tokens that this event's text came from (a stop token has no text)
+  std::string text;                  // whole UTF-8 characters, what has become certain since the event before
+  std::vector<int32_t> ids;          // the tokens since the event before, each once, in order. The end of their text may come
+                                     // later (half a character, what may begin a stop string); a stop token has no text
   std::vector<float> logprobs;       // [ids] the model's own, empty unless asked for
   std::vector<int32_t> top_ids;      // [ids, top_logprobs]
   std::vector<float> top_logprobs;   // [ids, top_logprobs]
@@ -92,11 +95,12 @@ struct Event {
   int64_t generated_tokens = 0;
 };
 
-// A block of a scoring request's results, in the order of positions.
+// A block of a scoring request's results, in the order of positions: every position where log-probabilities are asked for, else
+// those whose logits are. A block holds positions with logits or positions without, never both.
 struct ScoreBlock {
   std::vector<int64_t> positions;   // [R]
-  std::vector<float> logprobs;      // [R] ln p(tokens[position] | tokens before it); NaN for position 0
-  std::vector<float> logits;        // [R, V] of what follows `position`, empty unless asked for
+  std::vector<float> logprobs;      // [R] ln p(tokens[position] | tokens before it); NaN for position 0; empty unless asked for
+  std::vector<float> logits;        // [R, V] of what follows `position`, or empty
 };
 
 struct ScoreOptions {
@@ -125,8 +129,10 @@ class Request {
  public:
   virtual ~Request() = default;  // cancels; the pages return
   virtual void Cancel() noexcept = 0;
-  // The prompt and what was generated so far (the last taken event included), for a chat's next turn.
+  // The prompt and what was generated so far (the last taken event included), for a chat's next turn. The first prompt_tokens()
+  // of them are the prompt; a stop token that ended the answer is the last.
   virtual std::vector<int32_t> GeneratedIds() const = 0;
+  virtual int64_t prompt_tokens() const = 0;
   virtual uint64_t tag() const = 0;
   virtual bool finished() const = 0;  // its last event has been made (taken or not)
 };
@@ -143,17 +149,20 @@ class Engine {
   virtual std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, const RequestOptions& options) = 0;
   virtual std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options) = 0;
 
-  // timeout_ms < 0 waits for ever; 0 never waits. In Mode::kStepped no call waits.
+  // timeout_ms < 0 waits for ever; 0 never waits. In Mode::kStepped no call waits. Throws kArgument for a request of another engine,
+  // kState for a scoring request. The second form never gives events of scoring requests or of requests whose handle is gone.
   virtual Next NextEvent(Request& request, int64_t timeout_ms, Event& event) = 0;
   virtual Next NextEvent(int64_t timeout_ms, Event& event, std::shared_ptr<Request>* from) = 0;  // of any request
-  // kDone after the last block; an error of the request is thrown as Error.
+  // kDone after the last block; an error of the request is thrown as Error, after the blocks that were complete before it.
   virtual Next NextBlock(Request& request, int64_t timeout_ms, ScoreBlock& block) = 0;
 
-  // Mode::kStepped: runs steps until nothing is left to do or `budget_ms` has passed, rounded up to a layer. Returns true when work
-  // is left. Throws kState in Mode::kThread or when another thread is inside Step.
+  // Mode::kStepped: runs steps until nothing is left to do or `budget_ms` has passed, rounded up to a layer (0: one layer; negative:
+  // no bound). A step may pause between two layers and go on in the next call. Returns true when work is left. Throws kState in
+  // Mode::kThread or when another thread is inside Step.
   virtual bool Step(int64_t budget_ms) = 0;
 
-  // Readable (poll, epoll) while any request has an event; -1 where the system has no such thing.
+  // Readable (poll, epoll) while any request has an event (blocks of scoring requests do not count); -1 where the system has no
+  // such thing. Only for waiting: nobody else reads or closes it.
   virtual int descriptor() const = 0;
   virtual EngineStats Stats() const = 0;
   // Ends all requests with a last event (kCancelled, kState "the engine was closed") and stops the thread. Later Submits throw kState.

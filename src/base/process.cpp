@@ -1,0 +1,65 @@
+#include "base/process.h"
+
+#include <cerrno>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <fcntl.h>
+#include <unistd.h>
+#endif
+#if defined(__linux__)
+#include <sys/eventfd.h>
+#endif
+
+namespace scout {
+
+#if defined(__unix__) || defined(__APPLE__)
+
+int64_t CurrentProcess() noexcept { return static_cast<int64_t>(getpid()); }
+
+WakeDescriptor::WakeDescriptor() noexcept {
+#if defined(__linux__)
+  read_ = write_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+#else
+  int ends[2];
+  if (pipe(ends) != 0) return;
+  for (const int end : ends) {
+    fcntl(end, F_SETFD, FD_CLOEXEC);
+    fcntl(end, F_SETFL, O_NONBLOCK);
+  }
+  read_ = ends[0];
+  write_ = ends[1];
+#endif
+}
+
+WakeDescriptor::~WakeDescriptor() {
+  if (read_ >= 0) close(read_);
+  if (write_ >= 0 && write_ != read_) close(write_);
+}
+
+void WakeDescriptor::Set() noexcept {
+  if (set_ || write_ < 0) return;
+  set_ = true;
+  const uint64_t one = 1;  // eventfd takes eight bytes; a pipe does not mind
+  while (write(write_, &one, sizeof one) < 0 && errno == EINTR) {
+  }
+}
+
+void WakeDescriptor::Clear() noexcept {
+  if (!set_ || read_ < 0) return;
+  set_ = false;
+  uint64_t value = 0;
+  while (read(read_, &value, sizeof value) < 0 && errno == EINTR) {
+  }
+}
+
+#else
+
+int64_t CurrentProcess() noexcept { return 0; }
+WakeDescriptor::WakeDescriptor() noexcept = default;
+WakeDescriptor::~WakeDescriptor() = default;
+void WakeDescriptor::Set() noexcept {}
+void WakeDescriptor::Clear() noexcept {}
+
+#endif
+
+}  // namespace scout
