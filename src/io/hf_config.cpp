@@ -10,8 +10,8 @@
 namespace scout::io {
 namespace {
 
-constexpr size_t kMaxPathBytes = 4 * 1024 * 1024;  // of all paths together
-constexpr size_t kMaxValues = 65536;
+constexpr size_t kMaxPathBytes = 2 * 1024 * 1024;  // of all paths together
+constexpr size_t kMaxValues = 32768;
 
 class Flattener : public JsonHandler {
  public:

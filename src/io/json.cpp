@@ -223,6 +223,15 @@ class JsonParser {
     if (Peek() != '"') Stop(at_, ErrorCode::kFormat, "expected a key in quotes, found ", Found());
     const uint64_t begin = at_;
     const std::string_view key = ReadString(scratch_);
+    if (limits_.check_keys) CheckKey(begin, key);
+    SkipSpace();
+    if (Peek() != ':') Stop(at_, ErrorCode::kFormat, "expected ':' after a key, found ", Found());
+    ++at_;
+    handler_.offset_ = begin;
+    handler_.Key(key);
+  }
+
+  void CheckKey(uint64_t begin, std::string_view key) {
     if (keys_.back().size() >= limits_.max_keys)
       Stop(begin, ErrorCode::kLimit, "an object of more than ", limits_.max_keys, " keys");
     uint32_t earlier = 0;
@@ -241,11 +250,6 @@ class JsonParser {
       case KeyTable::Answer::kTooManyCollisions:
         Stop(begin, ErrorCode::kLimit, "more than ", KeyTable::kLongestProbe, " keys of one object share a hash");
     }
-    SkipSpace();
-    if (Peek() != ':') Stop(at_, ErrorCode::kFormat, "expected ':' after a key, found ", Found());
-    ++at_;
-    handler_.offset_ = begin;
-    handler_.Key(key);
   }
 
   void Scalar(char c) {
