@@ -3,7 +3,7 @@
 
     pip install tiktoken
     ninja -C build tokenizer_tool
-    python3 tests/bench/tokenizer_compare.py --tool build/tests/bench/tokenizer_tool --model tokenizer.model
+    python3 tests/bench/tokenizer_compare.py --tool build/bin/tokenizer_tool --model tokenizer.model
 
 Texts are generated from a seed, category by category; the last line says how many agreed. tiktoken stops with an error on
 runs of a million characters of white space and takes no malformed UTF-8: such texts are not in here.

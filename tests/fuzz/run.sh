@@ -11,7 +11,7 @@ run_one() {
   local name=$1
   mkdir -p "$build/corpus/$name" "$here/corpus/${name%_fuzz}"
   local log="$build/$name.log"
-  if "$build/tests/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 -print_final_stats=1 \
+  if "$build/bin/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 -print_final_stats=1 \
     -artifact_prefix="$build/$name-" "$build/corpus/$name" "$here/corpus/${name%_fuzz}" >"$log" 2>&1; then
     echo "-- $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, no finding"
   else
