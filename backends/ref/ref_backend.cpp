@@ -1,5 +1,4 @@
 // The reference backend: scalar, one thread, every operation as told in ref_ops.h. It defines what the others must give.
-#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -28,14 +27,8 @@ class RefBackend final : public Backend {
   }
 
   std::unique_ptr<Buffer> Alloc(MemoryKind, size_t bytes) override { return std::make_unique<HostBuffer>(bytes); }
-  void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) override {
-    SCOUT_CHECK(offset <= to.size_bytes() && from.size() <= to.size_bytes() - offset, "upload of ", from.size(), " bytes at ", offset);
-    if (!from.empty()) std::memcpy(static_cast<HostBuffer&>(to).data() + offset, from.data(), from.size());
-  }
-  void Download(const Buffer& from, size_t offset, std::span<std::byte> to) override {
-    SCOUT_CHECK(offset <= from.size_bytes() && to.size() <= from.size_bytes() - offset, "download of ", to.size(), " bytes at ", offset);
-    if (!to.empty()) std::memcpy(to.data(), static_cast<const HostBuffer&>(from).data() + offset, to.size());
-  }
+  void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) override { HostUpload(to, offset, from); }
+  void Download(const Buffer& from, size_t offset, std::span<std::byte> to) override { HostDownload(from, offset, to); }
 
   std::unique_ptr<KvPages> AllocPages(const PageGroupSpec& spec) override { return std::make_unique<HostPages>(spec); }
   size_t PageBytes(const KvPages& pages) const override { return static_cast<const HostPages&>(pages).page_bytes(); }

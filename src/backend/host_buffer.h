@@ -1,6 +1,9 @@
 // For backends whose memory is the process's own: buffers that are plain bytes, and the way from a view to a pointer.
 #pragma once
 
+#include <cstring>
+#include <span>
+
 #include "backend/ops.h"
 #include "base/error.h"
 #include "base/host_memory.h"
@@ -28,5 +31,17 @@ inline std::byte* HostBytes(const Act& act) {
 }
 inline float* HostF32(const Act& act) { return reinterpret_cast<float*>(HostBytes(act)); }
 inline int32_t* HostI32(const Act& act) { return reinterpret_cast<int32_t*>(HostBytes(act)); }
+
+// Backend::Upload and Download.
+inline void HostUpload(Buffer& to, size_t offset, std::span<const std::byte> from) {
+  const size_t size = to.size_bytes();
+  SCOUT_CHECK(offset <= size && from.size() <= size - offset, "upload of ", from.size(), " bytes at ", offset, " of ", size);
+  if (!from.empty()) std::memcpy(static_cast<HostBuffer&>(to).data() + offset, from.data(), from.size());
+}
+inline void HostDownload(const Buffer& from, size_t offset, std::span<std::byte> to) {
+  const size_t size = from.size_bytes();
+  SCOUT_CHECK(offset <= size && to.size() <= size - offset, "download of ", to.size(), " bytes at ", offset, " of ", size);
+  if (!to.empty()) std::memcpy(to.data(), static_cast<const HostBuffer&>(from).data() + offset, to.size());
+}
 
 }  // namespace scout

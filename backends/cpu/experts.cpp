@@ -1,0 +1,151 @@
+// The mixture of experts: rows are sorted by expert, and one list of tasks runs over (shared or expert, panels of outputs), so
+// that every weight that is needed is read once, whatever the number of rows.
+#include <algorithm>
+
+#include "cpu/product.h"
+
+namespace scout::cpu {
+namespace {
+
+// One side of the sum: the shared expert over all rows, or the routed ones over rows sorted by expert.
+struct Side {
+  const HostWeight* gate_up = nullptr;
+  const HostWeight* down = nullptr;
+  Inputs in;              // [rows, D]
+  float* hidden = nullptr;  // [rows, F]
+  Inputs hidden_in;
+  float* y = nullptr;     // [rows, D]
+};
+
+// Rows that meet one expert.
+struct Item {
+  const Side* side;
+  int64_t expert;
+  int64_t first, rows;  // of the side's rows
+};
+
+Inputs Slice(const Inputs& all, int64_t first, int64_t rows) {
+  Inputs slice = all;
+  slice.rows = rows;
+  if (all.values) slice.values = all.values + first * all.k;
+  if (all.per32.codes) slice.per32 = {all.per32.codes + first * all.k, all.per32.scales + first * (all.k / 32), all.per32.sums + first * (all.k / 32)};
+  if (all.per256.codes) slice.per256 = {all.per256.codes + first * all.k, all.per256.scales + first * (all.k / 256), all.per256.sums + first * (all.k / 16)};
+  return slice;
+}
+
+// run(item, first panel, end panel) over all items; each has the panels that `panels_of` says.
+template <typename PanelCount, typename Body>
+void ForItems(Context& context, const Item* items, int64_t count, const PanelCount& panels_of, const Body& run) {
+  int64_t* const begin = context.arena.Take<int64_t>(count + 1);  // tasks of items before this one
+  begin[0] = 0;
+  int64_t all_panels = 0;
+  for (int64_t i = 0; i < count; ++i) all_panels += panels_of(items[i]);
+  const int64_t per_task = PanelsPerTask(all_panels, context.threads);
+  for (int64_t i = 0; i < count; ++i) begin[i + 1] = begin[i] + (panels_of(items[i]) + per_task - 1) / per_task;
+  context.Parallel(begin[count], [&](int64_t task, int) {
+    const int64_t i = std::upper_bound(begin, begin + count + 1, task) - begin - 1;
+    const int64_t first = (task - begin[i]) * per_task;
+    run(items[i], first, std::min(panels_of(items[i]), first + per_task));
+  });
+}
+
+}  // namespace
+
+void Experts(Context& context, const ExpertsOp& op) {
+  const Kernels& kernels = *context.kernels;
+  const int64_t rows = op.in.rows, d = op.in.cols, top_k = op.ids.cols;
+  const float* const x = HostF32(op.in);
+  const int32_t* const ids = HostI32(op.ids);
+  const float* const gates = HostF32(op.gates);
+  const HostWeight& gate_up = Host(op.gate_up);
+  const int64_t experts = gate_up.experts();
+  SCOUT_CHECK(op.first_expert >= 0 && op.last_expert <= experts, "experts ", op.first_expert, " to ", op.last_expert, " of ", experts);
+  const auto wanted = [&](int32_t id) { return id >= op.first_expert && id < op.last_expert; };
+
+  // Sort (row, choice) pairs by expert, keeping the order of rows.
+  int64_t* const begin = context.arena.Take<int64_t>(experts + 1);
+  int64_t* const place = context.arena.Take<int64_t>(rows * top_k);  // of a pair among the sorted, -1 = not ours
+  std::fill(begin, begin + experts + 1, int64_t{0});
+  for (int64_t i = 0; i < rows * top_k; ++i)
+    if (wanted(ids[i])) ++begin[ids[i] + 1];
+  for (int64_t e = 0; e < experts; ++e) begin[e + 1] += begin[e];
+  const int64_t pairs = begin[experts];
+  int64_t* const next = context.arena.Take<int64_t>(experts);
+  std::copy(begin, begin + experts, next);
+  for (int64_t i = 0; i < rows * top_k; ++i) place[i] = wanted(ids[i]) ? next[ids[i]]++ : -1;
+
+  Side shared, routed;
+  Item* const items = context.arena.Take<Item>(experts + 1);
+  int64_t item_count = 0;
+  if (op.shared_gate_up) {
+    shared.gate_up = &Host(op.shared_gate_up);
+    shared.down = &Host(op.shared_down);
+    shared.in = TakeInputs(context, FormsOf(*shared.gate_up), rows, d);
+    shared.in.values = x;
+    items[item_count++] = {&shared, 0, 0, rows};
+  }
+  routed.gate_up = &gate_up;
+  routed.down = &Host(op.down);
+  const InputForms routed_forms = FormsOf(gate_up);
+  routed.in = TakeInputs(context, routed_forms, pairs, d);
+  float* const scaled = context.arena.Take<float>((routed_forms.values ? pairs : context.threads) * d);
+  routed.in.values = scaled;
+  for (int64_t e = 0; e < experts; ++e)
+    if (begin[e + 1] > begin[e]) items[item_count++] = {&routed, e, begin[e], begin[e + 1] - begin[e]};
+
+  // The gate multiplies the expert's input.
+  context.Parallel((rows + 3) / 4, [&](int64_t task, int thread) {
+    for (int64_t n = task * 4; n < std::min(rows, task * 4 + 4); ++n) {
+      if (shared.gate_up) RoundRow(kernels, x + n * d, n, shared.in);
+      for (int64_t i = n * top_k; i < (n + 1) * top_k; ++i) {
+        if (place[i] < 0) continue;
+        float* const to = scaled + (routed_forms.values ? place[i] : thread) * d;
+        kernels.multiply(x + n * d, gates[i], d, to);
+        RoundRow(kernels, to, place[i], routed.in);
+      }
+    }
+  });
+
+  for (Side* side : {&shared, &routed}) {
+    if (!side->gate_up) continue;
+    const int64_t f = side->down->cols(), count = side->in.rows;
+    side->hidden = context.arena.Take<float>(count * f);
+    side->hidden_in = TakeInputs(context, FormsOf(*side->down), count, f);
+    side->hidden_in.values = side->hidden;
+    side->y = context.arena.Take<float>(count * d);
+  }
+  ForItems(
+      context, items, item_count, [](const Item& item) { return PanelsOf(item.side->down->cols()); },
+      [&](const Item& item, int64_t first, int64_t end) {
+        SwiGluPanels(kernels, *item.side->gate_up, item.expert, first, end, Slice(item.side->in, item.first, item.rows),
+                     item.side->hidden + item.first * item.side->down->cols());
+      });
+  const int64_t shared_rows = shared.gate_up ? rows : 0;
+  context.ParallelRows(shared_rows + pairs, 4, [&](int64_t row) {
+    const Side& side = row < shared_rows ? shared : routed;
+    const int64_t at = row < shared_rows ? row : row - shared_rows;
+    RoundRow(kernels, side.hidden + at * side.hidden_in.k, at, side.hidden_in);
+  });
+  ForItems(
+      context, items, item_count, [&](const Item&) { return PanelsOf(d); },
+      [&](const Item& item, int64_t first, int64_t end) {
+        float* const y = item.side->y + item.first * d;
+        ForPanels(kernels, *item.side->down, item.expert, d, first, end, Slice(item.side->hidden_in, item.first, item.rows),
+                  [&](int64_t n, int64_t o, const float* values, int count) { std::copy(values, values + count, y + n * d + o); });
+      });
+
+  // Shared first, then the routed in the order of ids, then the residual.
+  float* const residual = HostF32(op.residual);
+  context.ParallelRows(rows, 8, [&](int64_t n) {
+    float* sum = shared.gate_up ? shared.y + n * d : nullptr;
+    for (int64_t i = n * top_k; i < (n + 1) * top_k; ++i) {
+      if (place[i] < 0) continue;
+      float* const y = routed.y + place[i] * d;
+      if (sum) kernels.add(y, d, sum);
+      else sum = y;
+    }
+    if (sum) kernels.add(sum, d, residual + n * d);
+  });
+}
+
+}  // namespace scout::cpu

@@ -1,0 +1,85 @@
+// The table of kernels, one for each instruction set. Plain data only: the files that fill a table are compiled with flags of
+// their own, so this header holds no inline function and includes none.
+//
+// All tables give the same bits: the order of every sum is told in ref/dot.h and ref/attention.cpp, and float kernels are one
+// source (float_kernels.inl) over a vector of sixteen lanes.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace scout::cpu {
+
+// Rows of a weight that a kernel works on at once.
+constexpr int kPanelRows = 16;
+
+// Up to kPanelRows rows of a weight in the file's own layout.
+struct Panel {
+  const unsigned char* first;  // row r begins at first + r * row_bytes
+  size_t row_bytes;
+  int rows;   // 1 .. kPanelRows
+  int64_t k;  // values of a row
+};
+
+// Activations as bytes, `count` rows in a row (quant/activation.h).
+struct RoundedRows {
+  const int8_t* codes;    // [count, K]
+  const float* scales;    // [count, K / G]
+  const int16_t* sums;    // [count, K / 32] for G = 32, [count, K / 16] for G = 256
+};
+
+// y[n * kPanelRows + r] = W[r] . x[n]; entries of missing rows are left alone: a neighbour may have written them.
+using FloatPanel = void (*)(const Panel& panel, const float* x, int64_t count, float* y);        // x: [count, K]
+using RoundedPanel = void (*)(const Panel& panel, const RoundedRows& x, int64_t count, float* y);
+
+// Keys or values of one head: rows of d values that follow each other by `stride` bytes.
+struct HeadRows {
+  const unsigned char* first;
+  size_t stride;
+  int64_t count;
+};
+
+struct Kernels {
+  FloatPanel f32, f16, bf16;
+  RoundedPanel q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k;
+
+  // One row of activations to bytes (quant/activation.h).
+  void (*round32)(const float* x, int64_t k, int8_t* codes, float* scales, int16_t* sums);
+  void (*round256)(const float* x, int64_t k, int8_t* codes, float* scales, int16_t* sums);
+
+  // DotLanes(x, x)
+  float (*sum_of_squares)(const float* x, int64_t count);
+  // y[i] = x[i] * scale * w[i]
+  void (*scale_by)(const float* x, float scale, const float* w, int64_t count, float* y);
+  // out[i] = silu(gate[i]) * up[i]
+  void (*swiglu)(const float* gate, const float* up, int64_t count, float* out);
+  // to[i] += from[i]
+  void (*add)(const float* from, int64_t count, float* to);
+  // to[i] = from[i] * scale
+  void (*multiply)(const float* from, float scale, int64_t count, float* to);
+  void (*to_f16)(const float* from, int64_t count, uint16_t* to);
+  void (*to_bf16)(const float* from, int64_t count, uint16_t* to);
+
+  // scores[g * score_stride + j] = DotLanes(q[g], k[j]) * scale for `heads` rows of q [heads, d]
+  void (*scores_f32)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride);
+  void (*scores_f16)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride);
+  void (*scores_bf16)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride);
+  // o[g][i] = fma(w[g * w_stride + j], v[j][i], o[g][i]) for j in order. o: [heads, d]
+  void (*fold_f32)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
+  void (*fold_f16)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
+  void (*fold_bf16)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
+  // to[i] = fma(from[i], from_scale, to[i] * to_scale)
+  void (*merge)(const float* from, float from_scale, float to_scale, int64_t count, float* to);
+
+  // The largest value, of NaNs no word; -infinity for none.
+  float (*largest)(const float* x, int64_t count);
+  // w[i] = exp(x[i] - max) where w is not null; returns their sum in sixteen lanes (lane = i mod 16), folded.
+  float (*exp_sum)(const float* x, float max, int64_t count, float* w);
+};
+
+// Null where the table was not built.
+const Kernels* GenericKernels();
+const Kernels* Avx2Kernels();
+const Kernels* Avx512Kernels();
+
+}  // namespace scout::cpu

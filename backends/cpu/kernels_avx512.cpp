@@ -1,0 +1,80 @@
+// Kernels for AVX-512 with VNNI: sixteen lanes are one register.
+#include "cpu/kernels.h"
+
+#include <immintrin.h>
+
+#include "cpu/rounded_generic.h"
+
+namespace scout::cpu {
+namespace {
+
+inline __mmask16 FirstLanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+
+struct V {
+  static constexpr int kRowTile = 4, kColTile = 4;
+  __m512 v;
+
+  static V Zero() { return {_mm512_setzero_ps()}; }
+  static V Set(float x) { return {_mm512_set1_ps(x)}; }
+  static V Load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static V LoadPart(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(FirstLanes(n), p)}; }
+  static V LoadF16(const uint16_t* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
+  static V LoadBf16(const uint16_t* p) {
+    const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
+  }
+  static void Store(float* p, V x) { _mm512_storeu_ps(p, x.v); }
+  static void StorePart(float* p, int64_t n, V x) { _mm512_mask_storeu_ps(p, FirstLanes(n), x.v); }
+  static V Add(V x, V y) { return {_mm512_add_ps(x.v, y.v)}; }
+  static V Sub(V x, V y) { return {_mm512_sub_ps(x.v, y.v)}; }
+  static V Mul(V x, V y) { return {_mm512_mul_ps(x.v, y.v)}; }
+  static V Div(V x, V y) { return {_mm512_div_ps(x.v, y.v)}; }
+  static V Fma(V x, V y, V z) { return {_mm512_fmadd_ps(x.v, y.v, z.v)}; }
+  static V Max(V x, V y) { return {_mm512_max_ps(x.v, y.v)}; }
+  static V Negate(V x) { return {_mm512_xor_ps(x.v, _mm512_set1_ps(-0.0f))}; }
+  static float Fold(V x) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+  }
+  static V ScaleByPowerOf2(V p, V n) {
+    const __m512i whole = _mm512_cvtps_epi32(n.v), half = _mm512_srai_epi32(whole, 1), bias = _mm512_set1_epi32(127);
+    const __m512i first = _mm512_slli_epi32(_mm512_add_epi32(half, bias), 23);
+    const __m512i second = _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(whole, half), bias), 23);
+    return {_mm512_mul_ps(_mm512_mul_ps(p.v, _mm512_castsi512_ps(first)), _mm512_castsi512_ps(second))};
+  }
+  static V ExpEnds(V x, V low, V high, V value) {
+    __m512 out = _mm512_mask_mov_ps(value.v, _mm512_cmp_ps_mask(x.v, high.v, _CMP_GT_OQ), _mm512_set1_ps(__builtin_inff()));
+    out = _mm512_mask_mov_ps(out, _mm512_cmp_ps_mask(x.v, low.v, _CMP_LT_OQ), _mm512_setzero_ps());
+    return {_mm512_mask_mov_ps(out, _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q), x.v)};
+  }
+};
+
+#include "cpu/float_kernels.inl"
+
+#include "cpu/rounded_avx512.inl"
+
+void ToF16(const float* from, int64_t count, uint16_t* to) {
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+  for (; i < count; ++i) to[i] = static_cast<uint16_t>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(from[i]), _MM_FROUND_TO_NEAREST_INT), 0));
+}
+
+Kernels MakeTable() {
+  Kernels table{};
+  SCOUT_FLOAT_KERNELS(table);
+  table.to_f16 = ToF16;
+  SCOUT_ROUNDED_KERNELS(table);
+  return table;
+}
+
+}  // namespace
+
+const Kernels* Avx512Kernels() {
+  static const Kernels table = MakeTable();
+  return &table;
+}
+
+}  // namespace scout::cpu

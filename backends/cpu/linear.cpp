@@ -1,0 +1,77 @@
+#include <algorithm>
+#include <cstring>
+
+#include "base/math.h"
+#include "cpu/product.h"
+
+namespace scout::cpu {
+
+void Linear(Context& context, const LinearOp& op) {
+  const HostWeight& weight = Host(op.weight);
+  const Kernels& kernels = *context.kernels;
+  const Inputs in = RoundRows(context, weight, HostF32(op.in), op.in.rows);
+  const int64_t outputs = op.epilogue == Epilogue::kSwiGlu ? weight.rows() / 2 : weight.rows();
+  float* const out = HostF32(op.out);  // [N, outputs]
+  const int64_t panels = PanelsOf(outputs), per_task = PanelsPerTask(panels, context.threads);
+  context.Parallel((panels + per_task - 1) / per_task, [&](int64_t task, int) {
+    const int64_t first = task * per_task, end = std::min(panels, first + per_task);
+    switch (op.epilogue) {
+      case Epilogue::kSwiGlu: return SwiGluPanels(kernels, weight, 0, first, end, in, out);
+      case Epilogue::kStore:
+        return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
+          std::memcpy(out + n * outputs + o, y, static_cast<size_t>(rows) * 4);
+        });
+      case Epilogue::kAdd:
+        return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
+          for (int r = 0; r < rows; ++r) out[n * outputs + o + r] += y[r];
+        });
+    }
+  });
+}
+
+namespace {
+
+// The largest logit not taken yet, ties to the lower index, NaN last.
+int32_t Best(const float* logits, int32_t experts, const int32_t* taken, int32_t count) {
+  int32_t best = -1;
+  for (int32_t e = 0; e < experts; ++e) {
+    if (std::find(taken, taken + count, e) != taken + count) continue;
+    const bool first_number = best >= 0 && logits[best] != logits[best] && logits[e] == logits[e];
+    if (best < 0 || first_number || logits[e] > logits[best]) best = e;
+  }
+  return best;
+}
+
+}  // namespace
+
+void Route(Context& context, const RouteOp& op) {
+  const HostWeight& router = Host(op.router);
+  const int64_t experts = router.rows(), rows = op.in.rows;
+  SCOUT_CHECK(op.top_k >= 1 && op.top_k <= experts, "top ", op.top_k, " of ", experts, " experts");
+  Inputs in;  // never rounded: a choice is all or nothing
+  in.rows = rows;
+  in.k = router.cols();
+  in.values = HostF32(op.in);
+  float* const logits = context.arena.Take<float>(rows * experts);
+  int32_t* const ids = HostI32(op.ids);
+  float* const gates = HostF32(op.gates);
+  const int64_t per_task = std::max<int64_t>(8, (rows + context.threads - 1) / context.threads);
+  context.Parallel((rows + per_task - 1) / per_task, [&](int64_t task, int) {
+    const int64_t first = task * per_task;
+    Inputs mine = in;
+    mine.values = in.values + first * in.k;
+    mine.rows = std::min(per_task, rows - first);
+    ForPanels(*context.kernels, router, 0, experts, 0, PanelsOf(experts), mine, [&](int64_t n, int64_t o, const float* y, int count) {
+      std::memcpy(logits + (first + n) * experts + o, y, static_cast<size_t>(count) * 4);
+    });
+    for (int64_t n = first; n < first + mine.rows; ++n) {
+      for (int32_t i = 0; i < op.top_k; ++i) {
+        const int32_t best = Best(logits + n * experts, static_cast<int32_t>(experts), ids + n * op.top_k, i);
+        ids[n * op.top_k + i] = best;
+        gates[n * op.top_k + i] = Sigmoid(logits[n * experts + best]);
+      }
+    }
+  });
+}
+
+}  // namespace scout::cpu
