@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 
 #include "base/error.h"
 
@@ -42,7 +43,7 @@ template <typename Public>
 struct HandleOf;
 
 template <typename Public>
-std::shared_ptr<typename HandleOf<Public>::Class> Get(Public* handle, std::string_view what) {
+std::shared_ptr<typename HandleOf<std::remove_const_t<Public>>::Class> Get(Public* handle, std::string_view what) {
   using Traits = HandleOf<std::remove_const_t<Public>>;
   return std::static_pointer_cast<typename Traits::Class>(FindObject(handle, Traits::kKind, what));
 }

@@ -1,0 +1,155 @@
+// Loading: on a thread of its own, whether the caller waits for it or polls.
+#include <chrono>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "api/arguments.h"
+#include "api/load.h"
+#include "api/model_path.h"
+#include "api/objects.h"
+#include "api/options.h"
+#include "base/log.h"
+#include "io/checkpoint.h"
+#include "prompt/load_tokenizer.h"
+
+namespace scout::api {
+namespace {
+
+// The size of the struct in 0.1, the first release.
+constexpr size_t kFirstSize = 64;
+constexpr int32_t kMostThreads = 1024;
+
+void CheckDevice(const std::string& device, int32_t numerics) {
+  std::string names;
+  bool known = device.empty();
+  for (const BackendFactory* factory : BuiltinBackends()) {
+    known |= device == factory->name;
+    names += StrCat(names.empty() ? "" : ", ", factory->name);
+  }
+  if (!known) Fail(ErrorCode::kArgument, "device \"", Escape(device), "\" is not known here; there are: ", names);
+  if (numerics == SCOUT_NUMERICS_FLOAT32 && device != "ref")
+    Fail(ErrorCode::kArgument, "numerics FLOAT32 is served by device \"ref\" only; device is \"", device.empty() ? "(default)" : device, "\"");
+}
+
+// No id of a text may be outside the embedding.
+void CheckVocabulary(const ModelObject& object) {
+  const auto rows = static_cast<uint64_t>(object.model->config().vocabulary);
+  if (object.tokenizer != nullptr && object.tokenizer->size() > rows)
+    Fail(ErrorCode::kFormat, "the tokenizer has ", object.tokenizer->size(), " entries, the embedding only ", rows, " rows");
+}
+
+std::vector<bool> UsedTensors(const model::Model& model) {
+  const auto skipped = model.skipped_tensors();
+  const std::unordered_set<std::string_view> names(skipped.begin(), skipped.end());
+  std::vector<bool> used;
+  for (const io::TensorInfo& tensor : model.checkpoint().tensors()) used.push_back(!names.contains(tensor.name));
+  return used;
+}
+
+}  // namespace
+
+scout_load_options DefaultLoadOptions() {
+  scout_load_options options = {};
+  options.struct_size = sizeof options;
+  return options;
+}
+
+void InitLoadOptions(scout_load_options* options, size_t struct_size) {
+  InitOptions(options, struct_size, DefaultLoadOptions(), kFirstSize, "scout_load_options");
+}
+
+scout_load_options ReadLoadOptions(const scout_load_options* given) {
+  const scout_load_options options = ReadOptions(given, DefaultLoadOptions(), kFirstSize, "scout_load_options");
+  NeedRange(options.numerics, SCOUT_NUMERICS_DEFAULT, SCOUT_NUMERICS_FLOAT32, "numerics");
+  NeedRange(options.threads, 0, kMostThreads, "threads");
+  KvFormat(options.kv_format, DType::kF16, "kv_format");
+  NeedRange(options.context, 0, INT32_MAX, "context");
+  NeedFlag(options.map_file, "map_file");
+  NeedFlag(options.skip_weight_check, "skip_weight_check");
+  CheckDevice(options.device == nullptr ? "" : options.device, options.numerics);
+  return options;
+}
+
+OperationObject::OperationObject(std::string path, const scout_load_options& given) {
+  model::LoadOptions options;
+  options.device = given.device == nullptr ? "" : given.device;
+  options.backend.threads = given.threads;
+  options.backend.numerics = given.numerics == SCOUT_NUMERICS_FAST      ? Numerics::kFast
+                             : given.numerics == SCOUT_NUMERICS_FLOAT32 ? Numerics::kFloat32
+                                                                        : Numerics::kInvariant;
+  options.check_weights = given.skip_weight_check == 0;
+  options.memory_limit_bytes = given.memory_limit_bytes;
+  const EngineDefaults defaults = {KvFormat(given.kv_format, DType::kF16, "kv_format"), given.context, given.kv_bytes};
+  const bool map = given.map_file != 0;
+  thread_ = OwnThread("scout-load", [this, path = std::move(path), options = std::move(options), defaults, map] { Run(path, options, defaults, map); });
+}
+
+void OperationObject::Run(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults, bool map) noexcept {
+  std::shared_ptr<ModelObject> made;
+  std::optional<Error> error;
+  try {
+    made = LoadModel(path, options, defaults, map, progress_);
+  } catch (const Error& thrown) {
+    error.emplace(thrown);
+  } catch (const std::bad_alloc&) {
+    error.emplace(ErrorCode::kNoMemory, "loading: not enough memory");
+  } catch (const std::exception& thrown) {
+    error.emplace(ErrorCode::kInternal, StrCat("internal error while loading: ", thrown.what()));
+  }
+  // Notified under the lock: whoever waits may destroy this object as soon as it sees `done_`, after joining.
+  const std::lock_guard lock(mutex_);
+  model_ = std::move(made);
+  error_ = std::move(error);
+  done_ = true;
+  ended_.notify_all();
+}
+
+std::shared_ptr<ModelObject> OperationObject::Wait(int64_t timeout_ms) {
+  std::unique_lock lock(mutex_);
+  const auto done = [&] { return done_; };
+  // Beyond some weeks a wait is for ever: sums with the clock must not wrap.
+  constexpr int64_t kForEver = int64_t{1} << 32;
+  if (timeout_ms < 0 || timeout_ms >= kForEver) {
+    ended_.wait(lock, done);
+  } else if (!ended_.wait_for(lock, std::chrono::milliseconds(timeout_ms), done)) {
+    return nullptr;
+  }
+  if (error_) throw Error(*error_);
+  if (taken_) Fail(ErrorCode::kState, "this operation's model was taken by an earlier scout_operation_wait");
+  taken_ = true;
+  return std::move(model_);
+}
+
+void OperationObject::Close() noexcept {
+  Cancel();
+  const std::lock_guard lock(joining_);
+  thread_.Join();
+}
+
+std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults, bool map,
+                                       model::LoadProgress& progress) {
+  auto object = std::make_shared<ModelObject>();
+  const std::shared_ptr<const io::Checkpoint> checkpoint = io::OpenCheckpoint(ResolveModelPath(path), {map});
+  if (progress.cancel.load(std::memory_order_relaxed)) Fail(ErrorCode::kCancelled, "the load was cancelled");
+  object->tokenizer = prompt::LoadTokenizer(*checkpoint);
+  object->model = model::Model::Load(checkpoint, options, progress);
+  CheckVocabulary(*object);
+  if (object->tokenizer == nullptr) {
+    object->no_chat = "this model has no tokenizer: it serves token ids only";
+  } else {
+    try {
+      object->chat_format = std::make_shared<const prompt::ChatFormat>(object->tokenizer);
+    } catch (const Error& error) {
+      object->no_chat = error.what();
+    }
+  }
+  object->tensor_used = UsedTensors(*object->model);
+  object->defaults = defaults;
+  object->device = object->model->device();
+  Log(LogLevel::kInfo, "loaded ", Escape(path, 256), ": ", object->model->parameters(), " parameters, ", object->model->weight_bytes(),
+      " bytes on ", object->device.name);
+  return object;
+}
+
+}  // namespace scout::api
