@@ -21,6 +21,7 @@ class MemoryMetadata final : public io::Metadata {
   const io::MetaValue* Find(std::string_view key) const override;
   std::vector<std::string_view> Keys() const override;
   bool IsNull(std::string_view key) const override { return null_.contains(std::string(key)); }
+  const std::set<std::string>& nulls() const { return null_; }
 
   // Each replaces what was there.
   void SetInt(const std::string& key, int64_t value) { Put(key, value); }
@@ -63,6 +64,7 @@ class MemoryCheckpoint final : public io::Checkpoint {
   std::optional<std::string> ReadSideFile(std::string_view, uint64_t) const override { return std::nullopt; }
 
   MemoryMetadata& meta() { return metadata_; }
+  const std::set<std::string>& nulls() const { return metadata_.nulls(); }
   // Shapes row-major, as TensorInfo has them. The bytes' number must fit format and shape.
   void AddTensor(const std::string& name, DType format, std::initializer_list<int64_t> shape, std::vector<std::byte> bytes);
   void AddFloats(const std::string& name, std::initializer_list<int64_t> shape, std::span<const float> values);
