@@ -146,8 +146,7 @@ TEST(Threads, ReadersAreWokenWhenTheEngineCloses) {
   std::vector<std::thread> threads;
   std::atomic<int> ended{0};
   for (uint64_t t = 0; t < 3; ++t) {
-    threads.emplace_back([&, t, shared = engine] {
-      const auto request = shared->Submit(Tokens(t, 10), {});
+    threads.emplace_back([&, shared = engine, request = engine->Submit(Tokens(t, 10), {})] {
       const Answer answer = ReadAll(*shared, *request);
       ended += answer.last.stop == StopReason::kCancelled || answer.last.stop == StopReason::kLength;
     });
