@@ -23,6 +23,7 @@ namespace scout::prompt {
 inline constexpr size_t kMaxTokens = size_t{1} << 22;
 inline constexpr size_t kMaxMerges = size_t{1} << 22;
 inline constexpr size_t kMaxTokenBytes = 65535;
+inline constexpr size_t kMaxSpellingBytes = 2 * kMaxTokenBytes;  // in the byte-level spelling a byte takes one or two
 inline constexpr size_t kMaxNameBytes = 256;
 inline constexpr size_t kMaxAddedTokens = 65536;
 
@@ -72,7 +73,7 @@ Vocabulary ReadTiktokenVocabulary(std::string_view text, std::string_view name);
 // post-processor is ignored: what it adds is the caller's choice here.
 Vocabulary ReadJsonVocabulary(std::string_view text, std::string_view name);
 
-// Reads bos and stop ids into `vocabulary`; `where` names the key. Throws kFormat for an id outside the vocabulary.
+// `id` as a token of the vocabulary. Throws kFormat for one outside it; `where` names the key that held it.
 TokenId CheckedId(const Vocabulary& vocabulary, int64_t id, std::string_view where);
 
 }  // namespace scout::prompt

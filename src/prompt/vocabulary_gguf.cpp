@@ -35,6 +35,8 @@ std::string PatchedName(const GgufVocabulary& source, size_t id, std::string_vie
 void AddToken(Vocabulary& vocabulary, const GgufVocabulary& source, size_t id, std::string& scratch) {
   const std::string_view text = source.tokens[id];
   const int64_t type = source.types ? (*source.types)[id] : int64_t{kNormal};
+  if (text.size() > kMaxSpellingBytes)
+    Fail(ErrorCode::kLimit, Where(id), ": ", text.size(), " bytes, \"", Escape(text), "\"; the limit for a token is ", kMaxTokenBytes);
   if (!io::IsUtf8(text)) Fail(ErrorCode::kFormat, Where(id), ": \"", Escape(text), "\" is not UTF-8");
   if (const std::string name = PatchedName(source, id, text); !name.empty())
     return vocabulary.Add(name, TokenKind::kControl, Where(id));

@@ -17,6 +17,7 @@ namespace scout::prompt {
 namespace {
 
 constexpr size_t kMaxSettings = 4096;
+constexpr size_t kMaxSettingBytes = 4096;
 
 struct AddedToken {
   int64_t id = -1;
@@ -61,6 +62,8 @@ class Reader : public io::JsonHandler {
     if (Here() == Place::kVocabulary) {
       if (entries.size() >= kMaxTokens) Refuse(ErrorCode::kLimit, "model.vocab has more than ", kMaxTokens, " tokens");
       const std::string& spelling = frames_.back().key;
+      if (spelling.size() > kMaxSpellingBytes)
+        Refuse(ErrorCode::kLimit, spelling.size(), " bytes, \"", Escape(spelling), "\"; the limit for a token is ", kMaxTokenBytes);
       entries.push_back({Id(value), static_cast<uint32_t>(spelling.size()), spellings.size()});
       spellings.append(spelling);
       return;
@@ -79,8 +82,13 @@ class Reader : public io::JsonHandler {
       AddSide(value.substr(space + 1));
       return;
     }
-    if (Here() == Place::kAddedToken && frames_.back().key == "content") added.back().content.assign(value);
-    Scalar(StrCat("\"", value, "\""));
+    if (Here() == Place::kAddedToken && frames_.back().key == "content") {
+      if (value.size() > kMaxNameBytes)
+        Refuse(ErrorCode::kLimit, "an added token of ", value.size(), " bytes, \"", Escape(value), "\"; the limit is ", kMaxNameBytes);
+      added.back().content.assign(value);
+    }
+    // Longer than anything that is understood: what is cut off cannot make it equal to that.
+    Scalar(StrCat("\"", value.substr(0, kMaxSettingBytes), "\""));
   }
 
  private:

@@ -131,7 +131,7 @@ def compare(args, encoding):
     for category, make in CATEGORIES.items():
         texts = texts_of(category, make, args.count, rng)
         expected = [encoding.encode_ordinary(t) for t in texts]
-        found = ours(args.tool, args.model, [t.encode() for t in texts])
+        found = ours(args.tool, args.vocabulary, [t.encode() for t in texts])
         wrong = [i for i, (a, b) in enumerate(zip(expected, found)) if a != b]
         for i in wrong[:3]:
             print(f"  {texts[i]!r}\n  tiktoken {expected[i]}\n  ours     {found[i]}")
@@ -141,7 +141,7 @@ def compare(args, encoding):
         text = one * 25000
         expected = encoding.encode_ordinary(text)
         tried, tokens = tried + 1, tokens + len(expected)
-        if ours(args.tool, args.model, [text.encode()])[0] == expected:
+        if ours(args.tool, args.vocabulary, [text.encode()])[0] == expected:
             good += 1
         else:
             print(f"a run of 25000 x {one!r} differs")
@@ -170,7 +170,7 @@ def speed(args, encoding):
         with tempfile.NamedTemporaryFile(suffix=".txt") as file:
             file.write(text.encode())
             file.flush()
-            mine = subprocess.run([args.tool, args.model, "time", file.name, "2"], capture_output=True, text=True, check=True).stdout.strip()
+            mine = subprocess.run([args.tool, args.vocabulary, "time", file.name, "2"], capture_output=True, text=True, check=True).stdout.strip()
         print(f"{name}: tiktoken {size / best * 1e-6:.2f} MB/s, ours {mine}", flush=True)
 
 
@@ -178,11 +178,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", required=True)
     parser.add_argument("--model", required=True, help="tiktoken file")
+    parser.add_argument("--vocabulary", help="what ours reads instead: the same vocabulary as tokenizer.json, for instance")
     parser.add_argument("--count", type=int, default=10000, help="texts per category")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--text", help="one more text to time")
     parser.add_argument("--skip-speed", action="store_true")
     args = parser.parse_args()
+    args.vocabulary = args.vocabulary or args.model
     os.environ["RAYON_NUM_THREADS"] = "1"
     import tiktoken
     ranks = {base64.b64decode(t): int(r) for t, r in (line.split() for line in open(args.model, "rb") if line.strip())}

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "counted_memory.h"
 #include "gtest/gtest.h"
 #include "prompt/pretokenize.h"
 #include "prompt/tokenizer.h"
@@ -21,29 +23,43 @@ namespace {
 using test::GgufArrays;
 using test::JsonParts;
 
+// An input made ready, and the call that must refuse it. Both belong to the test; only the call is held to the contract.
+struct Prepared {
+  size_t input_bytes;
+  std::function<void()> call;
+};
+
 struct Case {
   std::string id;
   ErrorCode code;
   std::string named;  // must stand in the message
-  std::function<void()> run;
+  std::function<Prepared()> prepare;
 };
 
 Case Gguf(std::string id, ErrorCode code, std::string named, std::function<void(GgufArrays&)> change) {
   return {std::move(id), code, std::move(named), [change] {
-            GgufArrays arrays = test::SmallGguf();
-            change(arrays);
-            Tokenizer tokenizer(ReadGgufVocabulary(arrays.Source()));
+            auto arrays = std::make_shared<GgufArrays>(test::SmallGguf());
+            change(*arrays);
+            const GgufVocabulary source = arrays->Source();
+            size_t bytes = source.architecture.size() + arrays->types.size() * 4;
+            // As in the file: a string has its length, eight bytes, before it.
+            for (const std::string& text : arrays->tokens) bytes += 8 + text.size();
+            for (const std::string& text : arrays->merges) bytes += 8 + text.size();
+            return Prepared{bytes, [arrays, source] { Tokenizer tokenizer(ReadGgufVocabulary(source)); }};
+          }};
+}
+Case JsonText(std::string id, ErrorCode code, std::string named, std::function<std::string()> make) {
+  return {std::move(id), code, std::move(named), [make] {
+            auto text = std::make_shared<const std::string>(make());
+            return Prepared{text->size(), [text] { Tokenizer tokenizer(ReadJsonVocabulary(*text, "tokenizer.json")); }};
           }};
 }
 Case Json(std::string id, ErrorCode code, std::string named, std::function<void(JsonParts&)> change) {
-  return {std::move(id), code, std::move(named), [change] {
-            JsonParts parts = test::SmallJson();
-            change(parts);
-            Tokenizer tokenizer(ReadJsonVocabulary(parts.Text(), "tokenizer.json"));
-          }};
-}
-Case JsonText(std::string id, ErrorCode code, std::string named, std::function<std::string()> text) {
-  return {std::move(id), code, std::move(named), [text] { Tokenizer tokenizer(ReadJsonVocabulary(text(), "tokenizer.json")); }};
+  return JsonText(std::move(id), code, std::move(named), [change] {
+    JsonParts parts = test::SmallJson();
+    change(parts);
+    return parts.Text();
+  });
 }
 // A tiktoken file of the 256 single bytes with something done to it.
 Case Tiktoken(std::string id, ErrorCode code, std::string named, std::function<void(std::vector<std::string>& lines)> change) {
@@ -51,9 +67,10 @@ Case Tiktoken(std::string id, ErrorCode code, std::string named, std::function<v
             std::vector<std::string> lines;
             for (int byte = 0; byte < 256; ++byte) lines.push_back(test::Base64(std::string(1, static_cast<char>(byte))) + " " + std::to_string(byte));
             change(lines);
-            std::string text;
-            for (const std::string& line : lines) text += line + "\n";
-            Tokenizer tokenizer(ReadTiktokenVocabulary(text, "tokenizer.model"));
+            std::string joined;
+            for (const std::string& line : lines) joined += line + "\n";
+            auto text = std::make_shared<const std::string>(std::move(joined));
+            return Prepared{text->size(), [text] { Tokenizer tokenizer(ReadTiktokenVocabulary(*text, "tokenizer.model")); }};
           }};
 }
 
@@ -83,7 +100,10 @@ std::vector<Case> Cases() {
   add(Gguf("T03 overlong UTF-8", E::kFormat, "is not UTF-8", [](auto& a) { a.tokens[300] = "\xc0\x80"; }));
   add(Gguf("T03 invalid UTF-8 in a control token", E::kFormat, "is not UTF-8", [](auto& a) { a.tokens.back() = "<|\xed\xa0\x80|>"; }));
   add(Gguf("T03 a space in a byte-level spelling", E::kFormat, "stands for no byte", [](auto& a) { a.tokens[300] = "a b"; }));
-  add(Gguf("T03 a token of 16 MiB", E::kLimit, "the limit is 65535", [](auto& a) { a.tokens[300].assign(16 << 20, 'a'); }));
+  add(Gguf("T03 a token of 16 MiB", E::kLimit, "tokens[300]: 16777216 bytes", [](auto& a) { a.tokens[300].assign(16 << 20, 'a'); }));
+  add(Gguf("T03 a token of 64 KiB", E::kLimit, "the limit is 65535", [](auto& a) { a.tokens[300].assign(65536, 'a'); }));
+  add(Json("T03 a token of 16 MiB", E::kLimit, "the limit for a token is 65535", [](auto& p) { p.vocabulary[300] = "\"" + std::string(16 << 20, 'a') + "\":300"; }));
+  add(Json("T03 a control token of 16 MiB", E::kLimit, "the limit is 256", [](auto& p) { p.added[3] = test::AddedTokenText(test::Small().texts.size() + 3, std::string(16 << 20, 'a')); }));
   add(Gguf("T03 a control token of 300 bytes", E::kLimit, "the limit is 256", [](auto& a) { a.tokens.back().assign(300, 'a'); }));
   add(Gguf("T03 a missing byte", E::kFormat, "single byte 65", [](auto& a) { a.tokens[65] = "zzzzzz", a.has_merges = false; }));
   for (const int64_t id : {int64_t{-1}, n, int64_t{4294967295}, INT64_MIN}) {
@@ -177,18 +197,19 @@ std::vector<Case> Cases() {
   add(Json("T13 an unknown normalizer", E::kUnsupported, "a normalizer of type", [](auto& p) { p.normalizer = R"({"type":"Exec","cmd":"x"})"; }));
   add(Json("T13 an unknown decoder", E::kUnsupported, "decoder.type is \"Exec\"", [](auto& p) { p.decoder = R"({"type":"Exec"})"; }));
   add(Json("T13 a decoder of no type", E::kUnsupported, "a decoder of type", [](auto& p) { p.decoder = "7"; }));
+  add(Json("T13 a normalizer of 16 MiB", E::kUnsupported, "a normalizer of type", [](auto& p) { p.normalizer = "\"" + std::string(16 << 20, 'x') + "\""; }));
   add(Json("T13 another model", E::kUnsupported, "model.type is \"Unigram\"", [](auto& p) { p.model_type = "\"Unigram\""; }));
   add({"T14 swapped tokens", E::kCorrupt, "fingerprint", [] {
-         test::GgufArrays arrays = test::SmallGguf();
-         const std::string expected = Tokenizer(ReadGgufVocabulary(arrays.Source())).Fingerprint();
-         std::swap(arrays.tokens[300], arrays.tokens[301]);
-         Tokenizer(ReadGgufVocabulary(arrays.Source())).CheckFingerprint(expected);
+         auto arrays = std::make_shared<GgufArrays>(test::SmallGguf());
+         const std::string expected = Tokenizer(ReadGgufVocabulary(arrays->Source())).Fingerprint();
+         std::swap(arrays->tokens[300], arrays->tokens[301]);
+         return Prepared{0, [arrays, expected, source = arrays->Source()] { Tokenizer(ReadGgufVocabulary(source)).CheckFingerprint(expected); }};
        }});
   for (const TokenId id : {TokenId{-1}, static_cast<TokenId>(test::SmallTokenizer()->size()), INT32_MAX, INT32_MIN}) {
     const std::string shown = "token id " + std::to_string(id) + " is outside";
-    add({"T20 decode of " + std::to_string(id), E::kArgument, shown, [id] { test::SmallTokenizer()->Decode(std::vector<TokenId>{1, id}); }});
-    add({"T20 bytes of " + std::to_string(id), E::kArgument, shown, [id] { test::SmallTokenizer()->TokenBytes(id); }});
-    add({"T20 kind of " + std::to_string(id), E::kArgument, shown, [id] { test::SmallTokenizer()->IsSpecial(id); }});
+    add({"T20 decode of " + std::to_string(id), E::kArgument, shown, [id] { return Prepared{0, [id] { test::SmallTokenizer()->Decode(std::vector<TokenId>{1, id}); }}; }});
+    add({"T20 bytes of " + std::to_string(id), E::kArgument, shown, [id] { return Prepared{0, [id] { test::SmallTokenizer()->TokenBytes(id); }}; }});
+    add({"T20 kind of " + std::to_string(id), E::kArgument, shown, [id] { return Prepared{0, [id] { test::SmallTokenizer()->IsSpecial(id); }}; }});
   }
   return cases;
 }
@@ -198,25 +219,32 @@ TEST(HostileTokenizer, EveryCaseGetsItsCodeAndAMessageThatNamesThePlace) {
   size_t met = 0;
   const std::vector<Case> cases = Cases();
   for (const Case& c : cases) {
+    const Prepared prepared = c.prepare();
     bool refused = false;
     scout::test::OnSmallStack([&] {
+      const size_t live = scout::test::LiveBytes();
+      scout::test::ResetPeak();
       try {
-        c.run();
+        prepared.call();
       } catch (const Error& error) {
         refused = true;
+        const size_t peak = scout::test::PeakBytes();
         const std::string message = error.what();
         EXPECT_EQ(static_cast<int>(error.code()), static_cast<int>(c.code)) << c.id << ": " << message;
         EXPECT_NE(message.find(c.named), std::string::npos) << c.id << ": " << message << "\n  should name: " << c.named;
         EXPECT_LE(message.size(), 600u) << c.id << ": " << message;
         for (const char byte : message) EXPECT_TRUE(byte >= 0x20 && byte < 0x7f) << c.id << ": " << message;
-        ++met;
+        EXPECT_LE(peak - live, (size_t{4} << 20) + 2 * prepared.input_bytes) << c.id << ", " << prepared.input_bytes << " bytes of input";
       }
+      // Nothing stays behind. (The error itself, still held while it was looked at, is gone here.)
+      EXPECT_EQ(scout::test::LiveBytes(), live) << c.id;
     });
     EXPECT_TRUE(refused) << c.id << " was accepted";
+    met += refused && !HasFailure() ? 1 : 0;
   }
   EXPECT_EQ(met, cases.size());
   EXPECT_EQ(test::SmallTokenizer()->Encode("the user asks, and the assistant answers."), golden);
-  std::printf("%zu malformed inputs tried, %zu refused by the whole contract\n", cases.size(), met);
+  std::printf("%zu malformed inputs tried, %zu refused with their code, a message that names the place, bounded memory and nothing left behind\n", cases.size(), met);
 }
 
 TEST(HostileTokenizer, AJsonFileCutAnywhereIsRefused) {
