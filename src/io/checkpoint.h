@@ -42,6 +42,8 @@ class Metadata {
   virtual const MetaValue* Find(std::string_view key) const = 0;
   virtual std::vector<std::string_view> Keys() const = 0;  // in file order
   virtual bool IsNull(std::string_view /*key*/) const { return false; }
+  // "FILE: offset 120: ", the place of the key in its file, to begin a message with; empty when there is none.
+  virtual std::string Where(std::string_view /*key*/) const { return {}; }
 
   // Typed access. Find* return nothing when the key is absent and throw kFormat, naming key, type found and limits, when
   // the value is not losslessly what is asked for. An integer key accepts any integer width whose value fits; a float key

@@ -60,16 +60,12 @@ struct SplitKeys {
   std::optional<uint64_t> tensors;
 };
 
-SplitKeys ReadSplitKeys(const FileReader& file, const Metadata& metadata) {
-  try {
-    SplitKeys out;
-    out.count = metadata.FindUint("split.count", 0, 65535).value_or(0);
-    out.number = metadata.FindUint("split.no", 0, 65535).value_or(0);
-    out.tensors = metadata.FindUint("split.tensors.count", 0, kMaxGgufTensors);
-    return out;
-  } catch (const Error& error) {
-    Fail(error.code(), file.name(), ": ", error.what());
-  }
+SplitKeys ReadSplitKeys(const Metadata& metadata) {
+  SplitKeys out;
+  out.count = metadata.FindUint("split.count", 0, 65535).value_or(0);
+  out.number = metadata.FindUint("split.no", 0, 65535).value_or(0);
+  out.tensors = metadata.FindUint("split.tensors.count", 0, kMaxGgufTensors);
+  return out;
 }
 
 void CheckSameModel(const FileReader& file, const Metadata& first, const Metadata& other) {
@@ -89,7 +85,7 @@ std::shared_ptr<const Checkpoint> OpenGguf(const std::string& path, const OpenOp
   stored.directory = DirectoryOf(path);
   stored.files.push_back(std::make_unique<FileReader>(path, options.map));
   GgufHeader header = ReadGgufHeader(*stored.files[0], 0);
-  const SplitKeys split = ReadSplitKeys(*stored.files[0], *header.metadata);
+  const SplitKeys split = ReadSplitKeys(*header.metadata);
   if (split.count <= 1) {
     if (split.number != 0) Fail(ErrorCode::kFormat, stored.files[0]->name(), ": split.no is ", split.number, ", split.count is ", split.count);
     stored.tensors = std::move(header.tensors);
@@ -110,7 +106,7 @@ std::shared_ptr<const Checkpoint> OpenGguf(const std::string& path, const OpenOp
     stored.files.push_back(OpenShard(ShardPath(*shard, i + 1), i + 1, shard->count, options.map));
     const FileReader& file = *stored.files.back();
     header = ReadGgufHeader(file, i);
-    const SplitKeys keys = ReadSplitKeys(file, *header.metadata);
+    const SplitKeys keys = ReadSplitKeys(*header.metadata);
     if (keys.count != split.count || keys.number != i)
       Fail(ErrorCode::kFormat, file.name(), ": split.no is ", keys.number, " and split.count ", keys.count, ", expected ", i, " and ", split.count);
     if (keys.tensors != split.tensors)

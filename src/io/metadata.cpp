@@ -18,8 +18,8 @@ std::string Describe(const MetaValue& value) {
   return StrCat("an array of ", array->size(), " ", kNames[static_cast<size_t>(array->kind)]);
 }
 
-[[noreturn]] void Mismatch(std::string_view key, const MetaValue& value, std::string_view wanted) {
-  Fail(ErrorCode::kFormat, "the key ", Escape(key), " holds ", Describe(value), ", expected ", wanted);
+[[noreturn]] void Mismatch(const Metadata& from, std::string_view key, const MetaValue& value, std::string_view wanted) {
+  Fail(ErrorCode::kFormat, from.Where(key), "the key ", Escape(key), " holds ", Describe(value), ", expected ", wanted);
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ std::optional<uint64_t> Metadata::FindUint(std::string_view key, uint64_t min, u
   } else if (const auto* u = std::get_if<uint64_t>(value)) {
     found = *u;
   }
-  if (!found || *found < min || *found > max) Mismatch(key, *value, StrCat("an integer from ", min, " to ", max));
+  if (!found || *found < min || *found > max) Mismatch(*this, key, *value, StrCat("an integer from ", min, " to ", max));
   return found;
 }
 
@@ -54,7 +54,7 @@ std::optional<double> Metadata::FindFloat(std::string_view key) const {
   if (const auto* i = std::get_if<int64_t>(value); i && *i >= -static_cast<int64_t>(kExact) && *i <= static_cast<int64_t>(kExact))
     return static_cast<double>(*i);
   if (const auto* u = std::get_if<uint64_t>(value); u && *u <= kExact) return static_cast<double>(*u);
-  Mismatch(key, *value, "a number");
+  Mismatch(*this, key, *value, "a number");
 }
 
 std::optional<bool> Metadata::FindBool(std::string_view key) const {
@@ -63,21 +63,21 @@ std::optional<bool> Metadata::FindBool(std::string_view key) const {
   if (const auto* b = std::get_if<bool>(value)) return *b;
   if (const auto* i = std::get_if<int64_t>(value); i && (*i == 0 || *i == 1)) return *i == 1;
   if (const auto* u = std::get_if<uint64_t>(value); u && *u <= 1) return *u == 1;
-  Mismatch(key, *value, "true or false");
+  Mismatch(*this, key, *value, "true or false");
 }
 
 std::optional<std::string_view> Metadata::FindString(std::string_view key) const {
   const MetaValue* value = Find(key);
   if (!value) return std::nullopt;
   if (const auto* s = std::get_if<std::string_view>(value)) return *s;
-  Mismatch(key, *value, "a string");
+  Mismatch(*this, key, *value, "a string");
 }
 
 const MetaArray* Metadata::FindArray(std::string_view key) const {
   const MetaValue* value = Find(key);
   if (!value) return nullptr;
   if (const auto* array = std::get_if<std::unique_ptr<const MetaArray>>(value)) return array->get();
-  Mismatch(key, *value, "an array");
+  Mismatch(*this, key, *value, "an array");
 }
 
 }  // namespace scout::io

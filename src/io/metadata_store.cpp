@@ -8,6 +8,7 @@
 namespace scout::io {
 
 void MetadataStore::Seal(std::string_view file_name) {
+  file_name_ = file_name;
   by_key_.resize(entries_.size());
   std::iota(by_key_.begin(), by_key_.end(), 0u);
   std::sort(by_key_.begin(), by_key_.end(), [&](uint32_t a, uint32_t b) {
@@ -38,6 +39,11 @@ const MetaValue* MetadataStore::Find(std::string_view key) const {
 bool MetadataStore::IsNull(std::string_view key) const {
   const Entry* entry = FindEntry(key);
   return entry && entry->null;
+}
+
+std::string MetadataStore::Where(std::string_view key) const {
+  const Entry* entry = FindEntry(key);
+  return entry ? StrCat(file_name_, ": offset ", entry->offset, ": ") : std::string();
 }
 
 std::vector<std::string_view> MetadataStore::Keys() const {

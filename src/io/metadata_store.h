@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ class MetadataStore : public Metadata {
   }
   void AddNull(std::string_view key, uint64_t offset) { entries_.push_back({key, MetaValue(), offset, true}); }
 
-  // Sorts. Throws kFormat when a key occurs twice, naming both places. Nothing is found before.
+  // Sorts; `file_name` begins messages from here on. Throws kFormat when a key occurs twice, naming both places. Nothing is found before.
   void Seal(std::string_view file_name);
 
   size_t size() const { return entries_.size(); }
@@ -30,6 +31,7 @@ class MetadataStore : public Metadata {
   const MetaValue* Find(std::string_view key) const override;
   std::vector<std::string_view> Keys() const override;
   bool IsNull(std::string_view key) const override;
+  std::string Where(std::string_view key) const override;
 
  private:
   struct Entry {
@@ -40,6 +42,7 @@ class MetadataStore : public Metadata {
   };
   const Entry* FindEntry(std::string_view key) const;
 
+  std::string file_name_;
   StringArena arena_;
   std::vector<Entry> entries_;
   std::vector<uint32_t> by_key_;  // indices of entries_, sorted by key

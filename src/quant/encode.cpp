@@ -4,7 +4,10 @@
 #include <cmath>
 
 #include "quant/q4_0.h"
+#include "quant/q4_1.h"
 #include "quant/q4_k.h"
+#include "quant/q5_0.h"
+#include "quant/q5_1.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
 #include "quant/rounding.h"
@@ -21,11 +24,11 @@ float MaxMagnitude(const float* x, int n) {
   return max;
 }
 
-// A scale and minimum (both >= 0) so that x ~ scale * code - minimum with codes 0..max_code.
 struct ScaleMin {
   float scale = 0, minimum = 0;
 };
 
+// A scale and minimum (both >= 0) so that x ~ scale * code - minimum with codes 0..max_code.
 // Starts from the range of x and tries grids a little finer and coarser; each is refitted by least squares (x against its
 // codes), and the one with the smallest squared error wins.
 ScaleMin FitScaleMin(const float* x, int n, int max_code) {
@@ -107,17 +110,66 @@ void Encode(const float* values, BlockQ8_0& block) {
   for (int j = 0; j < 32; ++j) block.qs[j] = static_cast<int8_t>(std::clamp(RoundAway(values[j] * inverse), -127, 127));
 }
 
-void Encode(const float* values, BlockQ4_0& block) {
+namespace {
+
+// Codes 0..2 * half - 1 around `half`, which the value of largest magnitude does not use up: it gets code 0. Returns the scale.
+float SignedCodes(const float* values, int half, uint8_t* codes) {  // values, codes: [32]
   float extreme = 0;
   for (int j = 0; j < 32; ++j)
     if (std::fabs(values[j]) > std::fabs(extreme)) extreme = values[j];
-  const float d = extreme / -8.0f;
+  const float d = extreme / static_cast<float>(-half);
   const double inverse = std::fabs(d) > kTiny ? static_cast<double>(1.0f / d) : 0.0;
-  block.d = F32ToF16(d);
-  const auto code = [&](float x) {
-    return static_cast<uint8_t>(std::clamp(static_cast<int>(static_cast<double>(x) * inverse + 8.5), 0, 15));
-  };
-  for (int j = 0; j < 16; ++j) block.qs[j] = static_cast<uint8_t>(code(values[j]) | code(values[16 + j]) << 4);
+  for (int j = 0; j < 32; ++j)
+    codes[j] = static_cast<uint8_t>(std::clamp(static_cast<int>(static_cast<double>(values[j]) * inverse + half + 0.5), 0, 2 * half - 1));
+  return d;
+}
+
+// Codes 0..max_code over the range of the values. Returns scale and minimum.
+ScaleMin RangeCodes(const float* values, int max_code, uint8_t* codes) {  // values, codes: [32]
+  const float low = *std::min_element(values, values + 32), high = *std::max_element(values, values + 32);
+  const float d = (high - low) / static_cast<float>(max_code);
+  const float inverse = d > kTiny ? 1.0f / d : 0.0f;
+  for (int j = 0; j < 32; ++j)
+    codes[j] = static_cast<uint8_t>(std::clamp(static_cast<int>((values[j] - low) * inverse + 0.5f), 0, max_code));
+  return {d, low};
+}
+
+// Low halves two to a byte, fifth bits (where there are any) in the result.
+uint32_t PackCodes(const uint8_t* codes, uint8_t* qs) {  // codes: [32], qs: [16]
+  uint32_t fifth = 0;
+  for (int j = 0; j < 16; ++j) qs[j] = static_cast<uint8_t>((codes[j] & 15) | (codes[16 + j] & 15) << 4);
+  for (int j = 0; j < 32; ++j) fifth |= static_cast<uint32_t>(codes[j] >> 4) << j;
+  return fifth;
+}
+
+}  // namespace
+
+void Encode(const float* values, BlockQ4_0& block) {
+  uint8_t codes[32];
+  block.d = F32ToF16(SignedCodes(values, 8, codes));
+  PackCodes(codes, block.qs);
+}
+
+void Encode(const float* values, BlockQ4_1& block) {
+  uint8_t codes[32];
+  const ScaleMin fit = RangeCodes(values, 15, codes);
+  block.d = F32ToF16(fit.scale);
+  block.m = F32ToF16(fit.minimum);
+  PackCodes(codes, block.qs);
+}
+
+void Encode(const float* values, BlockQ5_0& block) {
+  uint8_t codes[32];
+  block.d = F32ToF16(SignedCodes(values, 16, codes));
+  block.qh = PackCodes(codes, block.qs);
+}
+
+void Encode(const float* values, BlockQ5_1& block) {
+  uint8_t codes[32];
+  const ScaleMin fit = RangeCodes(values, 31, codes);
+  block.d = F32ToF16(fit.scale);
+  block.m = F32ToF16(fit.minimum);
+  block.qh = PackCodes(codes, block.qs);
 }
 
 void Encode(const float* values, BlockQ4_K& block) {

@@ -90,8 +90,8 @@ constexpr Format ReadOnly(DType dtype) {
 
 constexpr Format kFormats[] = {
     Full<BlockF32>(DType::kF32),       Full<BlockF16>(DType::kF16),       Full<BlockBf16>(DType::kBF16),
-    Full<BlockQ4_0>(DType::kQ4_0),     ReadOnly<BlockQ4_1>(DType::kQ4_1), ReadOnly<BlockQ5_0>(DType::kQ5_0),
-    ReadOnly<BlockQ5_1>(DType::kQ5_1), Full<BlockQ8_0>(DType::kQ8_0),     ReadOnly<BlockQ2_K>(DType::kQ2_K),
+    Full<BlockQ4_0>(DType::kQ4_0),     Full<BlockQ4_1>(DType::kQ4_1),     Full<BlockQ5_0>(DType::kQ5_0),
+    Full<BlockQ5_1>(DType::kQ5_1),     Full<BlockQ8_0>(DType::kQ8_0),     ReadOnly<BlockQ2_K>(DType::kQ2_K),
     ReadOnly<BlockQ3_K>(DType::kQ3_K), Full<BlockQ4_K>(DType::kQ4_K),     ReadOnly<BlockQ5_K>(DType::kQ5_K),
     Full<BlockQ6_K>(DType::kQ6_K),
 };

@@ -3,6 +3,7 @@
 //   0: d, binary16      2: m, binary16      4: 16 bytes of codes
 //
 // Halves of the bytes as in Q4_0; value = d * code + m, code 0..15.
+// The encoder spreads the codes over the range of the values.
 #pragma once
 
 #include <cstdint>
@@ -28,5 +29,7 @@ inline void Decode(const BlockQ4_1& block, float* out) {  // out: [32]
     out[16 + j] = d * static_cast<float>(block.qs[j] >> 4) + m;
   }
 }
+
+void Encode(const float* values, BlockQ4_1& block);  // values: [32]
 
 }  // namespace scout::quant

@@ -32,4 +32,6 @@ inline void Decode(const BlockQ5_0& block, float* out) {  // out: [32]
   }
 }
 
+void Encode(const float* values, BlockQ5_0& block);  // values: [32]
+
 }  // namespace scout::quant

@@ -33,4 +33,6 @@ inline void Decode(const BlockQ5_1& block, float* out) {  // out: [32]
   }
 }
 
+void Encode(const float* values, BlockQ5_1& block);  // values: [32]
+
 }  // namespace scout::quant

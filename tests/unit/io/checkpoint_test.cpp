@@ -141,7 +141,9 @@ std::string RefusalOf(const std::function<void()>& call) {
     call();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kFormat);
-    return error.what();
+    const std::string message = error.what();  // "FILE: offset N: the key ..."
+    EXPECT_NE(message.find("m.gguf: offset "), std::string::npos) << message;
+    return message.substr(message.find("the key"));
   }
   return "accepted";
 }
