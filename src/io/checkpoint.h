@@ -97,8 +97,8 @@ struct OpenOptions {
   bool map = false;  // map the files instead of reading them
 };
 
-// Opens a GGUF file (any shard of a split one), or a directory with config.json and safetensors files, and validates every
-// header. No tensor data is read. Throws Error with a one-line message for everything that is wrong.
+// Opens a GGUF file (any shard of a split one), a directory with config.json and safetensors files, or, for a path
+// "ollama:NAME" that is no file, the model NAME of the local Ollama store (ollama_store.h), and validates every header. No tensor data is read. Throws Error with a one-line message for everything that is wrong.
 std::shared_ptr<const Checkpoint> OpenCheckpoint(const std::string& path, const OpenOptions& options);
 
 }  // namespace scout::io
