@@ -106,6 +106,7 @@ std::shared_ptr<Request> Core::Submit(std::vector<int32_t> prompt, const Request
 
   auto state = std::make_shared<RequestState>();
   state->options = options;
+  std::sort(state->options.stop_tokens.begin(), state->options.stop_tokens.end());
   state->prompt_tokens = size;
   state->end = options_.context;
   state->end_reason = StrCat("the context of ", options_.context, " positions is full");
@@ -122,7 +123,7 @@ std::shared_ptr<Request> Core::Submit(std::vector<int32_t> prompt, const Request
   state->stream = Stream(options.stop);
   state->tokens = std::move(prompt);
   // Enough for most answers, so that their steps allocate nothing.
-  state->tokens.reserve(static_cast<size_t>(std::min(state->end, size + 65536)));
+  state->tokens.reserve(static_cast<size_t>(std::min(state->end, size + 8192)));
   return Enter(std::move(state));
 }
 
@@ -145,8 +146,6 @@ std::shared_ptr<Request> Core::SubmitScore(std::vector<int32_t> tokens, const Sc
 std::shared_ptr<Request> Core::Enter(std::shared_ptr<RequestState> state) {
   state->ready_link.push_back(state.get());
   state->ready_at = state->ready_link.begin();
-  state->pages.page[kGlobalPages].reserve(static_cast<size_t>(
-      scheduler_.store().Need(std::min(state->scoring ? state->target() : state->end, scheduler_.store().capacity()))[kGlobalPages]));
   auto handle = std::make_shared<RequestHandle>(shared_from_this(), state);
   state->handle = handle;
   const std::lock_guard lock(mutex_);
@@ -197,13 +196,13 @@ void Core::Emit(RequestState& request) {
   any_event_.notify_all();
 }
 
-void Core::End(RequestState& request, StopReason reason, int status, const std::string& message) noexcept {
+void Core::End(RequestState& request, StopReason reason, int status, std::string_view message) noexcept {
   if (request.phase == Phase::kEnded) return;
   const bool running = request.in_step;
   request.phase = Phase::kEnded;
   try {
     if (request.scoring) {
-      if (status != 0) request.score.error.emplace(static_cast<ErrorCode>(status), message);
+      if (status != 0) request.score.error.emplace(static_cast<ErrorCode>(status), std::string(message));
     } else if (!request.abandoned) {
       Event& last = request.pending;
       if (request.stream.Flush(last.text) && reason == StopReason::kLength) {
@@ -233,12 +232,16 @@ void Core::End(RequestState& request, StopReason reason, int status, const std::
   if (running) {
     live_.fetch_sub(1, std::memory_order_relaxed);
   } else {
-    scheduler_.Remove(request);
+    try {
+      scheduler_.Remove(request);
+    } catch (...) {
+      // Only a defect of ours gets here, and the request has left the lists already.
+    }
   }
   Wake();
 }
 
-void Core::EndAll(StopReason reason, int status, const std::string& message) noexcept {
+void Core::EndAll(StopReason reason, int status, std::string_view message) noexcept {
   while (!scheduler_.waiting().empty()) {
     const std::shared_ptr<RequestState> request = scheduler_.waiting().back();
     End(*request, reason, status, message);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/process.h"
@@ -78,8 +79,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // Under the lock.
   std::shared_ptr<Request> Enter(std::shared_ptr<RequestState> state);
-  void End(RequestState& request, StopReason reason, int status, const std::string& message) noexcept;
-  void EndAll(StopReason reason, int status, const std::string& message) noexcept;
+  void End(RequestState& request, StopReason reason, int status, std::string_view message) noexcept;
+  void EndAll(StopReason reason, int status, std::string_view message) noexcept;
+  void FinishStep() noexcept;
   void Emit(RequestState& request);
   void SetReady(RequestState& request, bool ready);
   void Take(RequestState& request, Event& event);

@@ -51,11 +51,14 @@ bool Core::Step(int64_t budget_ms) {
   if (!stepping) Fail(ErrorCode::kState, "another thread is inside Step");
   std::optional<Clock::time_point> until;
   if (budget_ms >= 0) until = Clock::now() + std::chrono::milliseconds(std::min<int64_t>(budget_ms, 1000000000));
+  bool more = true;
   do {
-    if (!Slice(until)) return false;
-  } while (!until || Clock::now() < *until);
+    more = Slice(until);
+  } while (more && (!until || Clock::now() < *until));
   const std::lock_guard lock(mutex_);
-  return step_active_ || (!closed_ && WorkLeft());
+  if (!closed_) return more && (step_active_ || WorkLeft());
+  if (!step_active_) runner_.reset();  // closed while this step ran
+  return step_active_;
 }
 
 void Core::ReleaseRunner() noexcept {
@@ -65,7 +68,7 @@ void Core::ReleaseRunner() noexcept {
     runner_->Abort();
     step_active_ = false;
     const std::lock_guard lock(mutex_);
-    scheduler_.Finish(planned_);
+    FinishStep();
   }
   runner_.reset();
 }
@@ -77,7 +80,7 @@ bool Core::BeginStep() {
     if (!scheduler_.Plan(plan_, planned_)) return false;
   } catch (...) {
     const Error error = Caught();
-    scheduler_.Finish(planned_);
+    FinishStep();
     EndAll(StopReason::kError, static_cast<int>(error.code()), error.what());
     return false;
   }
@@ -117,8 +120,17 @@ bool Core::Slice(const std::optional<Clock::time_point>& until) noexcept {
   runner_->Abort();
   step_active_ = false;
   const std::lock_guard lock(mutex_);
-  scheduler_.Finish(planned_);
+  FinishStep();
   return true;
+}
+
+void Core::FinishStep() noexcept {
+  try {
+    scheduler_.Finish(planned_);
+  } catch (...) {
+    // Only a defect of ours gets here: nothing that runs can be trusted any longer.
+    EndAll(StopReason::kError, static_cast<int>(ErrorCode::kInternal), "internal error: a step could not be closed");
+  }
 }
 
 // Asks the device what the rows' requests need, and picks their tokens.
@@ -255,7 +267,7 @@ void Core::PublishToken(RequestState& request, const Outcome& outcome, const Sam
     }
   }
 
-  const auto among = [&](const std::vector<int32_t>& ids) { return std::find(ids.begin(), ids.end(), token) != ids.end(); };
+  const auto among = [&](const std::vector<int32_t>& ids) { return std::binary_search(ids.begin(), ids.end(), token); };
   if ((!request.options.ignore_end && among(stop_tokens_)) || among(request.options.stop_tokens)) {
     End(request, StopReason::kEnd, 0, {});
     return;
@@ -298,10 +310,10 @@ void Core::FailStep(const Error& error) noexcept {
     } else {
       scheduler_.RetryAlone(planned_);
     }
-    scheduler_.Finish(planned_);
   } catch (...) {
-    EndAll(StopReason::kError, static_cast<int>(ErrorCode::kNoMemory), {});
+    EndAll(StopReason::kError, static_cast<int>(ErrorCode::kNoMemory), "no memory to repeat a step that failed");
   }
+  FinishStep();
 }
 
 }  // namespace scout::engine

@@ -79,6 +79,8 @@ void Scheduler::Admit() {
       request->cached_tokens = cached;
     }
     request->phase = Phase::kRunning;
+    const int64_t most = std::min(request->scoring ? request->target() : request->end, store_.capacity());
+    request->pages.page[kGlobalPages].reserve(static_cast<size_t>(store_.Need(most)[kGlobalPages]));
     running_.insert(std::partition_point(running_.begin(), running_.end(), ByNumber(*request)), request);
     at = waiting_.erase(at);
   }
@@ -300,10 +302,14 @@ void Scheduler::RetryAlone(const std::vector<Planned>& planned) {
 void Scheduler::Remove(RequestState& request) {
   request.phase = Phase::kEnded;
   if (request.in_step) return;
-  store_.Release(request.pages);
-  const auto same = [&](const auto& other) { return other.get() == &request; };
-  // Last, because these may hold the last references.
+  std::shared_ptr<RequestState> last;  // the lists may hold the last references
+  const auto same = [&](const std::shared_ptr<RequestState>& other) {
+    if (other.get() != &request) return false;
+    last = other;
+    return true;
+  };
   if (std::erase_if(waiting_, same) == 0) std::erase_if(running_, same);
+  store_.Release(request.pages);
 }
 
 }  // namespace scout::engine
