@@ -30,7 +30,7 @@ std::vector<Case> Cases(int64_t vocabulary) {
     if (i % 3 == 0) c.prompt.assign(common.begin(), common.begin() + 20 + i);
     const int length = 1 + next() % 60;
     for (int j = 0; j < length; ++j) c.prompt.push_back(static_cast<int32_t>(next() % vocabulary));
-    c.options = abi::RequestOptions();
+    c.options = user::RequestOptions();
     c.options.max_tokens = kGenerated;
     c.options.ignore_end = 1;
     c.options.logprobs = 1;
@@ -48,7 +48,7 @@ std::vector<Case> Cases(int64_t vocabulary) {
   return cases;
 }
 
-void ExpectSame(const abi::Answer& got, const abi::Answer& want, const std::string& what) {
+void ExpectSame(const user::Answer& got, const user::Answer& want, const std::string& what) {
   EXPECT_EQ(got.ids, want.ids) << what;
   EXPECT_EQ(got.top_ids, want.top_ids) << what;
   ASSERT_EQ(got.logprobs.size(), want.logprobs.size()) << what;
@@ -58,40 +58,40 @@ void ExpectSame(const abi::Answer& got, const abi::Answer& want, const std::stri
 }
 
 void RunDevice(const char* device, const std::string& path, int32_t kv_format) {
-  std::vector<abi::Answer> alone;
+  std::vector<user::Answer> alone;
   std::vector<std::vector<float>> logits;
   for (const int threads : {1, 2}) {
-    const abi::Model model = abi::Load(path, device, threads, kv_format);
+    const user::Model model = user::Load(path, device, threads, kv_format);
     ASSERT_NE(model, nullptr);
     scout_model_info info = {};
     info.struct_size = sizeof info;
     ASSERT_EQ(scout_model_get_info(model.get(), &info), SCOUT_OK);
     const std::vector<Case> cases = Cases(info.vocabulary);
     if (alone.empty()) {  // the truth: each alone, its prompt in one piece
-      scout_engine_options options = abi::EngineOptions();
+      scout_engine_options options = user::EngineOptions();
       options.no_prefix_cache = 1;
-      const abi::Engine engine = abi::NewEngine(model, options);
+      const user::Engine engine = user::NewEngine(model, options);
       for (const Case& c : cases) {
-        alone.push_back(abi::Read(abi::Submit(engine, c.prompt, c.options).get()));
+        alone.push_back(user::Read(user::Submit(engine, c.prompt, c.options).get()));
         ASSERT_EQ(alone.back().ids.size(), static_cast<size_t>(kGenerated));
-        logits.push_back(abi::Logits(engine, c.prompt));
+        logits.push_back(user::Logits(engine, c.prompt));
       }
     }
     for (const int rows : {1, 7, 64, 512}) {
-      scout_engine_options options = abi::EngineOptions();
+      scout_engine_options options = user::EngineOptions();
       options.step_rows = rows;
       options.decode_step_rows = rows;
-      const abi::Engine engine = abi::NewEngine(model, options);
+      const user::Engine engine = user::NewEngine(model, options);
       for (const bool again : {false, true}) {  // the second time the prefix cache is warm
-        std::vector<abi::Request> requests;
-        for (const Case& c : cases) requests.push_back(abi::Submit(engine, c.prompt, c.options));
+        std::vector<user::Request> requests;
+        for (const Case& c : cases) requests.push_back(user::Submit(engine, c.prompt, c.options));
         for (size_t i = 0; i < requests.size(); ++i)
-          ExpectSame(abi::Read(requests[i].get()), alone[i],
+          ExpectSame(user::Read(requests[i].get()), alone[i],
                      std::string(device) + ", request " + std::to_string(i) + ", " + std::to_string(rows) + " rows, " + std::to_string(threads) +
                          " threads" + (again ? ", cached" : ""));
       }
       for (size_t i = 0; i < cases.size(); i += 5) {
-        const std::vector<float> got = abi::Logits(engine, cases[i].prompt);
+        const std::vector<float> got = user::Logits(engine, cases[i].prompt);
         ASSERT_EQ(got.size(), logits[i].size());
         EXPECT_EQ(std::memcmp(got.data(), logits[i].data(), got.size() * sizeof(float)), 0) << device << " logits of request " << i << ", " << rows;
       }

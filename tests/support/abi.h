@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace abi {
+namespace user {
 
 struct Free {
   void operator()(scout_model* p) const { scout_free(p); }
@@ -118,4 +118,4 @@ inline std::vector<float> Logits(const Engine& engine, const std::vector<int32_t
   return logits;
 }
 
-}  // namespace abi
+}  // namespace user
