@@ -16,8 +16,8 @@ void CheckFinite(const io::TensorInfo& tensor, uint64_t offset, std::span<const 
                                               static_cast<size_t>((last - first) * info.values_per_block));
   if (!bad) return;
   const uint64_t block = first + *bad;
-  Fail(ErrorCode::kCorrupt, "tensor ", Escape(tensor.name), ": ", info.values_per_block == 1 ? "value " : "a scale of block ", block,
-       " at file offset ", tensor.offset + block * block_bytes, " is NaN or infinite");
+  Fail(ErrorCode::kCorrupt, "tensor ", Escape(tensor.name), ": ", info.values_per_block == 1 ? "value " : "a scale of block ",
+       block, " at file offset ", tensor.offset + block * block_bytes, " is NaN or infinite");
 }
 
 }  // namespace scout::model

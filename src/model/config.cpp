@@ -3,8 +3,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "model/config_reader.h"
-#include "model/names.h"
+#include "model/rope.h"
 
 namespace scout::model {
 
@@ -53,7 +54,8 @@ int64_t KeyReader::At(std::string_view name, const io::MetaArray& array, size_t 
   } else {
     Fail(ErrorCode::kFormat, "key ", Key(name), " must hold integers");
   }
-  if (value < min || value > max) Fail(ErrorCode::kFormat, "key ", Key(name), "[", i, "] is ", value, ", expected ", min, "..", max);
+  if (value < min || value > max)
+    Fail(ErrorCode::kFormat, "key ", Key(name), "[", i, "] is ", value, ", expected ", min, "..", max);
   return value;
 }
 
@@ -104,6 +106,16 @@ void SetExpertsByStep(Config& config) {
     config.layer[static_cast<size_t>(i)].moe = config.experts > 0 && (i + 1) % config.moe_step == 0;
 }
 
+// Scout was first published with the rotary scaling 8/1/4 and corrected to 16/1/1 days later; files made before still go round.
+// The file is obeyed, for a fine-tune may mean it.
+static void WarnOfTheFirstScaling(const Config& config) {
+  if (config.experts != 16 || config.head_dim != 128 || config.rope_base != 500000) return;
+  const std::vector<float> base = BaseFrequencies(config.rope_base, config.head_dim, config.head_dim);
+  if (config.inv_freq[35] == base[35] / 8)
+    Log(LogLevel::kWarning, "the file's rotary scaling is that of Scout's first release (factor 8), which was corrected to 16 on ",
+        "2025-04-11: long prompts may suffer; a newer copy of the file has the right one");
+}
+
 Config ReadConfig(const io::Checkpoint& checkpoint) {
   Config config;
   config.architecture = "llama4";
@@ -124,6 +136,7 @@ Config ReadConfig(const io::Checkpoint& checkpoint) {
   if (config.temperature_length == 0 || config.temperature_scale == 0) config.temperature_length = config.temperature_scale = 0;
   if (moe && config.expert_hidden == 0) Fail(ErrorCode::kFormat, "the model has experts, but their width is missing");
   if (dense && config.dense_hidden == 0) Fail(ErrorCode::kFormat, "the model has dense layers, but their width is missing");
+  WarnOfTheFirstScaling(config);
   return config;
 }
 

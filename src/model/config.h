@@ -21,17 +21,17 @@ struct Config {
   std::string name;          // as the file says, for display; may be empty
   std::string version;       // general.version, may be empty
   int64_t layers = 0;
-  int64_t embedding = 0;       // D
-  int64_t heads = 0;           // Hq
-  int64_t kv_heads = 0;        // Hkv
-  int64_t head_dim = 0;        // d
-  int64_t vocabulary = 0;      // V: rows of the embedding
-  int64_t dense_hidden = 0;    // F of dense layers
-  int64_t expert_hidden = 0;   // F of an expert and of the shared expert
-  int64_t experts = 0;         // E
-  int64_t experts_used = 0;    // k
-  int64_t moe_step = 1;        // as the file says it; `layer` is what counts
-  int64_t context = 0;         // positions the model was made for
+  int64_t embedding = 0;        // D
+  int64_t heads = 0;            // Hq
+  int64_t kv_heads = 0;         // Hkv
+  int64_t head_dim = 0;         // d
+  int64_t vocabulary = 0;       // V: rows of the embedding
+  int64_t dense_hidden = 0;     // F of dense layers
+  int64_t expert_hidden = 0;    // F of an expert and of the shared expert
+  int64_t experts = 0;          // E
+  int64_t experts_used = 0;     // k
+  int64_t moe_step = 1;         // as the file says it; `layer` is what counts
+  int64_t context = 0;          // positions the model was made for
   int64_t attention_chunk = 0;  // C, 0 = none
   double rope_base = 0;
   std::vector<float> inv_freq;  // [d / 2] with the file's scaling applied

@@ -29,8 +29,8 @@ void ReadHeads(const KeyReader& keys, Config& config) {
   const auto key_length = keys.FindInt("attention.key_length", 1, kMaxWidth);
   const auto head_dim = keys.FindInt("attention.head_dim", 1, kMaxWidth);  // Ollama's word for the same
   if (key_length && head_dim && *key_length != *head_dim)
-    Fail(ErrorCode::kFormat, "key ", keys.Key("attention.key_length"), " is ", *key_length, ", but ", keys.Key("attention.head_dim"),
-         " is ", *head_dim);
+    Fail(ErrorCode::kFormat, "key ", keys.Key("attention.key_length"), " is ", *key_length, ", but ",
+         keys.Key("attention.head_dim"), " is ", *head_dim);
   if (key_length || head_dim) {
     config.head_dim = key_length ? *key_length : *head_dim;
   } else {
@@ -88,8 +88,8 @@ void ReadLayerKinds(const KeyReader& keys, Config& config) {
   }
   if (const auto chunk = keys.FindInt("attention.chunk_size", 1, kMaxContext)) {
     if (*chunk > config.context)
-      Fail(ErrorCode::kFormat, "key ", keys.Key("attention.chunk_size"), " is ", *chunk, ", expected at most ", keys.Key("context_length"),
-           " = ", config.context);
+      Fail(ErrorCode::kFormat, "key ", keys.Key("attention.chunk_size"), " is ", *chunk, ", expected at most ",
+           keys.Key("context_length"), " = ", config.context);
     config.attention_chunk = *chunk;
   }
   if (const auto length = keys.FindNumber("attention.temperature_length", 0, 1e15)) config.temperature_length = *length;
@@ -103,15 +103,16 @@ void ReadRope(const io::Checkpoint& checkpoint, const KeyReader& keys, Config& c
   config.rope_base = CheckedRopeBase(keys.Key("rope.freq_base"), *base);
   const int64_t rotary = keys.FindInt("rope.dimension_count", 2, config.head_dim).value_or(config.head_dim);
   if (rotary % 2 != 0)
-    Fail(ErrorCode::kFormat, "key ", keys.Key("rope.dimension_count"), " is ", rotary, ", expected an even number up to ", config.head_dim);
+    Fail(ErrorCode::kFormat, "key ", keys.Key("rope.dimension_count"), " is ", rotary, ", expected an even number up to ",
+         config.head_dim);
   config.inv_freq = BaseFrequencies(config.rope_base, rotary, config.head_dim);
   config.rope_scaling = "none";
 
   const auto type = keys.FindString("rope.scaling.type");
   const auto factor = keys.FindNumber("rope.scaling.factor", 1e-6, 1e9);
   if (type && *type != "none" && *type != "linear")
-    Fail(ErrorCode::kUnsupported, "key ", keys.Key("rope.scaling.type"), " is \"", Escape(*type), "\"; served are none and linear, and the ",
-         "tensor rope_freqs.weight");
+    Fail(ErrorCode::kUnsupported, "key ", keys.Key("rope.scaling.type"), " is \"", Escape(*type),
+         "\"; served are none and linear, and the ", "tensor rope_freqs.weight");
   if (factor && *factor != 1 && (!type || *type == "linear")) {
     for (float& f : config.inv_freq) f = f / static_cast<float>(*factor);
     config.rope_scaling = StrCat("linear ", *factor);
@@ -121,8 +122,7 @@ void ReadRope(const io::Checkpoint& checkpoint, const KeyReader& keys, Config& c
   const io::TensorInfo* tensor = checkpoint.FindTensor("rope_freqs.weight");
   if (!tensor) return;
   const auto pairs = static_cast<uint64_t>(rotary / 2);
-  if (tensor->dtype != DType::kF32)
-    Fail(ErrorCode::kFormat, "tensor rope_freqs.weight is ", tensor->dtype_name, ", expected F32");
+  if (tensor->dtype != DType::kF32) Fail(ErrorCode::kFormat, "tensor rope_freqs.weight is ", tensor->dtype_name, ", expected F32");
   if (tensor->shape.rank != 1 || tensor->shape[0] != pairs)
     Fail(ErrorCode::kFormat, "tensor rope_freqs.weight has shape ", ToString(tensor->shape), ", expected [", pairs, "]");
   std::vector<float> divisors(pairs);
@@ -139,13 +139,14 @@ void ReadRope(const io::Checkpoint& checkpoint, const KeyReader& keys, Config& c
 void ReadVocabulary(const io::Checkpoint& checkpoint, const KeyReader& keys, Config& config) {
   const io::TensorInfo& table = *checkpoint.FindTensor("token_embd.weight");
   if (table.shape.rank != 2)
-    Fail(ErrorCode::kFormat, "tensor token_embd.weight has shape ", ToString(table.shape), ", expected [vocabulary, ", config.embedding, "]");
+    Fail(ErrorCode::kFormat, "tensor token_embd.weight has shape ", ToString(table.shape), ", expected [vocabulary, ",
+         config.embedding, "]");
   const uint64_t rows = table.shape[0];
   const io::MetaArray* tokens = checkpoint.metadata().FindArray("tokenizer.ggml.tokens");
   const auto said = keys.FindInt("vocab_size", 1, std::numeric_limits<int64_t>::max());
   if ((said && static_cast<uint64_t>(*said) != rows) || (tokens && tokens->size() > rows))
-    Fail(ErrorCode::kFormat, "the vocabulary disagrees: token_embd.weight has ", rows, " rows, key ", keys.Key("vocab_size"), " is ",
-         said ? StrCat(*said) : std::string("absent"), ", tokenizer.ggml.tokens has ",
+    Fail(ErrorCode::kFormat, "the vocabulary disagrees: token_embd.weight has ", rows, " rows, key ", keys.Key("vocab_size"),
+         " is ", said ? StrCat(*said) : std::string("absent"), ", tokenizer.ggml.tokens has ",
          tokens ? StrCat(tokens->size()) : std::string("no"), " entries; fewer entries than rows is fine, all else is not");
   if (rows > static_cast<uint64_t>(kMaxVocabulary))
     Fail(ErrorCode::kLimit, "tensor token_embd.weight has ", rows, " rows, more than ", kMaxVocabulary);
@@ -165,8 +166,7 @@ void ReadGgufConfig(const io::Checkpoint& checkpoint, Config& config) {
 
   const KeyReader keys(metadata, "llama4.");
   config.layers = keys.Int("block_count", 1, std::numeric_limits<uint32_t>::max());
-  if (config.layers > kMaxLayers)
-    Fail(ErrorCode::kLimit, "key llama4.block_count is ", config.layers, ", more than ", kMaxLayers);
+  if (config.layers > kMaxLayers) Fail(ErrorCode::kLimit, "key llama4.block_count is ", config.layers, ", more than ", kMaxLayers);
   config.layer.resize(static_cast<size_t>(config.layers));
   config.context = keys.Int("context_length", 1, std::numeric_limits<int64_t>::max());
   if (config.context > kMaxContext)

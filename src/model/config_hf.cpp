@@ -62,8 +62,7 @@ void ReadFeedForward(const KeyReader& keys, Config& config) {
   config.experts_used = keys.FindInt("num_experts_per_tok", 0, kMaxExperts).value_or(config.experts > 0 ? 1 : 0);
   CheckExperts(config, keys, "num_local_experts", "num_experts_per_tok");
   const io::MetaArray* listed = keys.IsNull("moe_layers") ? nullptr : keys.FindArray("moe_layers");
-  config.moe_step =
-      keys.FindInt("interleave_moe_layer_step", config.experts > 0 && !listed ? 1 : 0, kMaxLayers).value_or(1);
+  config.moe_step = keys.FindInt("interleave_moe_layer_step", config.experts > 0 && !listed ? 1 : 0, kMaxLayers).value_or(1);
   if (!listed) {
     SetExpertsByStep(config);
     return;
@@ -72,7 +71,8 @@ void ReadFeedForward(const KeyReader& keys, Config& config) {
   for (size_t i = 0; i < listed->size(); ++i) {
     const int64_t layer = keys.At("moe_layers", *listed, i, 0, config.layers - 1);
     if (config.experts == 0)
-      Fail(ErrorCode::kFormat, "key ", keys.Key("moe_layers"), " names layer ", layer, ", but ", keys.Key("num_local_experts"), " is 0");
+      Fail(ErrorCode::kFormat, "key ", keys.Key("moe_layers"), " names layer ", layer, ", but ", keys.Key("num_local_experts"),
+           " is 0");
     config.layer[static_cast<size_t>(layer)].moe = true;
   }
 }
@@ -84,15 +84,16 @@ void ReadLayerKinds(const KeyReader& keys, Config& config) {
   const io::MetaArray* rope = keys.FindArray("no_rope_layers");
   if (rope && rope->size() > 0) {
     if (rope->size() < config.layer.size())
-      Fail(ErrorCode::kFormat, "key ", keys.Key("no_rope_layers"), " has ", rope->size(), " entries for ", config.layers, " layers");
+      Fail(ErrorCode::kFormat, "key ", keys.Key("no_rope_layers"), " has ", rope->size(), " entries for ", config.layers,
+           " layers");
     for (size_t i = 0; i < config.layer.size(); ++i)
       config.layer[i].rope = config.layer[i].chunked = keys.At("no_rope_layers", *rope, i, 0, 1) != 0;
   }
   const io::MetaArray* types = keys.FindArray("layer_types");
   if (types && types->size() > 0) {
     if (types->kind != io::MetaArray::Kind::kString || types->size() < config.layer.size())
-      Fail(ErrorCode::kFormat, "key ", keys.Key("layer_types"), " must hold one text per layer; it has ", types->size(), " entries for ",
-           config.layers, " layers");
+      Fail(ErrorCode::kFormat, "key ", keys.Key("layer_types"), " must hold one text per layer; it has ", types->size(),
+           " entries for ", config.layers, " layers");
     for (size_t i = 0; i < config.layer.size(); ++i) {
       const std::string_view type = types->strings[i];
       if (type != "chunked_attention" && type != "full_attention")
@@ -143,7 +144,8 @@ void ReadRope(const io::Metadata& metadata, const KeyReader& keys, Config& confi
     return;
   }
   if (*type != "llama3")
-    Fail(ErrorCode::kUnsupported, "key ", keys.Key(section), "rope_type is \"", Escape(*type), "\"; served are default, linear and llama3");
+    Fail(ErrorCode::kUnsupported, "key ", keys.Key(section), "rope_type is \"", Escape(*type),
+         "\"; served are default, linear and llama3");
   Llama3Scaling scaling;
   scaling.factor = number("factor", 1e-6, 1e9);
   scaling.low = number("low_freq_factor", 1e-6, 1e9);
@@ -182,8 +184,8 @@ void ReadHuggingFaceConfig(const io::Checkpoint& checkpoint, Config& config) {
          config.embedding, "]");
   const auto said = keys.FindInt("vocab_size", 1, std::numeric_limits<int64_t>::max());
   if (said && static_cast<uint64_t>(*said) != table.shape[0])
-    Fail(ErrorCode::kFormat, "the vocabulary disagrees: key ", keys.Key("vocab_size"), " is ", *said, ", tensor ", Escape(table.name),
-         " has ", table.shape[0], " rows");
+    Fail(ErrorCode::kFormat, "the vocabulary disagrees: key ", keys.Key("vocab_size"), " is ", *said, ", tensor ",
+         Escape(table.name), " has ", table.shape[0], " rows");
   if (table.shape[0] > static_cast<uint64_t>(kMaxVocabulary))
     Fail(ErrorCode::kLimit, "tensor ", Escape(table.name), " has ", table.shape[0], " rows, more than ", kMaxVocabulary);
   config.vocabulary = static_cast<int64_t>(table.shape[0]);

@@ -37,14 +37,15 @@ void CheckGrid(const VisionKeys& names, const KeyReader& keys) {
   const auto image = keys.FindInt(names.image_size, 1, kMaxImageSize);
   const auto patch = keys.FindInt(names.patch_size, 1, image.value_or(kMaxImageSize));
   if (image && patch && *image % *patch != 0)
-    Fail(ErrorCode::kFormat, "key ", keys.Key(names.image_size), " is ", *image, ", which is not a multiple of ", keys.Key(names.patch_size),
-         " = ", *patch);
+    Fail(ErrorCode::kFormat, "key ", keys.Key(names.image_size), " is ", *image, ", which is not a multiple of ",
+         keys.Key(names.patch_size), " = ", *patch);
   const auto ratio = keys.FindNumber(names.shuffle, 1.0 / 64, 1.0);
   if (!ratio) return;
   const double side = std::round(1.0 / *ratio);
   if (std::abs(side * *ratio - 1.0) > 1e-6 || (image && patch && *image / *patch % static_cast<int64_t>(side) != 0))
-    Fail(ErrorCode::kFormat, "key ", keys.Key(names.shuffle), " is ", *ratio, ", expected one over a whole number that divides the side of ",
-         "the patch grid", image && patch ? StrCat(", ", *image / *patch) : std::string());
+    Fail(ErrorCode::kFormat, "key ", keys.Key(names.shuffle), " is ", *ratio,
+         ", expected one over a whole number that divides the side of ", "the patch grid",
+         image && patch ? StrCat(", ", *image / *patch) : std::string());
 }
 
 // Means and deviations of the three colours, and the list of tile grids as width, height pairs.
@@ -56,12 +57,14 @@ void CheckLists(const KeyReader& keys) {
       Fail(ErrorCode::kFormat, "key ", keys.Key(name), " has ", list->size(), " entries, expected 3 numbers");
     for (const double value : list->floats)
       if (!std::isfinite(value) || (name[6] == 's' && value <= 0))
-        Fail(ErrorCode::kFormat, "key ", keys.Key(name), " holds ", value, ", expected a ", name[6] == 's' ? "positive" : "finite", " number");
+        Fail(ErrorCode::kFormat, "key ", keys.Key(name), " holds ", value, ", expected a ", name[6] == 's' ? "positive" : "finite",
+             " number");
   }
   const io::MetaArray* grid = keys.FindArray("image_grid_pinpoints");
   if (!grid) return;
   if (grid->size() == 0 || grid->size() % 2 != 0 || grid->size() > kMaxGridEntries)
-    Fail(ErrorCode::kFormat, "key ", keys.Key("image_grid_pinpoints"), " has ", grid->size(), " entries, expected pairs, 2..", kMaxGridEntries);
+    Fail(ErrorCode::kFormat, "key ", keys.Key("image_grid_pinpoints"), " has ", grid->size(), " entries, expected pairs, 2..",
+         kMaxGridEntries);
   for (size_t i = 0; i < grid->size(); ++i) (void)keys.At("image_grid_pinpoints", *grid, i, 1, 1 << 20);
 }
 
@@ -75,7 +78,8 @@ void CheckVision(const io::Checkpoint& checkpoint, const Config& config) {
     const auto heads = keys.FindInt(names.heads, 1, width.value_or(kMaxWidth));
     (void)keys.FindInt(names.hidden, 1, kMaxWidth);
     if (width && heads && *width % *heads != 0)
-      Fail(ErrorCode::kFormat, "key ", keys.Key(names.width), " is ", *width, ", which is not a multiple of ", keys.Key(names.heads), " = ", *heads);
+      Fail(ErrorCode::kFormat, "key ", keys.Key(names.width), " is ", *width, ", which is not a multiple of ",
+           keys.Key(names.heads), " = ", *heads);
     CheckGrid(names, keys);
     CheckLists(keys);
     (void)keys.FindNumber(names.eps, 1.18e-38, 1.0);
@@ -83,14 +87,16 @@ void CheckVision(const io::Checkpoint& checkpoint, const Config& config) {
     if (*names.projection) {
       const auto projection = keys.FindInt(names.projection, 1, kMaxWidth);
       if (projection && *projection != config.embedding)
-        Fail(ErrorCode::kFormat, "key ", keys.Key(names.projection), " is ", *projection, ", but the text model is ", config.embedding, " wide");
+        Fail(ErrorCode::kFormat, "key ", keys.Key(names.projection), " is ", *projection, ", but the text model is ",
+             config.embedding, " wide");
     }
   }
   for (const char* name : {"mm.linear_1.weight", "mm.model.fc.weight", "multi_modal_projector.linear_1.weight",
                            "model.multi_modal_projector.linear_1.weight"}) {
     const io::TensorInfo* tensor = checkpoint.FindTensor(name);
     if (tensor && (tensor->shape.rank != 2 || tensor->shape[0] != static_cast<uint64_t>(config.embedding)))
-      Fail(ErrorCode::kFormat, "tensor ", name, " has shape ", ToString(tensor->shape), ", expected [", config.embedding, ", its input]");
+      Fail(ErrorCode::kFormat, "tensor ", name, " has shape ", ToString(tensor->shape), ", expected [", config.embedding,
+           ", its input]");
   }
 }
 

@@ -30,8 +30,8 @@ class Hash {
 
 uint64_t Fingerprint(const io::Checkpoint& checkpoint, const Config& c, std::span<const io::TensorInfo* const> tensors) {
   Hash hash;
-  for (const int64_t number : {c.layers, c.embedding, c.heads, c.kv_heads, c.head_dim, c.vocabulary, c.dense_hidden, c.expert_hidden,
-                               c.experts, c.experts_used, c.attention_chunk})
+  for (const int64_t number : {c.layers, c.embedding, c.heads, c.kv_heads, c.head_dim, c.vocabulary, c.dense_hidden,
+                               c.expert_hidden, c.experts, c.experts_used, c.attention_chunk})
     hash.Number(static_cast<uint64_t>(number));
   for (const double number : {c.norm_eps, c.temperature_length, c.temperature_scale}) hash.Number(number);
   hash.Number(static_cast<uint64_t>(c.qk_norm ? 2 : 0) + (c.tied_head ? 1 : 0));

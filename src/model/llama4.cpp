@@ -105,7 +105,7 @@ void Llama4::Begin(const StepPlan& plan) noexcept {
     error_ = error;
     return;
   } catch (...) {
-    error_ = Error(ErrorCode::kNoMemory, "no memory to begin a step");
+    error_ = no_memory_;
     return;
   }
   a_ = workspace_.For(plan.rows(), static_cast<int64_t>(plan.logit_row.size()));
@@ -155,7 +155,8 @@ void Llama4::CheckPlan(const StepPlan& plan) const {
   const auto s = static_cast<int64_t>(plan.sequence_length.size());
   SCOUT_CHECK(n <= options_.max_rows, "a step of ", n, " rows, at most ", options_.max_rows);
   SCOUT_CHECK(static_cast<int64_t>(plan.position.size()) == n, "positions of a plan");
-  SCOUT_CHECK(static_cast<int64_t>(plan.sequence_begin.size()) == s + 1 && plan.sequence_begin.front() == 0 && plan.sequence_begin.back() == n,
+  SCOUT_CHECK(static_cast<int64_t>(plan.sequence_begin.size()) == s + 1 && plan.sequence_begin.front() == 0 &&
+                  plan.sequence_begin.back() == n,
               "sequences of a plan");
   for (const int32_t token : plan.token)
     if (token < 0 || token >= config_.vocabulary)
@@ -165,7 +166,8 @@ void Llama4::CheckPlan(const StepPlan& plan) const {
     const auto last = static_cast<size_t>(plan.sequence_begin[static_cast<size_t>(i) + 1]);
     SCOUT_CHECK(first < last, "a sequence without rows");
     for (size_t row = first; row < last; ++row)
-      SCOUT_CHECK(plan.position[row] == plan.position[first] + static_cast<int32_t>(row - first) && plan.position[first] >= 0, "position of row ", row);
+      SCOUT_CHECK(plan.position[row] == plan.position[first] + static_cast<int32_t>(row - first) && plan.position[first] >= 0,
+                  "position of row ", row);
     SCOUT_CHECK(plan.sequence_length[static_cast<size_t>(i)] == plan.position[last - 1] + 1, "length of sequence ", i);
   }
   int64_t before = -1;
@@ -180,11 +182,13 @@ void Llama4::CheckPlan(const StepPlan& plan) const {
     const StepPlan::Pages& pages = plan.pages[static_cast<size_t>(g)];
     const int64_t count = options_.page_count[static_cast<size_t>(g)];
     SCOUT_CHECK(static_cast<int64_t>(pages.slot.size()) == n, "slots of group ", g);
-    for (const int64_t slot : pages.slot) SCOUT_CHECK(slot >= -1 && slot < count * options_.page_size, "slot ", slot, " of group ", g);
+    for (const int64_t slot : pages.slot)
+      SCOUT_CHECK(slot >= -1 && slot < count * options_.page_size, "slot ", slot, " of group ", g);
     for (const int32_t page : pages.page) SCOUT_CHECK(page >= 0 && page < count, "page ", page, " of group ", g);
     SCOUT_CHECK(static_cast<int64_t>(pages.begin.size()) == s + 1 && static_cast<int64_t>(pages.first_position.size()) == s,
                 "page lists of group ", g);
-    SCOUT_CHECK(pages.begin.front() == 0 && pages.begin.back() == static_cast<int64_t>(pages.page.size()), "page lists of group ", g);
+    SCOUT_CHECK(pages.begin.front() == 0 && pages.begin.back() == static_cast<int64_t>(pages.page.size()), "page lists of group ",
+                g);
     const PageGeometry geometry = cache_.geometry(g);
     for (size_t i = 0; i < static_cast<size_t>(s); ++i) {
       const int64_t first = plan.position[static_cast<size_t>(plan.sequence_begin[i])];
@@ -209,7 +213,8 @@ std::optional<Error> Llama4::Sample(std::span<const SampleRow> rows, std::span<S
 void Llama4::ReadLogits(int32_t row, std::span<float> out) {
   SCOUT_CHECK(row >= 0 && row < finished_logit_rows_, "row ", row, " of ", finished_logit_rows_, " with logits");
   SCOUT_CHECK(static_cast<int64_t>(out.size()) == config_.vocabulary, "room for one row of logits");
-  backend_->Download(*a_.logits.buffer, a_.logits.offset + static_cast<size_t>(row) * out.size_bytes(), std::as_writable_bytes(out));
+  backend_->Download(*a_.logits.buffer, a_.logits.offset + static_cast<size_t>(row) * out.size_bytes(),
+                     std::as_writable_bytes(out));
 }
 
 KvPages& Llama4::PagesOf(int group, int64_t page) const {

@@ -56,9 +56,10 @@ class Llama4 final : public Runner {
   const StepPlan* plan_ = nullptr;  // of the step in progress
   Activations a_;                   // of the step in progress, or the last one
   int64_t next_layer_ = 0;
-  bool begun_ = false;              // the backend is inside a step
+  bool begun_ = false;  // the backend is inside a step
   int32_t finished_logit_rows_ = 0;
-  std::optional<Error> error_;      // ours, before the backend was asked anything
+  std::optional<Error> error_;                                                // ours, before the backend was asked anything
+  const Error no_memory_{ErrorCode::kNoMemory, "no memory to begin a step"};  // made while there was some; copies take none
 };
 
 }  // namespace scout::model

@@ -1,9 +1,9 @@
 // Model::Load: configuration, tensor plan, memory check, parallel preparation.
 #include <algorithm>
-#include <thread>
 #include <vector>
 
 #include "base/checked.h"
+#include "base/cpu_features.h"
 #include "base/error.h"
 #include "base/memory_info.h"
 #include "model/fingerprint.h"
@@ -71,8 +71,7 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     progress.bytes_total = plan.file_bytes;
     monitor->progress = &progress;
     // Reading is mostly waiting; packing is not. More than four threads only make the disk seek.
-    const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-    const int threads = static_cast<int>(std::min(4u, cores));
+    const int threads = std::min(4, options_.backend.threads > 0 ? options_.backend.threads : UsableThreads());
     try {
       PrepareWeights(plan, *backend_, progress, threads);
     } catch (...) {
@@ -117,8 +116,8 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     add(weights_.head);
     add(weights_.final_norm);
     for (const LayerWeights& layer : weights_.layer)
-      for (const auto* weight : {&layer.attention_norm, &layer.qkv, &layer.o, &layer.feed_norm, &layer.gate_up, &layer.down, &layer.router,
-                                 &layer.expert_gate_up, &layer.expert_down})
+      for (const auto* weight : {&layer.attention_norm, &layer.qkv, &layer.o, &layer.feed_norm, &layer.gate_up, &layer.down,
+                                 &layer.router, &layer.expert_gate_up, &layer.expert_down})
         add(*weight);
     return bytes;
   }

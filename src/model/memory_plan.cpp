@@ -34,8 +34,9 @@ uint64_t KvBytes(const Config& config, const RunnerOptions& options) {
   for (int group = 0; group < kPageGroups; ++group) {
     const uint64_t page = CheckedMul(BytesPerPosition(config, group, options.k_format, options.v_format),
                                      static_cast<uint64_t>(options.page_size), "bytes of a page");
-    total = CheckedAdd(total, CheckedMul(page, static_cast<uint64_t>(options.page_count[static_cast<size_t>(group)]), "bytes of all pages"),
-                       "bytes of all pages");
+    total = CheckedAdd(
+        total, CheckedMul(page, static_cast<uint64_t>(options.page_count[static_cast<size_t>(group)]), "bytes of all pages"),
+        "bytes of all pages");
   }
   return total;
 }
@@ -62,7 +63,8 @@ WorkspaceLayout PlanWorkspace(const Config& config, const RunnerOptions& options
   WorkspaceLayout layout;
   const auto place = [&](int64_t rows, int64_t cols) {
     WorkspaceLayout::Slot slot{layout.bytes, cols};
-    const uint64_t bytes = CheckedMul(CheckedMul(static_cast<uint64_t>(rows), static_cast<uint64_t>(cols), "workspace"), 4, "workspace");
+    const uint64_t bytes =
+        CheckedMul(CheckedMul(static_cast<uint64_t>(rows), static_cast<uint64_t>(cols), "workspace"), 4, "workspace");
     layout.bytes = CheckedAlign(CheckedAdd(layout.bytes, bytes, "workspace"), 64, "workspace");  // cache lines
     return slot;
   };

@@ -30,17 +30,17 @@ struct WorkspaceLayout {
     uint64_t offset = 0;
     int64_t cols = 0;
   };
-  Slot x;       // [N, D] the residual stream
-  Slot y;       // [N, D] normed
-  Slot qkv;     // [N, (Hq + 2 Hkv) d]
-  Slot q;       // [N, Hq d]
-  Slot o;       // [N, Hq d]
-  Slot hidden;  // [N, F] of the dense layers; empty where there are none
-  Slot ids;     // [N, k] int32
-  Slot gates;   // [N, k]
+  Slot x;              // [N, D] the residual stream
+  Slot y;              // [N, D] normed
+  Slot qkv;            // [N, (Hq + 2 Hkv) d]
+  Slot q;              // [N, Hq d]
+  Slot o;              // [N, Hq d]
+  Slot hidden;         // [N, F] of the dense layers; empty where there are none
+  Slot ids;            // [N, k] int32
+  Slot gates;          // [N, k]
   Slot picked;         // [M, D] rows that need logits
   Slot picked_normed;  // [M, D]
-  Slot logits;  // [M, V]
+  Slot logits;         // [M, V]
   uint64_t bytes = 0;
 };
 WorkspaceLayout PlanWorkspace(const Config& config, const RunnerOptions& options);

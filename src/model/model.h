@@ -19,7 +19,7 @@ namespace scout::model {
 struct LoadOptions {
   std::string device;  // "" = the default
   BackendOptions backend;
-  bool check_weights = true;  // refuse NaN and infinite scales and norms (costs a pass over what is read)
+  bool check_weights = true;        // refuse NaN and infinite scales and norms (costs a pass over what is read)
   uint64_t memory_limit_bytes = 0;  // 0 = what the machine and its cgroup have left
 };
 
@@ -42,8 +42,8 @@ class Model {
   virtual const Config& config() const = 0;
   virtual const io::Checkpoint& checkpoint() const = 0;
   virtual DeviceInfo device() const = 0;
-  virtual uint64_t weight_bytes() const = 0;    // resident, packed
-  virtual uint64_t parameters() const = 0;      // of the text model
+  virtual uint64_t weight_bytes() const = 0;  // resident, packed
+  virtual uint64_t parameters() const = 0;    // of the text model
   // Names every K, V decides on: weights, configuration. Part of a cached prefix's key.
   virtual uint64_t fingerprint() const = 0;
   // Tensors of the file that the text model does not need: the vision tower and its projector, and what nobody knows.

@@ -25,7 +25,7 @@ constexpr NameRow kLayerNames[] = {
     {Role::kQ, "attn_q.weight", "self_attn.q_proj.weight"},
     {Role::kK, "attn_k.weight", "self_attn.k_proj.weight"},
     {Role::kV, "attn_v.weight", "self_attn.v_proj.weight"},
-    {Role::kQkv, "attn_qkv.weight", "self_attn.qkv_proj.weight"},
+    {Role::kQkv, "attn_qkv.weight", ""},
     {Role::kO, "attn_output.weight", "self_attn.o_proj.weight"},
     {Role::kFeedNorm, "ffn_norm.weight", "post_attention_layernorm.weight"},
     {Role::kRouter, "ffn_gate_inp.weight", "feed_forward.router.weight"},
@@ -52,8 +52,8 @@ constexpr PrefixRow kPrefixes[] = {
     {"model.language_model.", ""},
 };
 
-constexpr std::string_view kVisionPrefixes[] = {"v.",           "mm.",          "vision_model.", "multi_modal_projector.",
-                                                "vision_tower.", "model.vision_model.", "model.multi_modal_projector."};
+constexpr std::string_view kVisionPrefixes[] = {
+    "v.", "mm.", "vision_model.", "multi_modal_projector.", "vision_tower.", "model.vision_model.", "model.multi_modal_projector."};
 
 }  // namespace
 
@@ -65,7 +65,8 @@ Names::Names(const io::Checkpoint& checkpoint) : gguf_(checkpoint.format() == io
   for (const PrefixRow& row : kPrefixes) {
     if (!checkpoint.FindTensor(StrCat(row.body, "embed_tokens.weight"))) continue;
     if (!body_.empty())
-      Fail(ErrorCode::kFormat, "the embedding is there twice, as ", body_, "embed_tokens.weight and ", row.body, "embed_tokens.weight");
+      Fail(ErrorCode::kFormat, "the embedding is there twice, as ", body_, "embed_tokens.weight and ", row.body,
+           "embed_tokens.weight");
     body_ = row.body;
     head_ = row.head;
   }

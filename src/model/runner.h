@@ -18,12 +18,12 @@
 namespace scout::model {
 
 struct RunnerOptions {
-  int32_t page_size = 64;                       // positions per page
-  DType k_format = DType::kF16;                 // kF32, kF16, kBF16; both groups
+  int32_t page_size = 64;        // positions per page
+  DType k_format = DType::kF16;  // kF32, kF16, kBF16; both groups
   DType v_format = DType::kF16;
   std::array<int64_t, kPageGroups> page_count{};  // per group; 0 where the model has no such layers
-  int32_t max_rows = 512;                       // N of the largest step
-  int32_t max_logit_rows = 64;                  // M of the largest step
+  int32_t max_rows = 512;                         // N of the largest step
+  int32_t max_logit_rows = 64;                    // M of the largest step
 };
 
 class Runner {

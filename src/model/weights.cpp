@@ -5,12 +5,11 @@
 #include <initializer_list>
 #include <mutex>
 #include <new>
-#include <system_error>
-#include <thread>
 #include <unordered_set>
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/own_thread.h"
 #include "model/tensor_source.h"
 
 namespace scout::model {
@@ -116,7 +115,8 @@ void Binder::RefuseBoth(const std::string& one, const std::string& other) const 
 void Binder::BindModel(Weights& weights) {
   const Config& c = config_;
   const std::string embedding = names_.Of(Role::kEmbedding);
-  AddPart(NewJob(WeightRole::kEmbedding, &weights.embedding), Need(embedding, {c.vocabulary, c.embedding}), c.vocabulary, c.embedding);
+  AddPart(NewJob(WeightRole::kEmbedding, &weights.embedding), Need(embedding, {c.vocabulary, c.embedding}), c.vocabulary,
+          c.embedding);
   for (int64_t i = 0; i < c.layers; ++i) {
     LayerWeights& layer = weights.layer[static_cast<size_t>(i)];
     BindAttention(i, layer);
@@ -134,7 +134,8 @@ void Binder::BindModel(Weights& weights) {
 void Binder::BindAttention(int64_t i, LayerWeights& layer) {
   const Config& c = config_;
   const int64_t q_rows = c.heads * c.head_dim, kv_rows = c.kv_heads * c.head_dim;
-  AddPart(NewJob(WeightRole::kVector, &layer.attention_norm), Need(names_.Of(Role::kAttentionNorm, i), {c.embedding}), 1, c.embedding);
+  AddPart(NewJob(WeightRole::kVector, &layer.attention_norm), Need(names_.Of(Role::kAttentionNorm, i), {c.embedding}), 1,
+          c.embedding);
   WeightJob& qkv = NewJob(WeightRole::kLinear, &layer.qkv);
   if (Has(Role::kQkv, i)) {
     for (const Role role : {Role::kQ, Role::kK, Role::kV}) RefuseBoth(names_.Of(Role::kQkv, i), names_.Of(role, i));
@@ -224,12 +225,12 @@ void Binder::CheckTheRest() {
     const std::string_view name = tensor.name;
     if (const auto layer = names_.LayerOf(name)) {
       if (*layer >= static_cast<uint64_t>(config_.layers))
-        Fail(ErrorCode::kFormat, "tensor ", Escape(name), " belongs to layer ", *layer, ", but the model says that it has ", config_.layers,
-             " layers");
+        Fail(ErrorCode::kFormat, "tensor ", Escape(name), " belongs to layer ", *layer, ", but the model says that it has ",
+             config_.layers, " layers");
       for (const std::string_view ending : {".bias", "_scale", ".scale", ".weight_packed", ".qweight"})
         if (name.ends_with(ending))
-          Fail(ErrorCode::kUnsupported, "tensor ", Escape(name), " would change the result and is not served (a bias, or a quantisation ",
-               "that comes in several tensors)");
+          Fail(ErrorCode::kUnsupported, "tensor ", Escape(name),
+               " would change the result and is not served (a bias, or a quantisation ", "that comes in several tensors)");
     }
     if (name != "rope_freqs.weight") plan_.skipped.emplace_back(name);
   }
@@ -241,9 +242,10 @@ WeightPlan Binder::Bind(Weights& weights) {
   if (missing_count_ > 0) {
     std::string list;
     for (const std::string& name : missing_) list += StrCat(list.empty() ? "" : ", ", Escape(name));
-    Fail(ErrorCode::kFormat, missing_count_ == 1 ? "tensor " : "tensors ", list, missing_count_ == 1 ? " is missing" : " are missing",
-         missing_count_ > 3 ? StrCat(", and ", missing_count_ - 3, " more") : std::string(), ": the model says that it has ", config_.layers,
-         " layers and ", config_.experts, " experts");
+    Fail(ErrorCode::kFormat, missing_count_ == 1 ? "tensor " : "tensors ", list,
+         missing_count_ == 1 ? " is missing" : " are missing",
+         missing_count_ > 3 ? StrCat(", and ", missing_count_ - 3, " more") : std::string(), ": the model says that it has ",
+         config_.layers, " layers and ", config_.experts, " experts");
   }
   CheckTheRest();
   for (const WeightJob& job : plan_.jobs) {
@@ -285,17 +287,18 @@ void PrepareWeights(WeightPlan& plan, Backend& backend, LoadProgress& progress, 
       }
     }
   };
-  std::vector<std::thread> helpers;
-  helpers.reserve(static_cast<size_t>(threads));
-  for (int i = 1; i < threads; ++i) {
-    try {
-      helpers.emplace_back(work);
-    } catch (const std::system_error&) {
-      break;  // fewer threads are slower, nothing else
+  {
+    std::vector<OwnThread> helpers;
+    helpers.reserve(static_cast<size_t>(threads));
+    for (int i = 1; i < threads; ++i) {
+      try {
+        helpers.emplace_back("scout-load", work);
+      } catch (const std::exception&) {
+        break;  // fewer threads are slower, nothing else
+      }
     }
-  }
-  work();
-  for (std::thread& helper : helpers) helper.join();
+    work();
+  }  // joins
   if (first_error) std::rethrow_exception(first_error);
 }
 

@@ -53,8 +53,8 @@ struct WeightJob {
 };
 
 struct WeightPlan {
-  std::deque<WeightJob> jobs;         // in the order in which a step needs them
-  std::vector<std::string> skipped;   // tensors that the text model does not need
+  std::deque<WeightJob> jobs;        // in the order in which a step needs them
+  std::vector<std::string> skipped;  // tensors that the text model does not need
   std::vector<const io::TensorInfo*> used;
   uint64_t file_bytes = 0;
   uint64_t resident_bytes = 0;
@@ -62,7 +62,8 @@ struct WeightPlan {
 };
 
 // Finds every tensor, checks shape and format against `config` and the backend, and describes the matrices that fill `weights`
-// (which must outlive the plan). Throws kFormat naming what is missing, doubled or misshapen, kUnsupported naming tensor and format.
+// (which must outlive the plan). Throws kFormat naming what is missing, doubled or misshapen, kUnsupported naming tensor and
+// format.
 WeightPlan PlanWeights(const std::shared_ptr<const io::Checkpoint>& checkpoint, const Config& config, const Names& names,
                        const Backend& backend, const std::shared_ptr<LoadMonitor>& monitor, Weights& weights);
 

@@ -1,5 +1,5 @@
-// Chunk-local pages are given back when their attention chunk ends, and nothing changes by it: a generation across five chunks by the
-// engine against the same tokens in one step in which every page of every chunk is still there.
+// Chunk-local pages are given back when their attention chunk ends, and nothing changes by it: a generation across five chunks by
+// the engine against the same tokens in one step in which every page of every chunk is still there.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,7 +34,8 @@ RunnerOptions Options(const Model& model, int64_t positions, int64_t local_pages
   options.k_format = options.v_format = DType::kF16;
   options.max_rows = options.max_logit_rows = static_cast<int32_t>(positions);
   const PageGeometry global{kPageSize, 0};
-  if (model.BytesPerPosition(kGlobalPages, DType::kF16, DType::kF16) > 0) options.page_count[kGlobalPages] = global.PagesFor(0, positions) + 1;
+  if (model.BytesPerPosition(kGlobalPages, DType::kF16, DType::kF16) > 0)
+    options.page_count[kGlobalPages] = global.PagesFor(0, positions) + 1;
   options.page_count[kLocalPages] = local_pages;
   return options;
 }
@@ -65,7 +66,8 @@ std::vector<float> WithoutEviction(const Model& model, const std::vector<int32_t
 
 void AcrossFiveChunks(const std::string& device) {
   std::map<std::string, std::string> models;
-  for (const goldens::Golden& golden : goldens::All(SCOUT_SOURCE_DIR "/tests/fixtures/goldens")) models[golden.directory] = golden.container;
+  for (const goldens::Golden& golden : goldens::All(SCOUT_SOURCE_DIR "/tests/fixtures/goldens"))
+    models[golden.directory] = golden.container;
   int tried = 0;
   for (const auto& [name, container] : models) {
     const auto model = Load(container, device);
@@ -81,7 +83,8 @@ void AcrossFiveChunks(const std::string& device) {
     engine_options.context = positions;
     engine_options.step_rows = static_cast<int32_t>(std::min<int64_t>(chunk, 4));
     engine_options.prefix_cache = false;
-    const auto engine = engine::Engine::Make(model->NewRunner(Options(*model, positions, local.PagesFor(0, positions))), nullptr, {}, model->fingerprint(), engine_options);
+    const auto engine = engine::Engine::Make(model->NewRunner(Options(*model, positions, local.PagesFor(0, positions))), nullptr,
+                                             {}, model->fingerprint(), engine_options);
     engine::RequestOptions request_options;
     request_options.max_tokens = positions - static_cast<int64_t>(prompt.size());
     request_options.ignore_end = true;

@@ -39,7 +39,8 @@ std::vector<float> AllLogits(const Model& model, const std::vector<int32_t>& tok
   const auto length = static_cast<int64_t>(tokens.size());
   for (int g = 0; g < kPageGroups; ++g) {
     const PageGeometry geometry{page_size, g == kLocalPages ? model.config().attention_chunk : 0};
-    if (model.BytesPerPosition(g, DType::kF32, DType::kF32) > 0) options.page_count[static_cast<size_t>(g)] = geometry.PagesFor(0, length);
+    if (model.BytesPerPosition(g, DType::kF32, DType::kF32) > 0)
+      options.page_count[static_cast<size_t>(g)] = geometry.PagesFor(0, length);
   }
   const auto runner = model.NewRunner(options);
   test::PagePools pools(options.page_count);
@@ -85,7 +86,8 @@ void CheckAll(const Setting& setting, bool quantised) {
     ASSERT_EQ(static_cast<int64_t>(reference.cols), model->config().vocabulary);
     const std::vector<float> logits = AllLogits(*model, tokens, static_cast<int64_t>(tokens.size()));
     const double error = goldens::RelativeError(logits, reference.values);
-    std::printf("  %-4s %-44s %3zu tokens  %.2e of %.0e\n", setting.device, golden.name.c_str(), tokens.size(), error, setting.bound);
+    std::printf("  %-4s %-44s %3zu tokens  %.2e of %.0e\n", setting.device, golden.name.c_str(), tokens.size(), error,
+                setting.bound);
     EXPECT_LE(error, setting.bound);
     for (const int64_t step : {1, 3, 7})
       EXPECT_TRUE(BitEqual(logits, AllLogits(*model, tokens, step))) << "cut into steps of " << step;
@@ -126,11 +128,12 @@ TEST(Golden, QuantisedArithmeticStaysWithinItsRounding) {
     const auto model = LoadGolden(golden.container, "ref", Numerics::kInvariant);
     const std::vector<float> logits = AllLogits(*model, tokens, 64);
     const double rms = RelativeRms(logits, reference.values), largest = goldens::RelativeError(logits, reference.values);
-    std::printf("  ref  %-44s %3zu tokens  rms %.2e of %.2g, largest %.2e of %.2g\n", golden.name.c_str(), tokens.size(), rms, kRoundedRms,
-                largest, kRoundedLargest);
+    std::printf("  ref  %-44s %3zu tokens  rms %.2e of %.2g, largest %.2e of %.2g\n", golden.name.c_str(), tokens.size(), rms,
+                kRoundedRms, largest, kRoundedLargest);
     EXPECT_LE(rms, kRoundedRms);
     EXPECT_LE(largest, kRoundedLargest);
-    for (const int64_t step : {1, 3, 7}) EXPECT_TRUE(BitEqual(logits, AllLogits(*model, tokens, step))) << "cut into steps of " << step;
+    for (const int64_t step : {1, 3, 7})
+      EXPECT_TRUE(BitEqual(logits, AllLogits(*model, tokens, step))) << "cut into steps of " << step;
   }
 }
 

@@ -84,7 +84,8 @@ std::string BytesOf(const MemoryCheckpoint& checkpoint, const io::TensorInfo& te
 
 }  // namespace
 
-std::string GgufBytes(const MemoryCheckpoint& checkpoint, std::string_view instead_of, const std::function<void(GgufWriter&)>& write) {
+std::string GgufBytes(const MemoryCheckpoint& checkpoint, std::string_view instead_of,
+                      const std::function<void(GgufWriter&)>& write) {
   GgufWriter file;
   for (const std::string_view key : checkpoint.metadata().Keys())
     if (key != instead_of) std::visit(Overload{file, key}, *checkpoint.metadata().Find(key));

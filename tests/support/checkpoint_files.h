@@ -12,7 +12,8 @@ namespace scout::test {
 
 // A GGUF file's bytes. Integers are written as 32-bit ones of their sign class where they fit, floats as f32 where that is exact.
 // `instead_of`: the key that `write` writes in another way.
-std::string GgufBytes(const MemoryCheckpoint& checkpoint, std::string_view instead_of = {}, const std::function<void(GgufWriter&)>& write = {});
+std::string GgufBytes(const MemoryCheckpoint& checkpoint, std::string_view instead_of = {},
+                      const std::function<void(GgufWriter&)>& write = {});
 
 // config.json and model.safetensors in a folder that exists.
 void WriteHuggingFace(const MemoryCheckpoint& checkpoint, const std::string& folder);

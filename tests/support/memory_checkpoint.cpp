@@ -86,7 +86,8 @@ void MemoryCheckpoint::Read(const io::TensorInfo& tensor, uint64_t offset, std::
   std::memcpy(out.data(), bytes.data() + offset, out.size());
 }
 
-void MemoryCheckpoint::AddTensor(const std::string& name, DType format, std::initializer_list<int64_t> shape, std::vector<std::byte> bytes) {
+void MemoryCheckpoint::AddTensor(const std::string& name, DType format, std::initializer_list<int64_t> shape,
+                                 std::vector<std::byte> bytes) {
   io::TensorInfo info;
   info.name = name;
   info.dtype = format;
@@ -139,8 +140,8 @@ std::vector<float> Matrix(const TinySpec& spec, const std::string& name, int64_t
 bool IsMoe(const TinySpec& spec, int64_t layer) { return spec.experts > 0 && (layer + 1) % spec.moe_step == 0; }
 
 // [E, rows, cols] -> [E, cols, width] at column `first` of the result
-void TransposeInto(std::vector<float>& to, const std::vector<float>& from, int64_t experts, int64_t rows, int64_t cols, int64_t width,
-                   int64_t first) {
+void TransposeInto(std::vector<float>& to, const std::vector<float>& from, int64_t experts, int64_t rows, int64_t cols,
+                   int64_t width, int64_t first) {
   for (int64_t e = 0; e < experts; ++e)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < cols; ++c)
@@ -175,7 +176,8 @@ std::unique_ptr<MemoryCheckpoint> MakeTinyGguf(const TinySpec& s) {
   meta.SetFloat("llama4.attention.temperature_scale", s.temperature_scale);
   meta.SetBool("llama4.use_qk_norm", s.qk_norm);
 
-  const int64_t d = s.embedding, q = s.heads * s.head_dim, kv = s.kv_heads * s.head_dim, e = s.experts, f = s.expert_hidden, g = s.dense_hidden;
+  const int64_t d = s.embedding, q = s.heads * s.head_dim, kv = s.kv_heads * s.head_dim, e = s.experts, f = s.expert_hidden,
+                g = s.dense_hidden;
   checkpoint->AddFloats("token_embd.weight", {s.vocabulary, d}, Matrix(s, "embedding", s.vocabulary, d));
   for (int64_t i = 0; i < s.layers; ++i) {
     const std::string file = "blk." + std::to_string(i) + ".", name = std::to_string(i) + ".";
@@ -231,7 +233,8 @@ std::unique_ptr<MemoryCheckpoint> MakeTinyHuggingFace(const TinySpec& s) {
   meta.SetFloat("attn_scale", s.temperature_scale);
   meta.SetBool("tie_word_embeddings", s.tied);
 
-  const int64_t d = s.embedding, q = s.heads * s.head_dim, kv = s.kv_heads * s.head_dim, e = s.experts, f = s.expert_hidden, g = s.dense_hidden;
+  const int64_t d = s.embedding, q = s.heads * s.head_dim, kv = s.kv_heads * s.head_dim, e = s.experts, f = s.expert_hidden,
+                g = s.dense_hidden;
   checkpoint->AddFloats("model.embed_tokens.weight", {s.vocabulary, d}, Matrix(s, "embedding", s.vocabulary, d));
   for (int64_t i = 0; i < s.layers; ++i) {
     const std::string file = "model.layers." + std::to_string(i) + ".", name = std::to_string(i) + ".";

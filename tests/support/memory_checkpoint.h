@@ -69,9 +69,9 @@ class MemoryCheckpoint final : public io::Checkpoint {
   void AddTensor(const std::string& name, DType format, std::initializer_list<int64_t> shape, std::vector<std::byte> bytes);
   void AddFloats(const std::string& name, std::initializer_list<int64_t> shape, std::span<const float> values);
   void RemoveTensor(std::string_view name);
-  void Truncate(std::string_view name, size_t bytes);      // what the header says stays
-  io::TensorInfo& Info(std::string_view name);             // to break it
-  std::span<std::byte> Bytes(std::string_view name);       // to break them
+  void Truncate(std::string_view name, size_t bytes);  // what the header says stays
+  io::TensorInfo& Info(std::string_view name);         // to break it
+  std::span<std::byte> Bytes(std::string_view name);   // to break them
 
  private:
   size_t IndexOf(std::string_view name) const;

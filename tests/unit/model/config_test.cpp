@@ -115,7 +115,10 @@ TEST(Config, GgufSlidingWindowOfZeroIsFullAttentionThatRotatesEverywhere) {
 
 TEST(Config, GgufSlidingWindowPatternIsAnIntervalOrAList) {
   EXPECT_EQ(Kinds(Gguf([](MemoryMetadata& m) { m.SetUint("llama4.attention.sliding_window_pattern", 2); })), "RCM --M RCM --M");
-  EXPECT_EQ(Kinds(Gguf([](MemoryMetadata& m) { m.SetInts("llama4.attention.sliding_window_pattern", {0, 1, 0, 1}); })), "--M RCM --M RCM");
+  EXPECT_EQ(Kinds(Gguf([](MemoryMetadata& m) {
+              m.SetInts("llama4.attention.sliding_window_pattern", {0, 1, 0, 1});
+            })),
+            "--M RCM --M RCM");
 }
 
 TEST(Config, GgufWithoutExpertsIsDense) {
@@ -142,7 +145,8 @@ TEST(Config, GgufRopeFreqsAreDivisors) {
   const Config plain = ReadConfig(*checkpoint);
   checkpoint->AddFloats("rope_freqs.weight", {4}, std::vector<float>{1, 1, 8, 16});
   const Config scaled = ReadConfig(*checkpoint);
-  EXPECT_EQ(scaled.inv_freq, (std::vector<float>{plain.inv_freq[0], plain.inv_freq[1], plain.inv_freq[2] / 8, plain.inv_freq[3] / 16}));
+  EXPECT_EQ(scaled.inv_freq,
+            (std::vector<float>{plain.inv_freq[0], plain.inv_freq[1], plain.inv_freq[2] / 8, plain.inv_freq[3] / 16}));
   EXPECT_EQ(scaled.rope_scaling, "from rope_freqs.weight");
 }
 
@@ -163,7 +167,8 @@ TEST(Config, AHeadThatIsNotThereIsTheEmbedding) {
 }
 
 TEST(Config, FewerTokenizerEntriesThanRowsIsNormal) {
-  EXPECT_EQ(Gguf([](MemoryMetadata& m) { m.SetStrings("tokenizer.ggml.tokens", std::vector<std::string>(60, "a")); }).vocabulary, 64);
+  EXPECT_EQ(Gguf([](MemoryMetadata& m) { m.SetStrings("tokenizer.ggml.tokens", std::vector<std::string>(60, "a")); }).vocabulary,
+            64);
 }
 
 TEST(Config, HuggingFaceListsOverrideTheRules) {
@@ -205,8 +210,8 @@ TEST(Config, HuggingFaceMultimodalWrapperIsReadThrough) {
   const auto checkpoint = MakeTinyHuggingFace({});
   MemoryMetadata& m = checkpoint->meta();
   for (const char* key : {"num_hidden_layers", "hidden_size", "intermediate_size", "intermediate_size_mlp", "num_attention_heads",
-                          "num_key_value_heads", "head_dim", "vocab_size", "num_local_experts", "num_experts_per_tok", "attention_chunk_size",
-                          "max_position_embeddings"}) {
+                          "num_key_value_heads", "head_dim", "vocab_size", "num_local_experts", "num_experts_per_tok",
+                          "attention_chunk_size", "max_position_embeddings"}) {
     m.SetInt(std::string("text_config.") + key, std::get<int64_t>(*m.Find(key)));
     m.Erase(key);
   }

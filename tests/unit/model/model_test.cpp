@@ -130,7 +130,8 @@ TEST_P(ModelOn, SequencesTogetherGiveTheBitsOfEachAlone) {
         if (ends[row] >= 0) last[static_cast<size_t>(ends[row])] = ReadRow(*bench.runner, static_cast<int>(row));
     }
     for (int s = 0; s < kSequences; ++s)
-      EXPECT_TRUE(BitEqual(last[static_cast<size_t>(s)], LastLogits(*model, tokens[static_cast<size_t>(s)]))) << "sequence " << s << ", steps of " << step;
+      EXPECT_TRUE(BitEqual(last[static_cast<size_t>(s)], LastLogits(*model, tokens[static_cast<size_t>(s)])))
+          << "sequence " << s << ", steps of " << step;
   }
 }
 
@@ -145,9 +146,9 @@ TEST_P(ModelOn, ChunkLocalPagesAreBoundedAndEvictionChangesNothing) {
   EXPECT_TRUE(BitEqual(ReadRow(*bench.runner, 0), LastLogits(*model, tokens, SmallRunner(), 1, false)));
 }
 
-// A value of a 16-bit page is off by at most half a unit in its last place, 2^-11 (F16) or 2^-8 (BF16) of itself. Keys pass a softmax
-// (scores of a few units: an error of e in a score is an error of e in its weight) and values a weighted mean, in each of four
-// layers; 16 times the rounding bounds what reaches a logit, relative to the logits' rms.
+// A value of a 16-bit page is off by at most half a unit in its last place, 2^-11 (F16) or 2^-8 (BF16) of itself. Keys pass a
+// softmax (scores of a few units: an error of e in a score is an error of e in its weight) and values a weighted mean, in each of
+// four layers; 16 times the rounding bounds what reaches a logit, relative to the logits' rms.
 TEST_P(ModelOn, SixteenBitPagesStayWithinTheirRounding) {
   const auto model = LoadOn(GetParam(), MakeTinyGguf({}));
   const std::vector<float> exact = LastLogits(*model, Tokens(30));
@@ -201,7 +202,12 @@ TEST_P(ModelOn, AWrongPlanIsAnErrorAndTheNextStepRuns) {
   refused([](StepPlan& p) { p.position[3] = 7; }, "position");
   refused([](StepPlan& p) { p.pages[kGlobalPages].slot[0] = 64 * 4; }, "slot 256");
   refused([](StepPlan& p) { p.pages[kLocalPages].page[0] = 64; }, "page 64");
-  refused([](StepPlan& p) { p.pages[kGlobalPages].page.pop_back(); p.pages[kGlobalPages].begin[1]--; }, "pages of sequence 0");
+  refused(
+      [](StepPlan& p) {
+        p.pages[kGlobalPages].page.pop_back();
+        p.pages[kGlobalPages].begin[1]--;
+      },
+      "pages of sequence 0");
   refused([](StepPlan& p) { p.logit_row = {10}; }, "logit row 10");
   refused([](StepPlan& p) { p.sequence_length = {11}; }, "length of sequence 0");
   ASSERT_FALSE(RunStep(*bench.runner, good));
