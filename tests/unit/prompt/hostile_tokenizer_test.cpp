@@ -244,7 +244,8 @@ TEST(HostileTokenizer, EveryCaseGetsItsCodeAndAMessageThatNamesThePlace) {
   }
   EXPECT_EQ(met, cases.size());
   EXPECT_EQ(test::SmallTokenizer()->Encode("the user asks, and the assistant answers."), golden);
-  std::printf("%zu malformed inputs tried, %zu refused with their code, a message that names the place, bounded memory and nothing left behind\n", cases.size(), met);
+  std::printf("%zu malformed inputs tried, %zu refused with their code and a message that names the place; %s\n", cases.size(), met,
+              scout::test::MemoryIsCounted() ? "memory bounded, nothing left behind" : "memory not counted in this build");
 }
 
 TEST(HostileTokenizer, AJsonFileCutAnywhereIsRefused) {
