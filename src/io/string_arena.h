@@ -14,11 +14,11 @@ class StringArena {
   // Room for `size` bytes, to be written by the caller.
   char* Allocate(size_t size) {
     if (size > kBlock / 4) {  // a block of its own; the current one stays open
-      large_.emplace_back(new char[size]);
+      large_.push_back(NewBlock(size));
       return large_.back().get();
     }
     if (size > left_) {
-      blocks_.emplace_back(new char[kBlock]);
+      blocks_.push_back(NewBlock(kBlock));
       next_ = blocks_.back().get();
       left_ = kBlock;
     }
@@ -36,8 +36,11 @@ class StringArena {
   }
 
  private:
+  using Block = std::unique_ptr<char[]>;
+  static Block NewBlock(size_t size) { return Block(new char[size]); }  // unlike make_unique, not zeroed
+
   static constexpr size_t kBlock = 64 * 1024;
-  std::vector<std::unique_ptr<char[]>> blocks_, large_;
+  std::vector<Block> blocks_, large_;
   char* next_ = nullptr;
   size_t left_ = 0;
 };

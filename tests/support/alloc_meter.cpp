@@ -10,8 +10,15 @@ namespace scout::test {
 namespace {
 
 std::atomic<int64_t> g_blocks{0}, g_bytes{0}, g_peak{0};
+std::atomic<int64_t> g_until_failure{-1};  // negative: none is planned
+std::atomic<bool> g_all_later{false};
 
 void* Count(void* block) {
+  if (g_until_failure >= 0 && g_until_failure-- == 0) {
+    if (g_all_later) g_until_failure = 0;
+    std::free(block);
+    block = nullptr;
+  }
   if (!block) throw std::bad_alloc();
   ++g_blocks;
   const int64_t live = g_bytes += static_cast<int64_t>(::malloc_usable_size(block));
@@ -34,6 +41,10 @@ size_t RoundUp(size_t size, size_t alignment) { return (size + alignment - 1) / 
 
 AllocCount Allocations() { return {g_blocks, g_bytes, g_peak}; }
 void ResetPeak() { g_peak = g_bytes.load(); }
+void FailAllocation(int64_t k, bool all_later) {
+  g_all_later = all_later;
+  g_until_failure = k;
+}
 
 }  // namespace scout::test
 

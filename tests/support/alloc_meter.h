@@ -1,4 +1,4 @@
-// Counts what goes through operator new. A test program that lists alloc_meter.cpp among its own sources gets the counting
+// Counts what goes through operator new, and makes it fail. A test program that lists alloc_meter.cpp among its own sources gets the counting
 // operators; nothing else does.
 #pragma once
 
@@ -15,5 +15,9 @@ struct AllocCount {
 
 AllocCount Allocations();
 void ResetPeak();
+
+// The k-th allocation from now on (k = 0 is the next one) throws std::bad_alloc, and with `all_later` every one after it too;
+// a negative k ends that.
+void FailAllocation(int64_t k, bool all_later = false);
 
 }  // namespace scout::test

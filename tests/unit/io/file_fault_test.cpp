@@ -10,11 +10,13 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <new>
 
 #include "base/io_ops.h"
 #include "hostile.h"
 #include "io/checkpoint.h"
 #include "io/file_reader.h"
+#include "support/alloc_meter.h"
 #include "support/gguf_writer.h"
 #include "support/temp_dir.h"
 
@@ -208,6 +210,46 @@ TEST(FileFaults, F08_AFailedMappingFallsBackToReading) {
   EXPECT_EQ(checkpoint->Mapped(*checkpoint->FindTensor("t")), nullptr);
   EXPECT_EQ(ReadTensor(*checkpoint), std::string(256, 't'));
   checkpoint->DropPages(*checkpoint->FindTensor("t"));
+}
+
+// A folder with an index and two shards, opened with the k-th allocation failing, for every k: bad_alloc comes out, no memory
+// and no descriptor stays behind, and without the failure all is well.
+TEST(FileFaults, F10_AFailedAllocationLeaksNothing) {
+  const TempDir dir;
+  const std::string gguf = Small(dir);
+  const auto shard = [](const std::string& name) {
+    const std::string header = "{\"" + name + "\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}";
+    return test::Raw(static_cast<uint64_t>(header.size())) + header + "xxxx";
+  };
+  fs::create_directory(dir / "hf");
+  WriteFile(dir / "hf/one.safetensors", shard("a"));
+  WriteFile(dir / "hf/two.safetensors", shard("b"));
+  WriteFile(dir / "hf/config.json", R"({"a": {"list": [1, 2], "text": "x"}, "b": [true]})");
+  WriteFile(dir / "hf/model.safetensors.index.json", R"({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}})");
+  for (const std::string& path : {gguf, dir / "hf"})
+    for (const bool all_later : {false, true}) {
+      int64_t k = 0;
+      for (bool failed = true; failed; ++k) {
+        ASSERT_LT(k, 10000);
+        const IoOps ops = FaultyIo();
+        const ScopedIoOps scope(&ops);
+        const int64_t before = test::Allocations().live_blocks;
+        failed = false;
+        test::FailAllocation(k, all_later);
+        try {
+          OpenCheckpoint(path, {});
+        } catch (const std::bad_alloc&) {
+          failed = true;
+        } catch (...) {
+          failed = true;
+          ADD_FAILURE() << path << ": allocation " << k << ": another exception than bad_alloc";
+        }
+        test::FailAllocation(-1);
+        ASSERT_EQ(test::Allocations().live_blocks, before) << path << ": allocation " << k;
+        ASSERT_EQ(g_faults.descriptors, 0) << path << ": allocation " << k;
+      }
+      EXPECT_GT(k, 10);
+    }
 }
 
 TEST(FileReader, ReadsPastTheEndAreTruncated) {
