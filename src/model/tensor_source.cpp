@@ -1,5 +1,7 @@
 #include "model/tensor_source.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "model/check_weights.h"
 
@@ -16,10 +18,20 @@ void TensorSource::Count(uint64_t bytes) const {
 }
 
 void TensorSource::Read(uint64_t offset, std::span<std::byte> out) const {
-  Count(0);
-  checkpoint_->Read(tensor_, offset, out);
-  if (monitor_->check) CheckFinite(tensor_, offset, out);
-  Count(out.size());
+  // In pieces: a cancel is noticed soon, progress moves, and the check finds the bytes still in the cache. Pieces end at block
+  // ends, so that no scale is cut in two.
+  constexpr uint64_t kPieceBytes = 4 << 20;
+  const uint64_t block = std::max<uint64_t>(1, InfoOf(tensor_.dtype).bytes_per_block);
+  const uint64_t piece = kPieceBytes / block * block;
+  for (uint64_t at = 0; at < out.size();) {
+    Count(0);
+    const uint64_t count = std::min<uint64_t>(piece - (offset + at) % block, out.size() - at);
+    const std::span<std::byte> part = out.subspan(static_cast<size_t>(at), static_cast<size_t>(count));
+    checkpoint_->Read(tensor_, offset + at, part);
+    if (monitor_->check) CheckFinite(tensor_, offset + at, part);
+    Count(count);
+    at += count;
+  }
 }
 
 const std::byte* TensorSource::Mapped() const {

@@ -45,6 +45,7 @@ class Binder {
   void BindAttention(int64_t layer, LayerWeights& weights);
   void BindDense(int64_t layer, LayerWeights& weights);
   void BindExperts(int64_t layer, LayerWeights& weights);
+  [[noreturn]] void FailMissing() const;
   void CheckTheRest();
 
   const std::shared_ptr<const io::Checkpoint>& checkpoint_;
@@ -55,6 +56,7 @@ class Binder {
   WeightPlan plan_;
   std::unordered_set<const io::TensorInfo*> used_;
   std::vector<std::string> missing_;
+  static constexpr uint64_t kManyMissing = 1000;
   uint64_t missing_count_ = 0;
 };
 
@@ -62,6 +64,7 @@ const io::TensorInfo* Binder::Need(const std::string& name, std::initializer_lis
   const io::TensorInfo* tensor = Find(name);
   if (tensor == nullptr) {
     if (++missing_count_ <= 3) missing_.push_back(name);
+    if (missing_count_ == kManyMissing) FailMissing();  // a thousand layers of thousands of experts would take seconds to list
     return nullptr;
   }
   const Shape expected = MakeShape(dims);
@@ -236,17 +239,19 @@ void Binder::CheckTheRest() {
   }
 }
 
+void Binder::FailMissing() const {
+  std::string list;
+  for (const std::string& name : missing_) list += StrCat(list.empty() ? "" : ", ", Escape(name));
+  Fail(ErrorCode::kFormat, missing_count_ == 1 ? "tensor " : "tensors ", list, missing_count_ == 1 ? " is missing" : " are missing",
+       missing_count_ > 3 ? StrCat(", and ", missing_count_ == kManyMissing ? "at least " : "", missing_count_ - 3, " more")
+                          : std::string(),
+       ": the model says that it has ", config_.layers, " layers and ", config_.experts, " experts");
+}
+
 WeightPlan Binder::Bind(Weights& weights) {
   weights.layer.resize(static_cast<size_t>(config_.layers));
   BindModel(weights);
-  if (missing_count_ > 0) {
-    std::string list;
-    for (const std::string& name : missing_) list += StrCat(list.empty() ? "" : ", ", Escape(name));
-    Fail(ErrorCode::kFormat, missing_count_ == 1 ? "tensor " : "tensors ", list,
-         missing_count_ == 1 ? " is missing" : " are missing",
-         missing_count_ > 3 ? StrCat(", and ", missing_count_ - 3, " more") : std::string(), ": the model says that it has ",
-         config_.layers, " layers and ", config_.experts, " experts");
-  }
+  if (missing_count_ > 0) FailMissing();
   CheckTheRest();
   for (const WeightJob& job : plan_.jobs) {
     plan_.file_bytes = CheckedAdd(plan_.file_bytes, job.file_bytes, "bytes of all weights");

@@ -1,4 +1,5 @@
-// What a fuzz target does with a checkpoint that opened: asks for everything, reads every tensor's first and last bytes.
+// What a fuzz target does with a checkpoint that opened: asks for everything, reads every tensor's first and last bytes, and
+// loads it as a model.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 
 #include "base/error.h"
 #include "io/checkpoint.h"
+#include "model/model.h"
 #include "quant/formats.h"
 
 namespace scout::fuzz {
@@ -47,6 +49,14 @@ inline void UseCheckpoint(const std::string& path) {
       quant::DecodeRow(tensor.dtype, reinterpret_cast<const std::byte*>(data.data()), out, values);
       quant::FirstNonFiniteBlock(tensor.dtype, reinterpret_cast<const std::byte*>(data.data()), values);
     }
+  }
+  // Hyper-parameters, names and shapes; where all agree, the weights too.
+  try {
+    model::LoadOptions options;
+    options.device = "ref";
+    model::LoadProgress progress;
+    model::Model::Load(checkpoint, options, progress);
+  } catch (const Error&) {
   }
 }
 

@@ -20,14 +20,14 @@ namespace {
 const char kRoot[] = SCOUT_SOURCE_DIR "/tests/fixtures/goldens";
 
 std::shared_ptr<const Model> LoadGolden(const std::string& container, const std::string& device, Numerics numerics, int threads = 1,
-                                        const std::string& isa = "") {
+                                        const std::string& isa = "", bool map = false) {
   LoadOptions options;
   options.device = device;
   options.backend.numerics = numerics;
   options.backend.threads = threads;
   options.backend.isa = isa;
   LoadProgress progress;
-  return Model::Load(io::OpenCheckpoint(container, {}), options, progress);
+  return Model::Load(io::OpenCheckpoint(container, {.map = map}), options, progress);
 }
 
 // Logits of all positions; the prompt goes in steps of `step` tokens. [tokens, V]
@@ -150,6 +150,17 @@ TEST(Golden, CpuGivesTheBitsOfTheDefinedArithmetic) {
         EXPECT_TRUE(BitEqual(AllLogits(*model, tokens, 64), of_ref)) << isa << " with " << threads << " threads";
         EXPECT_TRUE(BitEqual(AllLogits(*model, tokens, 7), of_ref)) << isa << " with " << threads << " threads, in steps of 7";
       }
+  }
+}
+
+TEST(Golden, MappedFilesGiveTheSameBits) {
+  for (const goldens::Golden& golden : goldens::All(kRoot)) {
+    SCOPED_TRACE(golden.name);
+    const std::vector<int32_t> tokens = goldens::ReadTokens(golden.tokens);
+    const auto read = LoadGolden(golden.container, "cpu", Numerics::kInvariant);
+    const auto mapped = LoadGolden(golden.container, "cpu", Numerics::kInvariant, 1, "", true);
+    EXPECT_TRUE(BitEqual(AllLogits(*read, tokens, 64), AllLogits(*mapped, tokens, 64)));
+    EXPECT_EQ(read->fingerprint(), mapped->fingerprint());
   }
 }
 

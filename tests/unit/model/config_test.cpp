@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "model/rope.h"
 #include "support/memory_checkpoint.h"
 
@@ -148,6 +150,26 @@ TEST(Config, GgufRopeFreqsAreDivisors) {
   EXPECT_EQ(scaled.inv_freq,
             (std::vector<float>{plain.inv_freq[0], plain.inv_freq[1], plain.inv_freq[2] / 8, plain.inv_freq[3] / 16}));
   EXPECT_EQ(scaled.rope_scaling, "from rope_freqs.weight");
+}
+
+TEST(Config, TheFirstScoutsScalingIsObeyedWithAWarning) {
+  TinySpec spec;
+  spec.experts = 16;
+  spec.head_dim = 128;
+  std::string heard;
+  const auto sink = [](void* user, int32_t, const char* text, size_t size) { static_cast<std::string*>(user)->append(text, size); };
+  for (const float divisor : {16.0f, 8.0f}) {
+    const auto checkpoint = MakeTinyGguf(spec);
+    std::vector<float> divisors(64, 1.0f);
+    std::fill(divisors.begin() + 35, divisors.end(), divisor);
+    checkpoint->AddFloats("rope_freqs.weight", {64}, divisors);
+    heard.clear();
+    SetLogSink(sink, &heard, static_cast<int32_t>(LogLevel::kWarning));
+    const Config config = ReadConfig(*checkpoint);
+    SetLogSink(nullptr, nullptr, 0);
+    EXPECT_EQ(heard.find("first release") != std::string::npos, divisor == 8.0f) << heard;
+    EXPECT_EQ(config.inv_freq[35], BaseFrequencies(500000, 128, 128)[35] / divisor);
+  }
 }
 
 TEST(Config, GgufPairsPastTheRotaryCountStandStill) {

@@ -326,6 +326,30 @@ TEST(Load, AnErrorInOneTensorEndsAllThreads) {
   }
 }
 
+// A thousand layers that claim four thousand experts each: the list of what is missing must not take longer than the file.
+TEST(Load, AFloodOfMissingTensorsIsCutShort) {
+  TinySpec spec;
+  spec.layers = 1;
+  spec.embedding = 2;
+  spec.heads = spec.kv_heads = 1;
+  spec.head_dim = 2;
+  spec.expert_hidden = 2;
+  const auto checkpoint = MakeTinyHuggingFace(spec);
+  const std::string experts = "model.layers.0.feed_forward.experts.";
+  checkpoint->RemoveTensor(experts + "gate_up_proj");
+  checkpoint->RemoveTensor(experts + "down_proj");
+  checkpoint->AddFloats(experts + "0.gate_proj.weight", {2, 2}, std::vector<float>(4));
+  checkpoint->Info("model.layers.0.feed_forward.router.weight").shape.dims[0] = 4096;
+  checkpoint->meta().SetInt("num_local_experts", 4096);
+  try {
+    LoadOn("ref", std::make_shared<MemoryCheckpoint>(std::move(*checkpoint)));
+    FAIL() << "it loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kFormat);
+    EXPECT_NE(std::string(error.what()).find("and at least 997 more"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Load, VisionTensorsAreListedAndSkipped) {
   const auto checkpoint = MakeTinyGguf({});
   checkpoint->AddFloats("v.blk.0.attn_q.weight", {2, 2}, std::vector<float>(4));
