@@ -5,7 +5,7 @@
 #include <cstring>
 #include <map>
 
-#include "support/abi.h"
+#include "support/user.h"
 #include "support/goldens.h"
 
 namespace {
