@@ -3,8 +3,6 @@
 
 #include <immintrin.h>
 
-#include "cpu/rounded_generic.h"
-
 namespace scout::cpu {
 namespace {
 
@@ -62,19 +60,18 @@ void ToF16(const float* from, int64_t count, uint16_t* to) {
   for (; i < count; ++i) to[i] = static_cast<uint16_t>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(from[i]), _MM_FROUND_TO_NEAREST_INT), 0));
 }
 
-Kernels MakeTable() {
+constexpr Kernels kTable = [] {
   Kernels table{};
   SCOUT_FLOAT_KERNELS(table);
   table.to_f16 = ToF16;
   SCOUT_ROUNDED_KERNELS(table);
   return table;
-}
+}();
 
 }  // namespace
 
 const Kernels* Avx512Kernels() {
-  static const Kernels table = MakeTable();
-  return &table;
+  return &kTable;
 }
 
 }  // namespace scout::cpu

@@ -45,6 +45,38 @@ TEST_P(LinearFormats, CpuRepeatsTheDefinedArithmeticBitForBit) {
   }
 }
 
+// Codes and scales at their ends against activations at theirs: where a sum of 16 bits would overflow first.
+TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
+  const DType format = GetParam();
+  const int64_t k = 512, outputs = 16;
+  if (!IsBlocks(format)) GTEST_SKIP() << "no integers in this format";
+  const auto ref = MakeRef(Numerics::kInvariant);
+  for (const int byte : {0x00, 0x7f, 0x80, 0xff}) {
+    WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 18);
+    std::vector<std::byte> blocks(desc.parts[0].expert_bytes), sane(blocks.size());
+    desc.parts[0].sources[0]->Read(0, sane);
+    // Every byte but the float fields.
+    const size_t block_bytes = InfoOf(format).bytes_per_block;
+    const bool at_start = block_bytes < 40 || format == DType::kQ4_K || format == DType::kQ5_K;
+    const bool two = format == DType::kQ4_1 || format == DType::kQ5_1 || format == DType::kQ2_K || format == DType::kQ4_K || format == DType::kQ5_K;
+    const size_t float_bytes = two ? 4 : 2, float_at = at_start ? 0 : block_bytes - float_bytes;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      const size_t in_block = i % block_bytes;
+      const bool is_float = in_block >= float_at && in_block < float_at + float_bytes;
+      blocks[i] = is_float ? sane[i] : static_cast<std::byte>(byte);
+    }
+    desc.parts[0].sources[0] = std::make_shared<MemorySource>(blocks, false);
+    std::vector<float> x(static_cast<size_t>(3 * k), 1.0f);
+    for (int64_t i = 0; i < k; ++i) x[static_cast<size_t>(k + i)] = -1.0f;
+    for (int64_t i = 0; i < k; ++i) x[static_cast<size_t>(2 * k + i)] = i % 2 ? -1.0f : 1.0f;
+    const auto want = RunLinear(*ref, desc, x, 3, Epilogue::kStore, {});
+    const auto exact = RunLinear(*MakeRef(Numerics::kFloat32), desc, x, 3, Epilogue::kStore, {});
+    // Activations of one magnitude are rounded without error, so only float32 sums separate the two.
+    for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(want[i], exact[i], 1e-4 * std::max(1.0f, std::fabs(exact[i]))) << byte;
+    for (const std::string& isa : Isas()) EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, 3, Epilogue::kStore, {}))) << isa << ", bytes of " << byte;
+  }
+}
+
 // 32-blocks may come in any number, odd ones too; float rows in any length.
 TEST_P(LinearFormats, RowsOfAnyNumberOfBlocks) {
   const DType format = GetParam();
