@@ -145,19 +145,24 @@ TEST(Score, ChosenLogitsUseThePrefixCacheUpToTheFirstOfThem) {
 }
 
 TEST(Score, PreemptionDeliversNothingTwice) {
-  FakeOptions fake;
-  fake.global_pages = 24;
   const std::vector<int32_t> tokens = Tokens(4, 90);
   const Scores reference = Score(tokens, {});
-  Harness harness(fake);
-  EngineOptions options;
-  const auto answer = harness.engine->Submit(Tokens(1, 10), Greedy({}, 80).options);
-  harness.engine->Step(0);
-  const auto score = harness.engine->SubmitScore(tokens, {});
-  const Scores scores = Read(harness, score);
-  EXPECT_EQ(scores.order.size(), 90u);
-  for (int64_t p = 1; p < 90; ++p) EXPECT_EQ(scores.logprob.at(p), reference.logprob.at(p));
-  EXPECT_EQ(harness.Drain({answer})[0].ids.size(), 80u);
+  for (const bool cache : {false, true}) {
+    FakeOptions fake;
+    fake.global_pages = 27;  // the two need 23 each in the end; they grow side by side until nothing is left
+    EngineOptions options;
+    options.decode_step_rows = 4;
+    options.prefix_cache = cache;
+    Harness harness(fake, options);
+    const auto answer = harness.engine->Submit(Tokens(1, 10), Greedy({}, 80).options);
+    for (int i = 0; i < 3; ++i) harness.engine->Step(0);
+    const auto score = harness.engine->SubmitScore(tokens, {});
+    const Scores scores = Read(harness, score);
+    EXPECT_GT(harness.engine->Stats().preemptions, 0);
+    EXPECT_EQ(scores.order.size(), 90u);
+    for (int64_t p = 1; p < 90; ++p) EXPECT_EQ(scores.logprob.at(p), reference.logprob.at(p)) << p;
+    EXPECT_EQ(harness.Drain({answer})[0].ids.size(), 80u);
+  }
 }
 
 TEST(Score, ErrorsAreThrownAfterTheBlocksBeforeThem) {
