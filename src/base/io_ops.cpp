@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "base/text.h"
 
@@ -57,10 +58,9 @@ void DropPages(int fd, void* mapping, uint64_t offset, uint64_t size) {
 }
 
 bool RealPath(const char* path, std::string* out) {
-  char* resolved = ::realpath(path, nullptr);
+  const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path, nullptr), &std::free);
   if (!resolved) return false;
-  *out = resolved;
-  std::free(resolved);
+  *out = resolved.get();
   return true;
 }
 
