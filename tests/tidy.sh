@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Holds the sources against .clang-format, and with "tidy" also against .clang-tidy (minutes).
+# Usage: tests/tidy.sh [tidy [BUILD_DIR]]     BUILD_DIR has a compile_commands.json; build-test by default
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mapfile -t files < <(git ls-files '*.cpp' '*.h' '*.c' '*.inl' | grep -v '^src/prompt/unicode_tables.cpp$')
+clang-format-14 --dry-run --Werror "${files[@]}"
+echo "-- format: ${#files[@]} files as .clang-format wants them"
+if [ "${1:-}" = tidy ]; then
+  mapfile -t sources < <(git ls-files 'src/*.cpp' 'backends/*.cpp')
+  printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy-14 --quiet -p "${2:-build-test}" 2>/dev/null
+  echo "-- tidy: ${#sources[@]} files clean"
+fi
