@@ -36,8 +36,8 @@ class Binder {
   // The tensor, its shape checked; null, and noted as missing, where it is not there.
   const io::TensorInfo* Need(const std::string& name, std::initializer_list<int64_t> dims);
   WeightJob& NewJob(WeightRole role, std::unique_ptr<Weight>* slot, int64_t experts = 1);
-  // Adds `rows` x `cols` (of each expert) from one tensor to the job.
-  WeightPart* AddPart(WeightJob& job, const io::TensorInfo* tensor, int64_t rows, int64_t cols);
+  // Adds `rows` x `cols` (of each expert) from one tensor to the job; `transposed`: the file holds [cols, rows].
+  WeightPart* AddPart(WeightJob& job, const io::TensorInfo* tensor, int64_t rows, int64_t cols, bool transposed = false);
   void AddExperts(WeightJob& job, Role role, int64_t layer, int64_t rows, int64_t cols);
   void RefuseBoth(const std::string& one, const std::string& other) const;
 
@@ -81,7 +81,7 @@ WeightJob& Binder::NewJob(WeightRole role, std::unique_ptr<Weight>* slot, int64_
   return job;
 }
 
-WeightPart* Binder::AddPart(WeightJob& job, const io::TensorInfo* tensor, int64_t rows, int64_t cols) {
+WeightPart* Binder::AddPart(WeightJob& job, const io::TensorInfo* tensor, int64_t rows, int64_t cols, bool transposed) {
   if (tensor == nullptr) return nullptr;
   if (!backend_.Supports(tensor->dtype, job.desc.role))
     Fail(ErrorCode::kUnsupported, "tensor ", Escape(tensor->name), " is ", tensor->dtype_name, ", a format that the device \"",
@@ -94,13 +94,14 @@ WeightPart* Binder::AddPart(WeightJob& job, const io::TensorInfo* tensor, int64_
   part.format = tensor->dtype;
   part.rows = rows;
   part.cols = cols;
-  part.row_values = cols;
+  part.transposed = transposed;
+  part.row_values = transposed ? rows : cols;
   part.sources.push_back(std::make_shared<TensorSource>(checkpoint_, *tensor, monitor_));
   part.expert_bytes = tensor->bytes / static_cast<uint64_t>(job.desc.experts);
   job.file_bytes = CheckedAdd(job.file_bytes, tensor->bytes, "bytes of a weight");
   if (job.desc.role == WeightRole::kVector) {
     job.resident_bytes += 4 * static_cast<uint64_t>(cols);
-  } else if (checkpoint_->Mapped(*tensor) == nullptr) {
+  } else if (transposed || checkpoint_->Mapped(*tensor) == nullptr) {  // what is mapped as it is needed stays there
     job.resident_bytes = CheckedAdd(job.resident_bytes, tensor->bytes, "bytes of a weight");
   }
   if (used_.insert(tensor).second) {
@@ -205,14 +206,8 @@ void Binder::BindExperts(int64_t i, LayerWeights& layer) {
   } else {
     // transformers keeps them as x W: [D, 2F] with the gate's columns first, and [F, D].
     RefuseBoth(fused, names_.OfExpert(Role::kExpertGate, i, 0));
-    if (WeightPart* part = AddPart(gate_up, Need(fused, {e, d, 2 * f}), 2 * f, d)) {
-      part->transposed = true;
-      part->row_values = 2 * f;
-    }
-    if (WeightPart* part = AddPart(down, Need(names_.Of(Role::kExpertDown, i), {e, f, d}), d, f)) {
-      part->transposed = true;
-      part->row_values = d;
-    }
+    AddPart(gate_up, Need(fused, {e, d, 2 * f}), 2 * f, d, true);
+    AddPart(down, Need(names_.Of(Role::kExpertDown, i), {e, f, d}), d, f, true);
   }
 
   WeightJob& shared = NewJob(WeightRole::kLinear, &layer.gate_up);
