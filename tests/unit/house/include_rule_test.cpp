@@ -119,7 +119,7 @@ std::set<std::string> PathsOf(const std::vector<SourceFile>& files) {
   return paths;
 }
 
-const std::vector<std::string> kEndings = {".h", ".cpp", ".c", ".cu", ".cuh", ".in", ".inc"};
+const std::vector<std::string> kEndings = {".h", ".cpp", ".c", ".cu", ".cuh", ".in", ".inc", ".inl"};
 
 Table TableOfTheHouse() {
   const std::vector<SourceFile> readme = house::ReadTree(SCOUT_SOURCE_DIR, {"src"}, {"README.md"});
