@@ -253,11 +253,6 @@ class Decoder:
         self.k = [None] * self.c.layers
         self.v = [None] * self.c.layers
 
-    def clone(self):
-        d = object.__new__(Decoder)
-        d.c, d.P, d.pos, d.k, d.v = self.c, self.P, self.pos, list(self.k), list(self.v)
-        return d
-
     def norm(self, x, name):
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.c.eps) * self.P[name]
 
@@ -321,18 +316,3 @@ class Decoder:
             h = h + self._ffn(i, self.norm(h, f"blk.{i}.ffn_norm.weight"))
         self.pos += len(ids)
         return F.linear(self.norm(h[-1:] if last_only else h, "output_norm.weight"), self.P["output.weight"])
-
-    @torch.no_grad()
-    def greedy(self, prompt, stop, limit=160):
-        """Returns (ids, smallest top-1 minus top-2 logit) with the stop token included."""
-        for s in range(0, len(prompt), 512):  # bounded score matrices
-            logits = self.feed(prompt[s:s + 512], True)
-        out, margin = [], float("inf")
-        while len(out) < limit:
-            top = logits[-1].topk(2)
-            margin = min(margin, float(top.values[0] - top.values[1]))
-            out.append(int(top.indices[0]))
-            if out[-1] in stop:
-                break
-            logits = self.feed(out[-1:], True)
-        return out, margin
