@@ -242,10 +242,10 @@ def write_expectations(path, output):
     speaker, r = Speaker(path), random.Random(7)
     tok, entries = speaker.tok, []
 
-    def entry(prompt, limit, **what):
-        text, ids, steps = speaker.complete(prompt, limit, True)
+    def entry(ids_in, limit, **what):
+        text, ids, steps = speaker.complete(ids_in, limit, True)
         clear = next((i for i, m in enumerate(steps) if m < 0.5), len(steps))
-        return {**what, "prompt_tokens": len(prompt), "ids": ids, "text": text, "margin": round(min(steps), 3), "clear": clear}
+        return {**what, "prompt_tokens": len(ids_in), "ids": ids, "text": text, "margin": round(min(steps), 3), "clear": clear}
     as_dicts = lambda ms: [{"role": a, "content": b} for a, b in ms]
     for m in CHATS:
         ids = speaker.chat_ids(m)

@@ -169,14 +169,14 @@ def main():
     if any(os.environ.get(k) != v for k, v in ARENA.items()):
         os.environ.update(ARENA, OMP_NUM_THREADS="1")
         os.execv(sys.executable, [sys.executable] + sys.argv)
-    os.makedirs(args.work, exist_ok=True)
     sys.path.insert(0, here)
     import torch
     torch.set_num_threads(1)
     if args.expectations:
         from evaluate import write_expectations
-        write_expectations(args.output, os.path.join(here, "expectations.json"))
+        write_expectations(args.output, os.path.join(os.path.dirname(os.path.abspath(args.output)), "expectations.json"))
         return
+    os.makedirs(args.work, exist_ok=True)
     if not args.export_only:
         from vocab import build
         build(os.path.join(args.work, "vocab.json"), args.seed)
