@@ -167,6 +167,7 @@ def write_figures(path, checkpoint, readme, quick=False):
     failures, rows = [], []
     recall = table_recall(speaker, r, [(d, n) for d in range(5)], failures)
     far = table_recall(speaker, r, [(d, max(2, n // 5)) for d in (8, 16, 32)], [])
+    far += table_recall(speaker, random.Random(56), [(56, max(2, n // 5))], [])  # nearly the whole context length
     one = lambda pair: ([("user", pair[0])], strip_marks(pair[1]))
     rows.append(count(speaker, "sums of numbers to 99, held-out pairs", (one(sum_turn(r, True, "+")) for _ in range(3 * n)), failures))
     rows.append(count(speaker, "differences of numbers to 99, held-out pairs", (one(sum_turn(r, True, "-")) for _ in range(n)), failures))
