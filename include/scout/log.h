@@ -9,7 +9,7 @@ SCOUT_BEGIN_DECLS
 enum { SCOUT_LOG_ERROR = 0, SCOUT_LOG_WARNING = 1, SCOUT_LOG_INFO = 2, SCOUT_LOG_DEBUG = 3 };
 
 /** Takes one line, without its newline; `text` is NUL-terminated and borrowed for the call. Called from any thread, also from
- * the library's own, one line at a time. It must not call libscout. */
+ * the library's own, one line at a time. It must not call libscout: a call from inside answers SCOUT_ERR_STATE. */
 typedef void (*scout_log_sink)(void *user, int32_t level, const char *text, size_t text_size);
 
 /** Sets the sink of the whole process; NULL is silence, the default. Lines of a level above `max_level` are not made.

@@ -42,7 +42,8 @@ SCOUT_API scout_status scout_load_options_init(scout_load_options *options, size
 
 /** Loads a model and returns when it is ready.
  * @param path  a GGUF file (any part of a split one), a Hugging Face directory, or the name of a model that comes with libscout
- *   ("scout-tiny"), looked for in the folders of the environment variable SCOUT_MODELS and in share/scout/models of the installation
+ *   ("scout-tiny"), looked for in the folders of the environment variable SCOUT_MODELS and in share/scout/models of the installation,
+ *   or "ollama:NAME" for a model of the local Ollama store
  * @param options  NULL = the defaults
  * @param[out] model  to be freed with scout_free; NULL after a failure
  * @return SCOUT_OK, or _ARGUMENT, _FORMAT, _TRUNCATED, _LIMIT, _UNSUPPORTED, _CORRUPT, _IO, _NO_MEMORY, _DENIED, _DEVICE

@@ -85,7 +85,8 @@ SCOUT_API scout_status scout_generate(scout_model *model, const char *text, cons
 /** Takes the next event of a request.
  * @param timeout_ms  0 never waits, SCOUT_WAIT waits for ever; with a stepped engine no call waits
  * @param[out] event  borrowed until the next call on this request; NULL unless SCOUT_OK
- * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (after fork)
+ * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (another thread is inside, the
+ *   handle was freed, after fork)
  * @threads one at a time for a request
  * @since 0.1 */
 SCOUT_API scout_status scout_request_next(scout_request *request, int64_t timeout_ms, const scout_event **event);

@@ -14,8 +14,8 @@
  * | scout_event     | *_next                        | nothing: borrowed until the next call of the same *_next | - | the one that asked              | (not freed)                                              |
  * | scout_score_block | scout_scores_next           | nothing: borrowed until the next scout_scores_next | -   | the one that asked                       | (not freed)                                              |
  *
- * After fork, a child must not use handles made before it: calls that would need the parent's threads answer SCOUT_ERR_STATE, and
- * the _free functions do nothing.
+ * After fork, once the parent has made a handle, a child cannot use libscout: every call on a handle or that makes one answers
+ * SCOUT_ERR_STATE, and the _free functions do nothing. Fork before the first handle is made, or exec in the child.
  */
 #ifndef SCOUT_SCOUT_H
 #define SCOUT_SCOUT_H

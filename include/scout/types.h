@@ -3,14 +3,21 @@
  * - A function's name is scout_<object>_<verb>; the object comes first, then inputs, then options, outputs last.
  * - Every call that can fail returns a scout_status: 0 ok, negative failure, positive information.
  * - Options may be NULL: the defaults. An options struct begins with struct_size; its _init function fills in size and defaults,
- *   so that an old program and a new library agree. Structs only ever grow at their end.
+ *   so that an old program and a new library agree. Structs only ever grow at their end. A member that this library does not know
+ *   yet must be zero, else the call answers SCOUT_ERR_UNSUPPORTED; a struct_size that no release had is SCOUT_ERR_ARGUMENT.
+ * - A struct that a call fills in has its struct_size set by the caller, at least 8. Members past it are not written; what this library
+ *   does not know is zeroed; struct_size itself stays.
+ * - Where a function says "one at a time", a second thread inside at once gets SCOUT_ERR_STATE.
+ * - NULL, or a handle of another kind, where a handle is wanted is SCOUT_ERR_ARGUMENT; a handle that was freed is SCOUT_ERR_STATE (it is
+ *   known as such until some thousands of others were freed after it: no licence to use it).
  * - Text is bytes and a size. Where a size is taken, SCOUT_NUL says "up to the terminating NUL". Text given back is valid UTF-8
  *   and is also followed by a NUL that its size does not count.
  * - What you make you free, with the _free of its object; _free(NULL) does nothing; any order is legal. Everything else is
  *   borrowed, for as long as its function says.
  * - A call that fills a buffer takes its capacity and always writes the size that is needed. When the capacity is too small
  *   it returns SCOUT_ERR_LIMIT and writes nothing else; capacity 0 with a NULL buffer asks for the size and returns SCOUT_OK.
- * - Nothing here aborts, exits, throws, installs a signal handler or writes to stdout or stderr.
+ * - Nothing here aborts, exits, throws, installs a signal handler or writes to stdout or stderr. A host's locale, floating-point
+ *   environment and signals change no result. Any stack of 128 KiB is enough.
  */
 #ifndef SCOUT_TYPES_H
 #define SCOUT_TYPES_H

@@ -5,6 +5,7 @@
 
 #include "api/arguments.h"
 #include "api/boundary.h"
+#include "api/handles.h"
 #include "api/options.h"
 #include "backend/backend.h"
 #include "base/memory_info.h"
@@ -31,6 +32,7 @@ const BackendFactory& FactoryAt(size_t index) {
 }
 
 const char* DescriptionOf(size_t index) {
+  CheckNotForked();  // asking a backend may start threads
   const std::lock_guard lock(g_descriptions.mutex);
   const std::string*& text = g_descriptions.text[index];
   if (text == nullptr) text = new std::string(FactoryAt(index).make({})->Info().description);

@@ -59,12 +59,6 @@ bool Forked() noexcept {
   return process != 0 && process != ThisProcess();
 }
 
-void CheckNotForked() {
-  if (Forked())
-    Fail(ErrorCode::kState, "this process is a fork of one that was using libscout, whose threads do not exist here: call exec first, or ",
-         "fork before the first model is loaded");
-}
-
 Slot* NewSlot() {
   const std::lock_guard lock(g_pool.mutex);
   if (g_pool.resting > kResting) {
@@ -93,6 +87,12 @@ void Rest(Slot* slot) noexcept {
 }
 
 }  // namespace
+
+void CheckNotForked() {
+  if (Forked())
+    Fail(ErrorCode::kState, "this process is a fork of one that was using libscout, whose threads do not exist here: call exec first, or ",
+         "fork before the first model is loaded");
+}
 
 void* NewHandle(Kind kind, std::shared_ptr<Object> object) {
   int64_t none = 0;

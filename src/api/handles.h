@@ -31,6 +31,9 @@ class Object {
 // Puts the object behind a new handle of a kind. Throws kState in a child of a process that has used handles.
 void* NewHandle(Kind kind, std::shared_ptr<Object> object);
 
+// Throws kState in a child of a process that has used handles.
+void CheckNotForked();
+
 // The object behind a handle. Throws kArgument for NULL or another kind, kState for a freed handle or after fork. `what` is the
 // parameter's name.
 std::shared_ptr<Object> FindObject(const void* handle, Kind kind, std::string_view what);

@@ -95,7 +95,7 @@ std::shared_ptr<EngineObject> MakeEngine(const std::shared_ptr<ModelObject>& mod
 std::shared_ptr<engine::Engine> ModelObject::DefaultEngine() {
   const std::lock_guard lock(mutex_);
   if (default_engine_ == nullptr) {
-    // Without a hold on the model: the model holds the engine.
+    // Only lent: the model holds the engine, not the other way round.
     const std::shared_ptr<ModelObject> unowned(this, [](ModelObject*) {});
     default_engine_ = MakeEngine(unowned, DefaultEngineOptions())->engine;
   }

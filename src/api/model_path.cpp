@@ -66,6 +66,7 @@ std::string ResolveModelPath(std::string_view path) {
   std::string given(path);
   if (Exists(given)) return given;
   const int why = errno;
+  if (path.starts_with("ollama:")) return given;  // a name that the io room looks up
   if (why != ENOENT || !IsPlainName(path)) {
     if (why == ENOENT) Fail(ErrorCode::kIo, Escape(path, 256), ": no such file or directory");
     if (why == EACCES) Fail(ErrorCode::kIo, Escape(path, 256), ": permission denied");

@@ -11,7 +11,7 @@ namespace scout::api {
 // belong to this library, found from where the library itself lies.
 std::vector<std::string> ModelFolders();
 
-// A path that exists is taken as it is. Else a plain name ("scout-tiny") becomes FOLDER/NAME.gguf of the first folder that has it.
+// A path that exists, and "ollama:NAME", are taken as they are. Else a plain name ("scout-tiny") becomes FOLDER/NAME.gguf of the first folder that has it.
 // Throws kIo naming where was looked; kArgument for an empty name.
 std::string ResolveModelPath(std::string_view path);
 

@@ -141,6 +141,7 @@ TEST(Load, WhatIsNoModelGetsASentence) {
   WriteFile(folder / "mmproj.gguf", vision.Build());
   const Wrong cases[] = {
       {"a path that is not there", folder / "absent.gguf", SCOUT_ERR_IO, "absent.gguf"},
+      {"an Ollama model that is not there", "ollama:no-such-model-of-ours", SCOUT_ERR_IO, "no-such-model-of-ours"},
       {"a folder without a model", folder / "empty", SCOUT_ERR_FORMAT, "config.json"},
       {"a text file", folder / "text.txt", SCOUT_ERR_FORMAT, "text.txt"},
       {"an empty file", folder / "nothing.gguf", SCOUT_ERR_TRUNCATED, "nothing.gguf"},
