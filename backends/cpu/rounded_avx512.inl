@@ -10,7 +10,7 @@
 // from the start. So the float part, one or two fused operations a block, runs on sixteen rows at once.
 //
 // With one row of activations the weights come from memory, and a visit to a row takes several blocks, so that sixteen streams
-// are read in pieces of half a kilobyte; with more rows of activations the partial sums want the first cache for themselves.
+// are read in pieces of several lines; with more rows of activations the partial sums want the first cache for themselves.
 
 inline __m512i Load512(const void* p) { return _mm512_loadu_si512(p); }
 inline __m256i Load256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
@@ -234,7 +234,7 @@ inline void Prefetch(const unsigned char* block, int ahead, int bytes) {
 
 template <typename F, int N>
 inline void Tile256(const Panel& panel, const RoundedRows& x, float* y) {
-  constexpr int kVisit = N == 1 ? 4 : 1;  // blocks of a row at a time
+  constexpr int kVisit = N == 1 ? 2 : 1;  // blocks of a row at a time
   const unsigned char* rows[16];
   RowsOf(panel, rows);
   const int64_t blocks = panel.k / 256;
