@@ -55,7 +55,8 @@ scout_status StatusOfException() noexcept {
     SetLastError("not enough memory: an allocation failed");
     return SCOUT_ERR_NO_MEMORY;
   } catch (const std::system_error& error) {
-    const bool exhausted = error.code() == std::errc::resource_unavailable_try_again || error.code() == std::errc::not_enough_memory;
+    const bool exhausted =
+        error.code() == std::errc::resource_unavailable_try_again || error.code() == std::errc::not_enough_memory;
     return Report(error.what(), exhausted ? SCOUT_ERR_NO_MEMORY : SCOUT_ERR_INTERNAL);
   } catch (const std::length_error&) {
     SetLastError("not enough memory: a size is beyond what this process can address");

@@ -11,11 +11,17 @@ namespace {
 
 prompt::Role RoleOf(int32_t role) {
   switch (role) {
-    case SCOUT_ROLE_SYSTEM: return prompt::Role::kSystem;
-    case SCOUT_ROLE_USER: return prompt::Role::kUser;
-    case SCOUT_ROLE_ASSISTANT: return prompt::Role::kAssistant;
-    case SCOUT_ROLE_TOOL: return prompt::Role::kTool;
-    default: Fail(ErrorCode::kArgument, "role is ", role, ", must be one of SCOUT_ROLE_* (", int{SCOUT_ROLE_SYSTEM}, " to ", int{SCOUT_ROLE_TOOL}, ")");
+    case SCOUT_ROLE_SYSTEM:
+      return prompt::Role::kSystem;
+    case SCOUT_ROLE_USER:
+      return prompt::Role::kUser;
+    case SCOUT_ROLE_ASSISTANT:
+      return prompt::Role::kAssistant;
+    case SCOUT_ROLE_TOOL:
+      return prompt::Role::kTool;
+    default:
+      Fail(ErrorCode::kArgument, "role is ", role, ", must be one of SCOUT_ROLE_* (", int{SCOUT_ROLE_SYSTEM}, " to ",
+           int{SCOUT_ROLE_TOOL}, ")");
   }
 }
 
@@ -98,7 +104,8 @@ scout_status scout_chat_add_answer(scout_chat* chat, const scout_request* reques
     const Exclusive alone(object->busy, "a call on this chat");
     const auto answered = Get(request, "request");
     if (answered->model->model != object->model->model) Fail(ErrorCode::kArgument, "request belongs to another model than chat");
-    if (!answered->request->finished()) Fail(ErrorCode::kState, "the request is not finished: take its events to the last, or cancel it");
+    if (!answered->request->finished())
+      Fail(ErrorCode::kState, "the request is not finished: take its events to the last, or cancel it");
     EndMessage(*object);
     object->chat.AddAnswer(AnswerOf(*answered));
     return SCOUT_OK;

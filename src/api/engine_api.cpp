@@ -30,7 +30,8 @@ scout_status scout_engine_new(scout_model* model, const scout_engine_options* op
 
 void scout_engine_free(scout_engine* engine) { Free(engine); }
 
-scout_status scout_submit(scout_engine* engine, const scout_chat* chat, const scout_request_options* options, scout_request** request) {
+scout_status scout_submit(scout_engine* engine, const scout_chat* chat, const scout_request_options* options,
+                          scout_request** request) {
   return Boundary([&] {
     NeedOut(request, "request");
     *request = nullptr;
@@ -60,9 +61,12 @@ scout_status scout_engine_next(scout_engine* engine, int64_t timeout_ms, const s
     const auto object = Get(engine, "engine");
     const Exclusive alone(object->in_next, "scout_engine_next");
     switch (object->engine->NextEvent(timeout_ms, object->buffer.event, nullptr)) {
-      case scout::engine::Next::kAgain: return SCOUT_AGAIN;
-      case scout::engine::Next::kDone: return SCOUT_DONE;
-      case scout::engine::Next::kEvent: break;
+      case scout::engine::Next::kAgain:
+        return SCOUT_AGAIN;
+      case scout::engine::Next::kDone:
+        return SCOUT_DONE;
+      case scout::engine::Next::kEvent:
+        break;
     }
     *event = object->buffer.Fill();
     return SCOUT_OK;
@@ -76,7 +80,8 @@ int scout_engine_descriptor(const scout_engine* engine) {
 scout_status scout_engine_step(scout_engine* engine, int64_t budget_ms) {
   return Boundary([&] {
     const auto object = Get(engine, "engine");
-    if (!object->stepped) Fail(ErrorCode::kState, "this engine runs its steps on a thread of its own: make it with mode SCOUT_ENGINE_STEPPED");
+    if (!object->stepped)
+      Fail(ErrorCode::kState, "this engine runs its steps on a thread of its own: make it with mode SCOUT_ENGINE_STEPPED");
     if (budget_ms < 0) Fail(ErrorCode::kArgument, "budget_ms is ", budget_ms, ", must be 0 (one layer) or more");
     return object->engine->Step(budget_ms) ? SCOUT_OK : SCOUT_DONE;
   });

@@ -41,7 +41,8 @@ int64_t PageCosts::GlobalPages(int64_t positions) const {
 uint64_t PageCosts::BytesFor(int64_t positions, int32_t step_rows) const {
   const auto local = static_cast<uint64_t>(LocalPages(positions, step_rows));
   const auto global = static_cast<uint64_t>(GlobalPages(positions));
-  return CheckedAdd(CheckedMul(local, local_page_bytes, "local pages"), CheckedMul(global, global_page_bytes, "global pages"), "keys and values");
+  return CheckedAdd(CheckedMul(local, local_page_bytes, "local pages"), CheckedMul(global, global_page_bytes, "global pages"),
+                    "keys and values");
 }
 
 PageCosts CostsOf(const model::Model& model, DType kv_format) {
@@ -55,18 +56,22 @@ PageCosts CostsOf(const model::Model& model, DType kv_format) {
   return costs;
 }
 
-EngineSize SizeEngine(const PageCosts& costs, int64_t context, int64_t model_context, uint64_t kv_bytes, int32_t step_rows, int32_t max_running) {
+EngineSize SizeEngine(const PageCosts& costs, int64_t context, int64_t model_context, uint64_t kv_bytes, int32_t step_rows,
+                      int32_t max_running) {
   const int64_t most = std::min<int64_t>(context > 0 ? context : std::max<int64_t>(model_context, 1), kMostPages);
   const int64_t fits = MostPositions(costs, kv_bytes, most, step_rows);
   if (fits == 0 || (context > 0 && fits < context)) {
     const int64_t wanted = context > 0 ? context : 1;
-    Fail(ErrorCode::kNoMemory, "a request of ", wanted, " positions needs ", costs.BytesFor(wanted, step_rows), " bytes of keys and values, kv_bytes is ",
-         kv_bytes, fits == 0 ? ": give more" : StrCat(": give more, or a context of at most ", fits));
+    Fail(ErrorCode::kNoMemory, "a request of ", wanted, " positions needs ", costs.BytesFor(wanted, step_rows),
+         " bytes of keys and values, kv_bytes is ", kv_bytes,
+         fits == 0 ? ": give more" : StrCat(": give more, or a context of at most ", fits));
   }
 
   EngineSize size;
   size.context = fits;
-  const auto pages = [](uint64_t bytes, uint64_t page_bytes) { return static_cast<int64_t>(std::min<uint64_t>(bytes / page_bytes, kMostPages)); };
+  const auto pages = [](uint64_t bytes, uint64_t page_bytes) {
+    return static_cast<int64_t>(std::min<uint64_t>(bytes / page_bytes, kMostPages));
+  };
   const int64_t least_local = costs.LocalPages(fits, step_rows);
   const int64_t least_global = costs.GlobalPages(fits);
   const int64_t most_local = std::min(least_local * max_running, kMostPages);
@@ -83,7 +88,8 @@ EngineSize SizeEngine(const PageCosts& costs, int64_t context, int64_t model_con
     size.global_pages = std::min(pages(rest, costs.global_page_bytes), most_global);
     size.context = std::min(size.context, size.global_pages * costs.page_size);
   }
-  size.bytes = static_cast<uint64_t>(size.local_pages) * costs.local_page_bytes + static_cast<uint64_t>(size.global_pages) * costs.global_page_bytes;
+  size.bytes = static_cast<uint64_t>(size.local_pages) * costs.local_page_bytes +
+               static_cast<uint64_t>(size.global_pages) * costs.global_page_bytes;
   return size;
 }
 

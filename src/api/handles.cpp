@@ -17,7 +17,7 @@ struct Slot {
   Kind former = Kind::kFree;  // of the last object, for messages
   std::mutex mutex;           // of `kind` and `object`
   std::shared_ptr<Object> object;
-  Slot* next = nullptr;       // in the pool's queue
+  Slot* next = nullptr;  // in the pool's queue
 };
 
 constexpr size_t kSlotsPerBlock = 256;
@@ -32,7 +32,7 @@ struct Pool {
   size_t resting = 0;
   Slot* block = nullptr;  // where fresh slots come from
   size_t block_left = 0;
-  void* blocks = nullptr;  // all blocks, linked, so that leak checkers see them
+  void* blocks = nullptr;           // all blocks, linked, so that leak checkers see them
   std::atomic<int64_t> process{0};  // the first process that made a handle
 };
 
@@ -43,7 +43,8 @@ struct Block {
   std::array<Slot, kSlotsPerBlock> slots;
 };
 
-constexpr const char* kNames[] = {"?", "scout_model", "scout_operation", "scout_engine", "scout_request", "scout_chat", "scout_scores"};
+constexpr const char* kNames[] = {"?",          "scout_model", "scout_operation", "scout_engine", "scout_request",
+                                  "scout_chat", "scout_scores"};
 const char* NameOf(Kind kind) { return kNames[static_cast<size_t>(kind)]; }
 
 int64_t ThisProcess() noexcept {
@@ -90,7 +91,8 @@ void Rest(Slot* slot) noexcept {
 
 void CheckNotForked() {
   if (Forked())
-    Fail(ErrorCode::kState, "this process is a fork of one that was using libscout, whose threads do not exist here: call exec first, or ",
+    Fail(ErrorCode::kState,
+         "this process is a fork of one that was using libscout, whose threads do not exist here: call exec first, or ",
          "fork before the first model is loaded");
 }
 

@@ -1,7 +1,7 @@
 // Handles: what a scout_model* and its sisters really point at.
 //
-// A handle is a small slot {kind, process, object} in memory that is never given back while the library is loaded. So a NULL, a handle
-// of another kind, one that was freed (its slot rests before it is used again) and one from before a fork are all told apart
+// A handle is a small slot {kind, process, object} in memory that is never given back while the library is loaded. So a NULL, a
+// handle of another kind, one that was freed (its slot rests before it is used again) and one from before a fork are all told apart
 // without touching freed memory, in every build. The object hangs on the slot by a shared_ptr that each call copies for its
 // duration: freeing a handle while another thread is inside a call on it is safe, the object goes with the last one out.
 #pragma once

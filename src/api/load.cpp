@@ -29,7 +29,8 @@ void CheckDevice(const std::string& device, int32_t numerics) {
   }
   if (!known) Fail(ErrorCode::kArgument, "device \"", Escape(device), "\" is not known here; there are: ", names);
   if (numerics == SCOUT_NUMERICS_FLOAT32 && device != "ref")
-    Fail(ErrorCode::kArgument, "numerics FLOAT32 is served by device \"ref\" only; device is \"", device.empty() ? "(default)" : device, "\"");
+    Fail(ErrorCode::kArgument, "numerics FLOAT32 is served by device \"ref\" only; device is \"",
+         device.empty() ? "(default)" : device, "\"");
 }
 
 // No id of a text may be outside the embedding.
@@ -82,10 +83,13 @@ OperationObject::OperationObject(std::string path, const scout_load_options& giv
   options.memory_limit_bytes = given.memory_limit_bytes;
   const EngineDefaults defaults = {KvFormat(given.kv_format, DType::kF16, "kv_format"), given.context, given.kv_bytes};
   const bool map = given.map_file != 0;
-  thread_ = OwnThread("scout-load", [this, path = std::move(path), options = std::move(options), defaults, map] { Run(path, options, defaults, map); });
+  thread_ = OwnThread("scout-load", [this, path = std::move(path), options = std::move(options), defaults, map] {
+    Run(path, options, defaults, map);
+  });
 }
 
-void OperationObject::Run(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults, bool map) noexcept {
+void OperationObject::Run(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults,
+                          bool map) noexcept {
   std::shared_ptr<ModelObject> made;
   std::optional<Error> error;
   try {
@@ -127,8 +131,8 @@ void OperationObject::Close() noexcept {
   thread_.Join();
 }
 
-std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults, bool map,
-                                       model::LoadProgress& progress) {
+std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults,
+                                       bool map, model::LoadProgress& progress) {
   auto object = std::make_shared<ModelObject>();
   const std::shared_ptr<const io::Checkpoint> checkpoint = io::OpenCheckpoint(ResolveModelPath(path), {map});
   if (progress.cancel.load(std::memory_order_relaxed)) Fail(ErrorCode::kCancelled, "the load was cancelled");
@@ -147,8 +151,8 @@ std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::Loa
   object->tensor_used = UsedTensors(*object->model);
   object->defaults = defaults;
   object->device = object->model->device();
-  Log(LogLevel::kInfo, "loaded ", Escape(path, 256), ": ", object->model->parameters(), " parameters, ", object->model->weight_bytes(),
-      " bytes on ", object->device.name);
+  Log(LogLevel::kInfo, "loaded ", Escape(path, 256), ": ", object->model->parameters(), " parameters, ",
+      object->model->weight_bytes(), " bytes on ", object->device.name);
   return object;
 }
 

@@ -16,7 +16,7 @@ void InitLoadOptions(scout_load_options* options, size_t struct_size);
 scout_load_options ReadLoadOptions(const scout_load_options* given);
 
 // Opens, checks and loads; on the thread it is called on. Throws kCancelled soon after progress.cancel is set.
-std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults, bool map,
-                                       model::LoadProgress& progress);
+std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults,
+                                       bool map, model::LoadProgress& progress);
 
 }  // namespace scout::api

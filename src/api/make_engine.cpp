@@ -86,9 +86,10 @@ std::shared_ptr<EngineObject> MakeEngine(const std::shared_ptr<ModelObject>& mod
   object->context = size.context;
   object->kv_bytes = size.bytes;
   object->workspace_bytes = model->model->WorkspaceBytes(runner);
-  object->engine = engine::Engine::Make(model->model->NewRunner(runner), model->tokenizer, std::move(stops), model->model->fingerprint(), options);
-  Log(LogLevel::kInfo, "engine: context ", size.context, ", ", size.local_pages, " local and ", size.global_pages, " global pages, ", size.bytes,
-      " bytes of keys and values");
+  object->engine = engine::Engine::Make(model->model->NewRunner(runner), model->tokenizer, std::move(stops),
+                                        model->model->fingerprint(), options);
+  Log(LogLevel::kInfo, "engine: context ", size.context, ", ", size.local_pages, " local and ", size.global_pages,
+      " global pages, ", size.bytes, " bytes of keys and values");
   return object;
 }
 

@@ -35,7 +35,8 @@ std::string OwnFolder() {
 // No folder in it: neither a path that was mistyped nor one that climbs out of a model folder.
 bool IsPlainName(std::string_view name) {
   for (const char c : name) {
-    const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    const bool fine =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     if (!fine) return false;
   }
   return !name.empty() && name.front() != '.' && name.size() <= 128;
@@ -70,7 +71,8 @@ std::string ResolveModelPath(std::string_view path) {
   if (why != ENOENT || !IsPlainName(path)) {
     if (why == ENOENT) Fail(ErrorCode::kIo, Escape(path, 256), ": no such file or directory");
     if (why == EACCES) Fail(ErrorCode::kIo, Escape(path, 256), ": permission denied");
-    if (why == ENAMETOOLONG) Fail(ErrorCode::kIo, Escape(path, 256), ": a path of ", path.size(), " bytes is too long for this system");
+    if (why == ENAMETOOLONG)
+      Fail(ErrorCode::kIo, Escape(path, 256), ": a path of ", path.size(), " bytes is too long for this system");
     if (why == ELOOP) Fail(ErrorCode::kIo, Escape(path, 256), ": too many symbolic links");
     Fail(ErrorCode::kIo, Escape(path, 256), ": cannot be looked at (system error ", why, ")");
   }

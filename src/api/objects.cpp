@@ -18,11 +18,17 @@ const std::shared_ptr<const prompt::ChatFormat>& ModelObject::NeedChatFormat() c
 
 DType KvFormat(int32_t kv_format, DType otherwise, std::string_view name) {
   switch (kv_format) {
-    case SCOUT_KV_DEFAULT: return otherwise;
-    case SCOUT_KV_F16: return DType::kF16;
-    case SCOUT_KV_BF16: return DType::kBF16;
-    case SCOUT_KV_F32: return DType::kF32;
-    default: Fail(ErrorCode::kArgument, name, " is ", kv_format, ", must be one of SCOUT_KV_* (", int{SCOUT_KV_DEFAULT}, " to ", int{SCOUT_KV_F32}, ")");
+    case SCOUT_KV_DEFAULT:
+      return otherwise;
+    case SCOUT_KV_F16:
+      return DType::kF16;
+    case SCOUT_KV_BF16:
+      return DType::kBF16;
+    case SCOUT_KV_F32:
+      return DType::kF32;
+    default:
+      Fail(ErrorCode::kArgument, name, " is ", kv_format, ", must be one of SCOUT_KV_* (", int{SCOUT_KV_DEFAULT}, " to ",
+           int{SCOUT_KV_F32}, ")");
   }
 }
 
@@ -55,7 +61,8 @@ const scout_event* EventBuffer::Fill() {
   return &view;
 }
 
-static_assert(static_cast<int>(engine::StopReason::kNone) == SCOUT_STOP_NONE && static_cast<int>(engine::StopReason::kEnd) == SCOUT_STOP_END &&
+static_assert(static_cast<int>(engine::StopReason::kNone) == SCOUT_STOP_NONE &&
+              static_cast<int>(engine::StopReason::kEnd) == SCOUT_STOP_END &&
               static_cast<int>(engine::StopReason::kStopString) == SCOUT_STOP_STRING &&
               static_cast<int>(engine::StopReason::kLength) == SCOUT_STOP_LENGTH &&
               static_cast<int>(engine::StopReason::kCancelled) == SCOUT_STOP_CANCELLED &&

@@ -33,7 +33,7 @@ struct EngineDefaults {
 class ModelObject final : public Object {
  public:
   std::shared_ptr<const model::Model> model;
-  std::shared_ptr<const prompt::Tokenizer> tokenizer;    // null for a checkpoint without one
+  std::shared_ptr<const prompt::Tokenizer> tokenizer;     // null for a checkpoint without one
   std::shared_ptr<const prompt::ChatFormat> chat_format;  // null where the tokenizer lacks what it needs
   std::string no_chat;                                    // then: why
   EngineDefaults defaults;

@@ -16,8 +16,8 @@ uint32_t SizeOf(const void* given) {
 
 void CheckSize(uint64_t size, size_t least, std::string_view name) {
   if (size < least || size > kMaxStructBytes)
-    Fail(ErrorCode::kArgument, name, ".struct_size is ", size, ", expected ", least, " to ", kMaxStructBytes,
-         ": set it to sizeof(", name, "), or by the struct's _init function");
+    Fail(ErrorCode::kArgument, name, ".struct_size is ", size, ", expected ", least, " to ", kMaxStructBytes, ": set it to sizeof(",
+         name, "), or by the struct's _init function");
 }
 
 }  // namespace

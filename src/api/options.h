@@ -1,9 +1,9 @@
 // The one rule about struct_size.
 //
 // Options (read by us). A struct_size below the first release's size of the struct, or above kMaxStructBytes, is refused with
-// SCOUT_ERR_ARGUMENT. A smaller one than ours comes from an older program: the members it does not know have their defaults. A larger one
-// comes from a newer program: fine as long as every byte that we do not know is zero, else SCOUT_ERR_UNSUPPORTED, because the program asks
-// for something that this library cannot do.
+// SCOUT_ERR_ARGUMENT. A smaller one than ours comes from an older program: the members it does not know have their defaults. A
+// larger one comes from a newer program: fine as long as every byte that we do not know is zero, else SCOUT_ERR_UNSUPPORTED,
+// because the program asks for something that this library cannot do.
 //
 // Descriptions (written by us). At least 8 bytes; members past struct_size are not written, and bytes past what we know are zeroed.
 // struct_size itself stays as the caller set it.

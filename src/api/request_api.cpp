@@ -144,9 +144,12 @@ scout_status scout_request_next(scout_request* request, int64_t timeout_ms, cons
     const auto object = Get(request, "request");
     const Exclusive alone(object->in_next, "scout_request_next of this request");
     switch (object->engine->NextEvent(*object->request, timeout_ms, object->buffer.event)) {
-      case scout::engine::Next::kAgain: return SCOUT_AGAIN;
-      case scout::engine::Next::kDone: return SCOUT_DONE;
-      case scout::engine::Next::kEvent: break;
+      case scout::engine::Next::kAgain:
+        return SCOUT_AGAIN;
+      case scout::engine::Next::kDone:
+        return SCOUT_DONE;
+      case scout::engine::Next::kEvent:
+        break;
     }
     *event = object->buffer.Fill();
     return SCOUT_OK;

@@ -27,11 +27,13 @@ engine::ScoreOptions ReadScoreOptions(const scout_score_options* options, size_t
   if (given.position_count == 0) return out;
   if (given.logits == 0) Fail(ErrorCode::kArgument, "positions are given but logits is 0: whole rows are what positions name");
   if (given.positions == nullptr) Fail(ErrorCode::kArgument, "positions is NULL with a count of ", given.position_count);
-  if (given.position_count > count) Fail(ErrorCode::kArgument, "position_count is ", given.position_count, ", there are ", count, " tokens");
+  if (given.position_count > count)
+    Fail(ErrorCode::kArgument, "position_count is ", given.position_count, ", there are ", count, " tokens");
   out.logit_positions.assign(given.positions, given.positions + given.position_count);
   for (size_t i = 0; i < out.logit_positions.size(); ++i) {
     const int64_t position = out.logit_positions[i];
-    NeedRange(position, i == 0 ? 0 : out.logit_positions[i - 1] + 1, static_cast<int64_t>(count) - 1, "positions (ascending): one of them");
+    NeedRange(position, i == 0 ? 0 : out.logit_positions[i - 1] + 1, static_cast<int64_t>(count) - 1,
+              "positions (ascending): one of them");
   }
   return out;
 }
@@ -61,7 +63,8 @@ scout_status scout_score_options_init(scout_score_options* options, size_t struc
   });
 }
 
-scout_status scout_score(scout_engine* engine, const int32_t* ids, size_t count, const scout_score_options* options, scout_scores** scores) {
+scout_status scout_score(scout_engine* engine, const int32_t* ids, size_t count, const scout_score_options* options,
+                         scout_scores** scores) {
   return Boundary([&] {
     NeedOut(scores, "scores");
     *scores = nullptr;
@@ -85,9 +88,12 @@ scout_status scout_scores_next(scout_scores* scores, int64_t timeout_ms, const s
     const auto object = Get(scores, "scores");
     const Exclusive alone(object->in_next, "scout_scores_next of these scores");
     switch (object->engine->NextBlock(*object->request, timeout_ms, object->block)) {
-      case scout::engine::Next::kAgain: return SCOUT_AGAIN;
-      case scout::engine::Next::kDone: return SCOUT_DONE;
-      case scout::engine::Next::kEvent: break;
+      case scout::engine::Next::kAgain:
+        return SCOUT_AGAIN;
+      case scout::engine::Next::kDone:
+        return SCOUT_DONE;
+      case scout::engine::Next::kEvent:
+        break;
     }
     *block = Fill(*object);
     return SCOUT_OK;

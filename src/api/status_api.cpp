@@ -26,22 +26,39 @@ void scout_clear_error(void) { scout::api::SetLastError({}); }
 
 const char* scout_status_text(scout_status status) {
   switch (status) {
-    case SCOUT_OK: return "ok";
-    case SCOUT_DONE: return "done";
-    case SCOUT_AGAIN: return "nothing now, try again";
-    case SCOUT_ERR_ARGUMENT: return "bad argument";
-    case SCOUT_ERR_FORMAT: return "malformed file or text";
-    case SCOUT_ERR_TRUNCATED: return "truncated file";
-    case SCOUT_ERR_LIMIT: return "past a limit";
-    case SCOUT_ERR_UNSUPPORTED: return "not supported";
-    case SCOUT_ERR_CORRUPT: return "corrupt data";
-    case SCOUT_ERR_IO: return "read or write failed";
-    case SCOUT_ERR_NO_MEMORY: return "not enough memory";
-    case SCOUT_ERR_STATE: return "not possible in this state";
-    case SCOUT_ERR_DENIED: return "refused for safety";
-    case SCOUT_ERR_CANCELLED: return "cancelled";
-    case SCOUT_ERR_DEVICE: return "device failed";
-    case SCOUT_ERR_INTERNAL: return "internal error";
-    default: return "unknown status";
+    case SCOUT_OK:
+      return "ok";
+    case SCOUT_DONE:
+      return "done";
+    case SCOUT_AGAIN:
+      return "nothing now, try again";
+    case SCOUT_ERR_ARGUMENT:
+      return "bad argument";
+    case SCOUT_ERR_FORMAT:
+      return "malformed file or text";
+    case SCOUT_ERR_TRUNCATED:
+      return "truncated file";
+    case SCOUT_ERR_LIMIT:
+      return "past a limit";
+    case SCOUT_ERR_UNSUPPORTED:
+      return "not supported";
+    case SCOUT_ERR_CORRUPT:
+      return "corrupt data";
+    case SCOUT_ERR_IO:
+      return "read or write failed";
+    case SCOUT_ERR_NO_MEMORY:
+      return "not enough memory";
+    case SCOUT_ERR_STATE:
+      return "not possible in this state";
+    case SCOUT_ERR_DENIED:
+      return "refused for safety";
+    case SCOUT_ERR_CANCELLED:
+      return "cancelled";
+    case SCOUT_ERR_DEVICE:
+      return "device failed";
+    case SCOUT_ERR_INTERNAL:
+      return "internal error";
+    default:
+      return "unknown status";
   }
 }

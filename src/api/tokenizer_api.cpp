@@ -9,7 +9,8 @@ namespace {
 
 prompt::EncodeOptions EncodeFlags(uint32_t flags) {
   constexpr uint32_t kKnown = SCOUT_ENCODE_SPECIAL | SCOUT_ENCODE_BOS;
-  if ((flags & ~kKnown) != 0) Fail(ErrorCode::kArgument, "flags is ", flags, ", a sum of SCOUT_ENCODE_* (at most ", kKnown, ") is expected");
+  if ((flags & ~kKnown) != 0)
+    Fail(ErrorCode::kArgument, "flags is ", flags, ", a sum of SCOUT_ENCODE_* (at most ", kKnown, ") is expected");
   return {.allow_special = (flags & SCOUT_ENCODE_SPECIAL) != 0, .add_bos = (flags & SCOUT_ENCODE_BOS) != 0};
 }
 
@@ -20,8 +21,8 @@ using namespace scout::api;
 using scout::ErrorCode;
 using scout::Fail;
 
-scout_status scout_encode(const scout_model* model, const char* text, size_t text_size, uint32_t flags, int32_t* ids, size_t capacity,
-                          size_t* needed) {
+scout_status scout_encode(const scout_model* model, const char* text, size_t text_size, uint32_t flags, int32_t* ids,
+                          size_t capacity, size_t* needed) {
   return Boundary([&] {
     NeedOut(needed, "needed");
     const auto object = Get(model, "model");

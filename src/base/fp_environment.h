@@ -1,7 +1,8 @@
 // The floating-point environment our arithmetic is defined in: round to nearest, subnormals kept, no traps.
 //
-// A host may have changed its threads' (flush to zero, rounding upwards, unmasked exceptions), and a new thread inherits its maker's. So
-// our own threads set theirs when they begin, and code of ours that runs on a caller's thread does so for as long as it runs.
+// A host may have changed its threads' (flush to zero, rounding upwards, unmasked exceptions), and a new thread inherits its
+// maker's. So our own threads set theirs when they begin, and code of ours that runs on a caller's thread does so for as long as it
+// runs.
 #pragma once
 
 #include <cfenv>

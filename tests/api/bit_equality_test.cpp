@@ -5,8 +5,8 @@
 #include <cstring>
 #include <map>
 
-#include "support/user.h"
 #include "support/goldens.h"
+#include "support/user.h"
 
 namespace {
 
@@ -37,11 +37,21 @@ std::vector<Case> Cases(int64_t vocabulary) {
     c.options.top_logprobs = 20;
     c.options.seed = static_cast<uint64_t>(100 + i);
     switch (i % 5) {
-      case 1: c.options.temperature = 0.8f; break;
-      case 2: c.options.temperature = 1.2f, c.options.top_k = 7; break;
-      case 3: c.options.temperature = 1.0f, c.options.top_p = 0.7f, c.options.frequency_penalty = 0.5f; break;
-      case 4: c.options.temperature = 0.7f, c.options.min_p = 0.05f, c.options.repetition_penalty = 1.3f, c.options.presence_penalty = 0.2f; break;
-      default: break;
+      case 1:
+        c.options.temperature = 0.8f;
+        break;
+      case 2:
+        c.options.temperature = 1.2f, c.options.top_k = 7;
+        break;
+      case 3:
+        c.options.temperature = 1.0f, c.options.top_p = 0.7f, c.options.frequency_penalty = 0.5f;
+        break;
+      case 4:
+        c.options.temperature = 0.7f, c.options.min_p = 0.05f, c.options.repetition_penalty = 1.3f,
+        c.options.presence_penalty = 0.2f;
+        break;
+      default:
+        break;
     }
     cases.push_back(c);
   }
@@ -87,13 +97,14 @@ void RunDevice(const char* device, const std::string& path, int32_t kv_format) {
         for (const Case& c : cases) requests.push_back(user::Submit(engine, c.prompt, c.options));
         for (size_t i = 0; i < requests.size(); ++i)
           ExpectSame(user::Read(requests[i].get()), alone[i],
-                     std::string(device) + ", request " + std::to_string(i) + ", " + std::to_string(rows) + " rows, " + std::to_string(threads) +
-                         " threads" + (again ? ", cached" : ""));
+                     std::string(device) + ", request " + std::to_string(i) + ", " + std::to_string(rows) + " rows, " +
+                         std::to_string(threads) + " threads" + (again ? ", cached" : ""));
       }
       for (size_t i = 0; i < cases.size(); i += 5) {
         const std::vector<float> got = user::Logits(engine, cases[i].prompt);
         ASSERT_EQ(got.size(), logits[i].size());
-        EXPECT_EQ(std::memcmp(got.data(), logits[i].data(), got.size() * sizeof(float)), 0) << device << " logits of request " << i << ", " << rows;
+        EXPECT_EQ(std::memcmp(got.data(), logits[i].data(), got.size() * sizeof(float)), 0)
+            << device << " logits of request " << i << ", " << rows;
       }
     }
   }
@@ -102,7 +113,8 @@ void RunDevice(const char* device, const std::string& path, int32_t kv_format) {
 // Every golden directory has its own mixture of layers; GGUF where there is one.
 std::map<std::string, std::string> Models() {
   std::map<std::string, std::string> models;
-  for (const goldens::Golden& golden : goldens::All(SCOUT_SOURCE_DIR "/tests/fixtures/goldens")) models[golden.directory] = golden.container;
+  for (const goldens::Golden& golden : goldens::All(SCOUT_SOURCE_DIR "/tests/fixtures/goldens"))
+    models[golden.directory] = golden.container;
   return models;
 }
 

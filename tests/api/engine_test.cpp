@@ -148,7 +148,8 @@ TEST(Request, OptionsOutsideTheirRangesAreRefusedByName) {
   for (const float bad : {NAN, -1.0f, INFINITY, -INFINITY}) expect("temperature", with([&](O& o) { o.temperature = bad; }));
   for (const float bad : {NAN, -0.5f, 2.0f}) expect("top_p", with([&](O& o) { o.top_p = bad; }));
   for (const float bad : {NAN, -0.5f, 1.5f}) expect("min_p", with([&](O& o) { o.min_p = bad; }));
-  for (const float bad : {NAN, 0.0f, -1.0f, INFINITY}) expect("repetition_penalty", with([&](O& o) { o.repetition_penalty = bad; }));
+  for (const float bad : {NAN, 0.0f, -1.0f, INFINITY})
+    expect("repetition_penalty", with([&](O& o) { o.repetition_penalty = bad; }));
   for (const float bad : {NAN, INFINITY}) expect("frequency_penalty", with([&](O& o) { o.frequency_penalty = bad; }));
   for (const float bad : {NAN, -INFINITY}) expect("presence_penalty", with([&](O& o) { o.presence_penalty = bad; }));
   expect("top_k", with([](O& o) { o.top_k = -1; }));
@@ -160,22 +161,59 @@ TEST(Request, OptionsOutsideTheirRangesAreRefusedByName) {
 
   int32_t ids[] = {264};
   const float values[] = {NAN};
-  expect("bias", with([&](O& o) { o.bias_ids = ids; o.bias_values = values; o.bias_count = 1; }));
+  expect("bias", with([&](O& o) {
+           o.bias_ids = ids;
+           o.bias_values = values;
+           o.bias_count = 1;
+         }));
   ids[0] = 3;
-  expect("bias", with([&](O& o) { o.bias_ids = ids; o.bias_values = values; o.bias_count = 1; }));
-  expect("bias", with([&](O& o) { o.bias_ids = ids; o.bias_count = 1; }));
-  expect("bias", with([&](O& o) { o.bias_values = values; o.bias_count = 1; }));
-  expect("bias_count", with([&](O& o) { o.bias_ids = ids; o.bias_values = values; o.bias_count = UINT64_MAX; }), SCOUT_ERR_LIMIT);
+  expect("bias", with([&](O& o) {
+           o.bias_ids = ids;
+           o.bias_values = values;
+           o.bias_count = 1;
+         }));
+  expect("bias", with([&](O& o) {
+           o.bias_ids = ids;
+           o.bias_count = 1;
+         }));
+  expect("bias", with([&](O& o) {
+           o.bias_values = values;
+           o.bias_count = 1;
+         }));
+  expect("bias_count", with([&](O& o) {
+           o.bias_ids = ids;
+           o.bias_values = values;
+           o.bias_count = UINT64_MAX;
+         }),
+         SCOUT_ERR_LIMIT);
   const char* stops[] = {nullptr, "\xff"};
   const uint64_t sizes[] = {UINT64_MAX};
-  expect("stop[0]", with([&](O& o) { o.stop = stops; o.stop_count = 1; }));
-  expect("stop", with([&](O& o) { o.stop = stops + 1; o.stop_count = 1; }));
+  expect("stop[0]", with([&](O& o) {
+           o.stop = stops;
+           o.stop_count = 1;
+         }));
+  expect("stop", with([&](O& o) {
+           o.stop = stops + 1;
+           o.stop_count = 1;
+         }));
   expect("stop is NULL", with([&](O& o) { o.stop_count = 1; }));
-  expect("stop_count", with([&](O& o) { o.stop = stops; o.stop_count = 1u << 30; }), SCOUT_ERR_LIMIT);
-  expect("stop_sizes[0]", with([&](O& o) { o.stop = stops + 1; o.stop_sizes = sizes; o.stop_count = 1; }), SCOUT_ERR_LIMIT);
+  expect("stop_count", with([&](O& o) {
+           o.stop = stops;
+           o.stop_count = 1u << 30;
+         }),
+         SCOUT_ERR_LIMIT);
+  expect("stop_sizes[0]", with([&](O& o) {
+           o.stop = stops + 1;
+           o.stop_sizes = sizes;
+           o.stop_count = 1;
+         }),
+         SCOUT_ERR_LIMIT);
   expect("stop_token", with([&](O& o) { o.stop_token_count = 5; }));
   ids[0] = -1;
-  expect("stop_tokens", with([&](O& o) { o.stop_tokens = ids; o.stop_token_count = 1; }));
+  expect("stop_tokens", with([&](O& o) {
+           o.stop_tokens = ids;
+           o.stop_token_count = 1;
+         }));
 }
 
 TEST(Request, PromptsThatCannotBeServedAreRefusedWithTheNumbers) {
@@ -256,7 +294,8 @@ TEST(Engine, SteppedAnswersTheSameAndNeverWaits) {
     status = scout_engine_step(engine.get(), 0);  // a layer at a time
     ASSERT_GE(status, 0) << scout_last_error();
     ++steps;
-    while (scout_request_next(request.get(), 0, &event) == SCOUT_OK) ids.insert(ids.end(), event->ids, event->ids + event->id_count);
+    while (scout_request_next(request.get(), 0, &event) == SCOUT_OK)
+      ids.insert(ids.end(), event->ids, event->ids + event->id_count);
   }
   EXPECT_EQ(status, SCOUT_DONE);
   EXPECT_GE(steps, 12 * 4);
@@ -339,7 +378,10 @@ TEST(Engine, OptionsOutsideTheirRangesAreRefused) {
   for (const int64_t bad : {int64_t{-1}, int64_t{1} << 31, INT64_MAX, INT64_MIN})
     expect("context", SCOUT_ERR_ARGUMENT, [&](O& o) { o.context = bad; });
   expect("kv_bytes", SCOUT_ERR_NO_MEMORY, [](O& o) { o.kv_bytes = 1; });
-  expect("kv_bytes", SCOUT_ERR_NO_MEMORY, [](O& o) { o.context = 1 << 20; o.kv_bytes = 1 << 20; });
+  expect("kv_bytes", SCOUT_ERR_NO_MEMORY, [](O& o) {
+    o.context = 1 << 20;
+    o.kv_bytes = 1 << 20;
+  });
 }
 
 TEST(Engine, WhatCannotBeAllocatedIsRefusedNotTried) {
@@ -377,7 +419,8 @@ TEST(Score, PositionsNameTheirRows) {
     for (uint64_t i = 0; i < block->count; ++i, ++rows) {
       ASSERT_LT(rows, 4u);
       EXPECT_EQ(block->positions[i], positions[rows]);
-      EXPECT_EQ(std::memcmp(block->logits + i * 264, &all[static_cast<size_t>(positions[rows]) * 264], 264 * sizeof(float)), 0) << rows;
+      EXPECT_EQ(std::memcmp(block->logits + i * 264, &all[static_cast<size_t>(positions[rows]) * 264], 264 * sizeof(float)), 0)
+          << rows;
     }
   }
   EXPECT_EQ(rows, 4u);

@@ -1,5 +1,5 @@
-// What a host may do to its process: fork, small stacks, guard pages, another floating-point environment or locale, signals in a storm, no
-// more threads. None of it changes an answer or brings the process down.
+// What a host may do to its process: fork, small stacks, guard pages, another floating-point environment or locale, signals in a
+// storm, no more threads. None of it changes an answer or brings the process down.
 #include <fenv.h>
 #include <locale.h>
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -38,9 +39,13 @@ struct Day {
   std::string text;
   std::vector<float> logprobs, logits;
   bool operator==(const Day& o) const {
-    return ids == o.ids && tokens == o.tokens && text == o.text && logprobs.size() == o.logprobs.size() && logits.size() == o.logits.size() &&
-           std::memcmp(logprobs.data(), o.logprobs.data(), logprobs.size() * 4) == 0 &&
-           std::memcmp(logits.data(), o.logits.data(), logits.size() * 4) == 0;
+    return ids == o.ids && tokens == o.tokens && text == o.text && Bits(logprobs) == Bits(o.logprobs) &&
+           Bits(logits) == Bits(o.logits);
+  }
+  static std::vector<uint32_t> Bits(const std::vector<float>& values) {
+    std::vector<uint32_t> bits;
+    for (const float value : values) bits.push_back(std::bit_cast<uint32_t>(value));
+    return bits;
   }
 };
 
@@ -69,7 +74,11 @@ Day Live(int threads = 2, bool stepped = false) {
   if (!stepped) day.logits = user::Logits(engine, Prompt(20));
   size_t needed = 0;
   day.tokens.resize(64);
-  EXPECT_EQ(scout_encode(model.get(), "Gr\xc3\xbc\xc3\x9f" "e 1,5", SCOUT_NUL, 0, day.tokens.data(), 64, &needed), SCOUT_OK);
+  EXPECT_EQ(scout_encode(model.get(),
+                         "Gr\xc3\xbc\xc3\x9f"
+                         "e 1,5",
+                         SCOUT_NUL, 0, day.tokens.data(), 64, &needed),
+            SCOUT_OK);
   day.tokens.resize(needed);
   return day;
 }

@@ -32,11 +32,21 @@ TEST(Lifecycle, HandlesMayBeFreedInAnyOrder) {
     ASSERT_EQ(scout_score(engine, prompt.data(), prompt.size(), nullptr, &scores), SCOUT_OK);
     for (const int what : order) {
       switch (what) {
-        case 0: scout_free(model); break;
-        case 1: scout_engine_free(engine); break;
-        case 2: scout_request_free(request); break;
-        case 3: scout_chat_free(chat); break;
-        default: scout_scores_free(scores); break;
+        case 0:
+          scout_free(model);
+          break;
+        case 1:
+          scout_engine_free(engine);
+          break;
+        case 2:
+          scout_request_free(request);
+          break;
+        case 3:
+          scout_chat_free(chat);
+          break;
+        default:
+          scout_scores_free(scores);
+          break;
       }
     }
   } while (std::next_permutation(order.begin(), order.end()));
@@ -162,8 +172,10 @@ TEST(Lifecycle, ASecondReaderOfARequestIsRefused) {
       const scout_event* event = nullptr;
       for (int i = 0; i < 200; ++i) {
         const scout_status status = scout_request_next(request.get(), 1, &event);
-        if (status == SCOUT_ERR_STATE) ++refused;
-        else ++served;
+        if (status == SCOUT_ERR_STATE)
+          ++refused;
+        else
+          ++served;
         EXPECT_TRUE(status == SCOUT_OK || status == SCOUT_AGAIN || status == SCOUT_DONE || status == SCOUT_ERR_STATE) << status;
       }
     });

@@ -1,7 +1,7 @@
 // Calls that break the header's rules: a status and a message, never a crash. Row A of the catalogue of hostile input.
+#include <cstring>
 #include <fstream>
 #include <functional>
-#include <cstring>
 #include <set>
 
 #include "tiny.h"
@@ -50,7 +50,8 @@ struct World {
   const scout_score_block* block = nullptr;
 };
 
-// The functions of the header, each with one pointer after the other NULL. Those that cannot fail are called too, and must come back.
+// The functions of the header, each with one pointer after the other NULL. Those that cannot fail are called too, and must come
+// back.
 std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCalls() {
   const char* path = tiny::Path().c_str();
   const scout_status refused = SCOUT_ERR_ARGUMENT;
@@ -68,13 +69,31 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
       {"scout_operation_wait", [](World& w) { return scout_operation_wait(w.operation.get(), 0, nullptr); }},
       {"scout_operation_progress", [](World& w) { return scout_operation_progress(nullptr, &w.bytes, &w.bytes); }},
       {"scout_operation_cancel", [](World&) { return scout_operation_cancel(nullptr); }},
-      {"scout_operation_free", [=](World&) { scout_operation_free(nullptr); return refused; }},
-      {"scout_free", [=](World&) { scout_free(nullptr); return refused; }},
-      {"scout_model_get_info", [](World&) { scout_model_info i = {}; i.struct_size = sizeof i; return scout_model_get_info(nullptr, &i); }},
+      {"scout_operation_free",
+       [=](World&) {
+         scout_operation_free(nullptr);
+         return refused;
+       }},
+      {"scout_free",
+       [=](World&) {
+         scout_free(nullptr);
+         return refused;
+       }},
+      {"scout_model_get_info",
+       [](World&) {
+         scout_model_info i = {};
+         i.struct_size = sizeof i;
+         return scout_model_get_info(nullptr, &i);
+       }},
       {"scout_model_get_info", [](World& w) { return scout_model_get_info(w.model.get(), nullptr); }},
       {"scout_model_get_layer", [](World& w) { return scout_model_get_layer(nullptr, 0, &w.id, &w.id, &w.id); }},
       {"scout_model_tensor_count", [=](World&) { return scout_model_tensor_count(nullptr) == 0 ? refused : SCOUT_OK; }},
-      {"scout_model_get_tensor", [](World&) { scout_tensor_info i = {}; i.struct_size = sizeof i; return scout_model_get_tensor(nullptr, 0, &i); }},
+      {"scout_model_get_tensor",
+       [](World&) {
+         scout_tensor_info i = {};
+         i.struct_size = sizeof i;
+         return scout_model_get_tensor(nullptr, 0, &i);
+       }},
       {"scout_model_get_tensor", [](World& w) { return scout_model_get_tensor(w.model.get(), 0, nullptr); }},
       {"scout_model_kv_bytes", [](World& w) { return scout_model_kv_bytes(nullptr, 1, 0, &w.bytes); }},
       {"scout_model_kv_bytes", [](World& w) { return scout_model_kv_bytes(w.model.get(), 1, 0, nullptr); }},
@@ -114,10 +133,18 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
       {"scout_chat_tokens", [](World& w) { return scout_chat_tokens(w.chat.get(), nullptr, 4, &w.size); }},
       {"scout_chat_tokens", [](World& w) { return scout_chat_tokens(w.chat.get(), w.ids, 4, nullptr); }},
       {"scout_chat_size", [=](World&) { return scout_chat_size(nullptr) == 0 ? refused : SCOUT_OK; }},
-      {"scout_chat_free", [=](World&) { scout_chat_free(nullptr); return refused; }},
+      {"scout_chat_free",
+       [=](World&) {
+         scout_chat_free(nullptr);
+         return refused;
+       }},
       {"scout_engine_new", [](World& w) { return scout_engine_new(nullptr, nullptr, &w.new_engine); }},
       {"scout_engine_new", [](World& w) { return scout_engine_new(w.model.get(), nullptr, nullptr); }},
-      {"scout_engine_free", [=](World&) { scout_engine_free(nullptr); return refused; }},
+      {"scout_engine_free",
+       [=](World&) {
+         scout_engine_free(nullptr);
+         return refused;
+       }},
       {"scout_submit", [](World& w) { return scout_submit(nullptr, w.chat.get(), nullptr, &w.new_request); }},
       {"scout_submit", [](World& w) { return scout_submit(w.engine.get(), nullptr, nullptr, &w.new_request); }},
       {"scout_submit", [](World& w) { return scout_submit(w.engine.get(), w.chat.get(), nullptr, nullptr); }},
@@ -129,7 +156,12 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
       {"scout_engine_next", [](World& w) { return scout_engine_next(w.engine.get(), 0, nullptr); }},
       {"scout_engine_descriptor", [=](World&) { return scout_engine_descriptor(nullptr) == -1 ? refused : SCOUT_OK; }},
       {"scout_engine_step", [](World&) { return scout_engine_step(nullptr, 0); }},
-      {"scout_engine_get_stats", [](World&) { scout_engine_stats s = {}; s.struct_size = sizeof s; return scout_engine_get_stats(nullptr, &s); }},
+      {"scout_engine_get_stats",
+       [](World&) {
+         scout_engine_stats s = {};
+         s.struct_size = sizeof s;
+         return scout_engine_get_stats(nullptr, &s);
+       }},
       {"scout_engine_get_stats", [](World& w) { return scout_engine_get_stats(w.engine.get(), nullptr); }},
       {"scout_generate", [](World& w) { return scout_generate(nullptr, "x", nullptr, &w.new_request); }},
       {"scout_generate", [](World& w) { return scout_generate(w.model.get(), nullptr, nullptr, &w.new_request); }},
@@ -140,22 +172,39 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
       {"scout_request_ids", [](World& w) { return scout_request_ids(nullptr, w.ids, 4, &w.size); }},
       {"scout_request_ids", [](World& w) { return scout_request_ids(w.request.get(), nullptr, 4, &w.size); }},
       {"scout_request_ids", [](World& w) { return scout_request_ids(w.request.get(), w.ids, 4, nullptr); }},
-      {"scout_request_free", [=](World&) { scout_request_free(nullptr); return refused; }},
+      {"scout_request_free",
+       [=](World&) {
+         scout_request_free(nullptr);
+         return refused;
+       }},
       {"scout_score", [](World& w) { return scout_score(nullptr, w.ids, 4, nullptr, &w.new_scores); }},
       {"scout_score", [](World& w) { return scout_score(w.engine.get(), nullptr, 4, nullptr, &w.new_scores); }},
       {"scout_score", [](World& w) { return scout_score(w.engine.get(), w.ids, 4, nullptr, nullptr); }},
       {"scout_scores_next", [](World& w) { return scout_scores_next(nullptr, 0, &w.block); }},
       {"scout_scores_next", [](World& w) { return scout_scores_next(w.scores.get(), 0, nullptr); }},
       {"scout_scores_cancel", [](World&) { return scout_scores_cancel(nullptr); }},
-      {"scout_scores_free", [=](World&) { scout_scores_free(nullptr); return refused; }},
+      {"scout_scores_free",
+       [=](World&) {
+         scout_scores_free(nullptr);
+         return refused;
+       }},
       // No pointer to give: they must come back.
       {"scout_last_error", [=](World&) { return scout_last_error() != nullptr ? refused : SCOUT_OK; }},
-      {"scout_clear_error", [=](World&) { scout_clear_error(); return refused; }},
+      {"scout_clear_error",
+       [=](World&) {
+         scout_clear_error();
+         return refused;
+       }},
       {"scout_status_text", [=](World&) { return scout_status_text(12345) != nullptr ? refused : SCOUT_OK; }},
       {"scout_version", [=](World&) { return std::string(scout_version()) == "0.1.0" ? refused : SCOUT_OK; }},
       {"scout_version_number", [=](World&) { return scout_version_number() == 100 ? refused : SCOUT_OK; }},
-      {"scout_build_info", [=](World&) { return std::string(scout_build_info()).find("0.1.0") != std::string::npos ? refused : SCOUT_OK; }},
-      {"scout_log_set_sink", [=](World& w) { scout_log_set_sink(nullptr, &w, -5); return refused; }},
+      {"scout_build_info",
+       [=](World&) { return std::string(scout_build_info()).find("0.1.0") != std::string::npos ? refused : SCOUT_OK; }},
+      {"scout_log_set_sink",
+       [=](World& w) {
+         scout_log_set_sink(nullptr, &w, -5);
+         return refused;
+       }},
       {"scout_device_count", [=](World&) { return scout_device_count() > 0 ? refused : SCOUT_OK; }},
   };
 }

@@ -34,7 +34,8 @@ TEST(Tokenizer, PlainTextNeverYieldsControlTokens) {
   EXPECT_EQ(plain.size(), text.size());
   EXPECT_EQ(Decode(model, plain, SCOUT_DECODE_PLAIN), text);
   EXPECT_EQ(Encode(model, text, SCOUT_ENCODE_SPECIAL), (std::vector<int32_t>{'a', TinyModel::kEot, 'b'}));
-  EXPECT_EQ(Encode(model, text, SCOUT_ENCODE_SPECIAL | SCOUT_ENCODE_BOS), (std::vector<int32_t>{TinyModel::kBeginOfText, 'a', TinyModel::kEot, 'b'}));
+  EXPECT_EQ(Encode(model, text, SCOUT_ENCODE_SPECIAL | SCOUT_ENCODE_BOS),
+            (std::vector<int32_t>{TinyModel::kBeginOfText, 'a', TinyModel::kEot, 'b'}));
   EXPECT_EQ(Decode(model, {'a', TinyModel::kEot, 'b'}, SCOUT_DECODE_PLAIN), "ab");
   EXPECT_EQ(Decode(model, {'a', TinyModel::kEot, 'b'}, SCOUT_DECODE_SPECIAL), text);
 }
@@ -88,9 +89,9 @@ TEST(Tokenizer, TokensAreDescribed) {
   int32_t stops[8];
   size_t needed = 0;
   ASSERT_EQ(scout_stop_tokens(model.get(), stops, 8, &needed), SCOUT_OK);
-  EXPECT_EQ(std::vector<int32_t>(stops, stops + needed), (std::vector<int32_t>{TinyModel::kEndOfText, TinyModel::kEom, TinyModel::kEot}));
+  EXPECT_EQ(std::vector<int32_t>(stops, stops + needed),
+            (std::vector<int32_t>{TinyModel::kEndOfText, TinyModel::kEom, TinyModel::kEot}));
 }
-
 
 std::vector<int32_t> Tokens(const user::Chat& chat) {
   size_t needed = 0;
@@ -120,7 +121,8 @@ TEST(Chat, ControlTokensComeFromStructureOnly) {
   EXPECT_EQ(count(TinyModel::kEot), 3);
   EXPECT_EQ(scout_chat_size(chat.get()), 3u);
   EXPECT_EQ(Decode(model, ids, SCOUT_DECODE_SPECIAL),
-            "<|begin_of_text|><|header_start|>system<|header_end|>\n\nbe kind<|eot|><|header_start|>user<|header_end|>\n\n<|eot|><|header_start|>system"
+            "<|begin_of_text|><|header_start|>system<|header_end|>\n\nbe "
+            "kind<|eot|><|header_start|>user<|header_end|>\n\n<|eot|><|header_start|>system"
             "<|eot|><|header_start|>ipython<|header_end|>\n\n<|begin_of_text|><|eot|><|header_start|>assistant<|header_end|>\n\n");
 }
 

@@ -5,10 +5,10 @@
 
 #include <string>
 
-#include "support/user.h"
 #include "support/gguf_writer.h"
 #include "support/temp_dir.h"
 #include "support/tiny_model.h"
+#include "support/user.h"
 
 namespace tiny {
 

@@ -21,8 +21,9 @@ TEST(Boundary, AnErrorKeepsItsCodeAndMessage) {
 TEST(Boundary, ForeignExceptionsHaveAStatus) {
   EXPECT_EQ(Boundary([]() -> scout_status { throw std::bad_alloc(); }), SCOUT_ERR_NO_MEMORY);
   EXPECT_EQ(Boundary([]() -> scout_status { throw std::length_error("vector"); }), SCOUT_ERR_NO_MEMORY);
-  EXPECT_EQ(Boundary([]() -> scout_status { throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)); }),
-            SCOUT_ERR_NO_MEMORY);
+  EXPECT_EQ(
+      Boundary([]() -> scout_status { throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)); }),
+      SCOUT_ERR_NO_MEMORY);
   EXPECT_EQ(Boundary([]() -> scout_status { throw std::logic_error("x"); }), SCOUT_ERR_INTERNAL);
   EXPECT_STREQ(LastError(), "internal error: x");
   EXPECT_EQ(Boundary([]() -> scout_status { throw 7; }), SCOUT_ERR_INTERNAL);

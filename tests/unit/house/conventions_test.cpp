@@ -20,13 +20,17 @@ std::string CodeOf(const std::string& line) {
   for (size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     if (quote != 0) {
-      if (c == '\\') ++i;
-      else if (c == quote) quote = 0;
+      if (c == '\\')
+        ++i;
+      else if (c == quote)
+        quote = 0;
       continue;
     }
     if (c == '/' && i + 1 < line.size() && line[i + 1] == '/') break;
-    if (c == '"' || (c == '\'' && !(i > 0 && std::isalnum(static_cast<unsigned char>(line[i - 1]))))) quote = c;
-    else code.push_back(c);
+    if (c == '"' || (c == '\'' && !(i > 0 && std::isalnum(static_cast<unsigned char>(line[i - 1])))))
+      quote = c;
+    else
+      code.push_back(c);
   }
   return code;
 }
@@ -39,16 +43,20 @@ struct Ban {
 const std::vector<Ban>& Bans() {
   static const std::vector<Ban> bans = [] {
     const std::pair<const char*, const char*> table[] = {
-        {R"((^|[^\w:.>])(std::)?(abort|exit|_exit|quick_exit|terminate)\s*\()", "the host's process is not ours to end: throw Error"},
+        {R"((^|[^\w:.>])(std::)?(abort|exit|_exit|quick_exit|terminate)\s*\()",
+         "the host's process is not ours to end: throw Error"},
         {R"((^|[^\w_])assert\s*\()", "throw Error for what a caller could fix, SCOUT_CHECK for what only we could have broken"},
         {R"(std::(cout|cerr|clog)\b)", "nothing on stdout or stderr: base/log.h"},
         {R"((^|[^\w])(std::)?(printf|puts|putchar|perror|vprintf)\s*\()", "nothing on stdout or stderr: base/log.h"},
         {R"(\b(stdout|stderr)\b)", "nothing on stdout or stderr: base/log.h"},
         {R"((^|[^\w])(std::)?(signal|sigaction)\s*\()", "signal handlers belong to the host"},
-        {R"((^|[^\w])(std::)?(setlocale|strtod|strtof|atof|stod|stof|stringstream|ostringstream|istringstream)\b)", "depends on the host's locale: std::from_chars, StrCat"},
-        {R"((^|[^\w])(std::)?(rand|srand|getenv_s|system|popen|setenv|putenv)\s*\()", "no hidden state, no programs, no change of the environment"},
+        {R"((^|[^\w])(std::)?(setlocale|strtod|strtof|atof|stod|stof|stringstream|ostringstream|istringstream)\b)",
+         "depends on the host's locale: std::from_chars, StrCat"},
+        {R"((^|[^\w])(std::)?(rand|srand|getenv_s|system|popen|setenv|putenv)\s*\()",
+         "no hidden state, no programs, no change of the environment"},
         {R"(\busing\s+namespace\s+std\b)", "names of std are spelled out"},
-        {R"(\bthread_local\s+(std::|static\s+std::))", "a thread-local object with a destructor outlives dlclose badly: plain memory only"},
+        {R"(\bthread_local\s+(std::|static\s+std::))",
+         "a thread-local object with a destructor outlives dlclose badly: plain memory only"},
     };
     std::vector<Ban> made;
     for (const auto& [pattern, why] : table) made.push_back({std::regex(pattern, std::regex::optimize), why});
@@ -62,7 +70,8 @@ std::vector<std::string> Banned(const SourceFile& file) {
   for (size_t i = 0; i < file.lines.size(); ++i) {
     const std::string code = CodeOf(file.lines[i]);
     for (const Ban& ban : Bans()) {
-      if (std::regex_search(code, ban.pattern)) found.push_back(file.path + ":" + std::to_string(i + 1) + ": " + file.lines[i] + "\n    " + ban.why);
+      if (std::regex_search(code, ban.pattern))
+        found.push_back(file.path + ":" + std::to_string(i + 1) + ": " + file.lines[i] + "\n    " + ban.why);
     }
   }
   return found;
@@ -83,13 +92,29 @@ TEST(Conventions, TheLibraryNeverEndsTheProcessNorWritesToItsOutput) {
 }
 
 TEST(Conventions, BansFindWhatTheyAreFor) {
-  const char* const bad[] = {"abort();", "  std::exit(1);", "assert(x > 0);", "std::cout << x;", "printf(\"%d\", x);", "std::puts(x);",
-                             "fprintf(stderr, \"\");", "signal(SIGINT, f);", "std::strtod(a, b)", "thread_local std::string s;",
-                             "if (x) std::terminate();", "std::stringstream s;"};
+  const char* const bad[] = {"abort();",
+                             "  std::exit(1);",
+                             "assert(x > 0);",
+                             "std::cout << x;",
+                             "printf(\"%d\", x);",
+                             "std::puts(x);",
+                             "fprintf(stderr, \"\");",
+                             "signal(SIGINT, f);",
+                             "std::strtod(a, b)",
+                             "thread_local std::string s;",
+                             "if (x) std::terminate();",
+                             "std::stringstream s;"};
   for (const char* line : bad) EXPECT_EQ(Banned({"f.cpp", {line}}).size(), 1u) << line;
-  const char* const good[] = {"// abort() is never called", "Fail(kState, \"abort() was called\");", "static_assert(x > 0);", "std::snprintf(a, b, c);",
-                              "request->abort_all();", "runner.Abort();", "const char c = '\"'; int exit_code;", "thread_local char t[8];",
-                              "on_exit_of_scope();", "int64_t n = 1'000'000;"};
+  const char* const good[] = {"// abort() is never called",
+                              "Fail(kState, \"abort() was called\");",
+                              "static_assert(x > 0);",
+                              "std::snprintf(a, b, c);",
+                              "request->abort_all();",
+                              "runner.Abort();",
+                              "const char c = '\"'; int exit_code;",
+                              "thread_local char t[8];",
+                              "on_exit_of_scope();",
+                              "int64_t n = 1'000'000;"};
   for (const char* line : good) EXPECT_TRUE(Banned({"f.cpp", {line}}).empty()) << line;
 }
 
@@ -103,15 +128,19 @@ TEST(Conventions, HeadersBeginWithAGuard) {
 
 // Paths of somebody's machine tell nothing to a reader and break on every other.
 TEST(Conventions, NoMachineIsNamed) {
-  const std::vector<std::string> endings = {".h", ".cpp", ".c", ".in", ".md", ".txt", ".sh", ".py", ".map", ".json", ".yml", ".cmake"};
+  const std::vector<std::string> endings = {".h",  ".cpp", ".c",   ".in",   ".md",  ".txt",
+                                            ".sh", ".py",  ".map", ".json", ".yml", ".cmake"};
   const std::string slash = "/";  // so that this file does not find itself
   const std::string paths[] = {slash + "work/", slash + "home/", slash + "root/", slash + "Users/"};
-  for (const SourceFile& file : house::ReadTree(SCOUT_SOURCE_DIR, {"include", "src", "backends", "bindings", "examples", "tests", "pkgconfig"}, endings)) {
+  for (const SourceFile& file :
+       house::ReadTree(SCOUT_SOURCE_DIR, {"include", "src", "backends", "bindings", "examples", "tests", "pkgconfig"}, endings)) {
     for (size_t i = 0; i < file.lines.size(); ++i) {
       for (const std::string& path : paths) {
         const size_t at = file.lines[i].find(path);
         // "examples/work/..." is a relative path and fine.
-        if (at == std::string::npos || (at > 0 && (std::isalnum(static_cast<unsigned char>(file.lines[i][at - 1])) || file.lines[i][at - 1] == '.'))) continue;
+        if (at == std::string::npos ||
+            (at > 0 && (std::isalnum(static_cast<unsigned char>(file.lines[i][at - 1])) || file.lines[i][at - 1] == '.')))
+          continue;
         ADD_FAILURE() << file.path << ":" << i + 1 << ": names " << path;
       }
     }

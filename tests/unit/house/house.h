@@ -26,8 +26,8 @@ inline std::vector<std::string> Lines(const std::string& text) {
   return lines;
 }
 
-// All files below `folders` (relative to `top`) whose names end in one of `endings`, sorted by path. Folders called "build*" and hidden
-// ones are left out.
+// All files below `folders` (relative to `top`) whose names end in one of `endings`, sorted by path. Folders called "build*" and
+// hidden ones are left out.
 inline std::vector<SourceFile> ReadTree(const std::filesystem::path& top, const std::vector<std::string>& folders,
                                         const std::vector<std::string>& endings) {
   namespace fs = std::filesystem;

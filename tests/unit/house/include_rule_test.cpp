@@ -15,8 +15,8 @@ using house::SourceFile;
 // A room may include files of itself and of these; "backend/step_plan.h" stands for that one file.
 using Table = std::map<std::string, std::set<std::string>>;
 
-// The rows of the one Markdown table whose header begins with "| Room |": | room | may include |. Code marks are ignored; "nothing" is
-// an empty list; "backends/*" is a row for every backend.
+// The rows of the one Markdown table whose header begins with "| Room |": | room | may include |. Code marks are ignored; "nothing"
+// is an empty list; "backends/*" is a row for every backend.
 Table ParseTable(const std::vector<std::string>& lines) {
   Table table;
   bool inside = false;
@@ -26,8 +26,10 @@ Table ParseTable(const std::vector<std::string>& lines) {
     if (!line.starts_with("|")) break;
     std::vector<std::string> cells(1);
     for (const char c : line.substr(1)) {
-      if (c == '|') cells.emplace_back();
-      else if (c != '`' && c != ' ') cells.back().push_back(c);
+      if (c == '|')
+        cells.emplace_back();
+      else if (c != '`' && c != ' ')
+        cells.back().push_back(c);
     }
     if (cells.size() < 2 || cells[0] == "Room" || cells[0].starts_with("---")) continue;
     std::set<std::string>& allowed = table[cells[0]];
@@ -71,7 +73,8 @@ std::optional<Include> ParseInclude(const std::string& line) {
 }
 
 // One line per broken rule, "path:line: what".
-std::vector<std::string> Violations(const Table& table, const std::vector<SourceFile>& files, const std::set<std::string>& existing) {
+std::vector<std::string> Violations(const Table& table, const std::vector<SourceFile>& files,
+                                    const std::set<std::string>& existing) {
   std::vector<std::string> found;
   for (const SourceFile& file : files) {
     const std::string room = RoomOf(file.path);
@@ -85,8 +88,10 @@ std::vector<std::string> Violations(const Table& table, const std::vector<Source
       const std::string& target = include->target;
       const std::set<std::string>& allowed = table.at(row);
       if (include->angled) {
-        if (target.starts_with("scout/") && !allowed.contains("include/scout")) report("only api includes the public header, not <" + target + ">");
-        if (target.starts_with("nlohmann/") && file.path.ends_with(".h")) report("<" + target + "> belongs into a .cpp: it is slow to compile");
+        if (target.starts_with("scout/") && !allowed.contains("include/scout"))
+          report("only api includes the public header, not <" + target + ">");
+        if (target.starts_with("nlohmann/") && file.path.ends_with(".h"))
+          report("<" + target + "> belongs into a .cpp: it is slow to compile");
         continue;
       }
       if (target.find("..") != std::string::npos) {
@@ -163,10 +168,10 @@ struct Case {
 
 TEST(IncludeRule, FailsWhenAForbiddenIncludeIsAdded) {
   const Table table = ParseTable({"| Room | may include |", "|---|---|", "| base | nothing |", "| `backend` | base |",
-                                  "| engine | backend/step_plan.h, base |", "| api | engine, base, include/scout |", "| backends/* | backend, base |", "",
-                                  "| base | api |"});
-  const std::set<std::string> existing = {"src/base/text.h", "src/backend/backend.h", "src/backend/step_plan.h", "src/engine/engine.h",
-                                          "backends/ref/ref.h", "backends/cpu/pool.h"};
+                                  "| engine | backend/step_plan.h, base |", "| api | engine, base, include/scout |",
+                                  "| backends/* | backend, base |", "", "| base | api |"});
+  const std::set<std::string> existing = {"src/base/text.h",     "src/backend/backend.h", "src/backend/step_plan.h",
+                                          "src/engine/engine.h", "backends/ref/ref.h",    "backends/cpu/pool.h"};
   const Case cases[] = {
       {"src/engine/a.cpp", "#include \"backend/step_plan.h\"", true},
       {"src/engine/a.cpp", "#include \"backend/backend.h\"", false},
