@@ -110,7 +110,10 @@ TEST_P(Bundled, AnswersAreTheReferences) {
 }
 
 TEST_P(Bundled, RecallsWhatItWasToldChunksBefore) {
-  const json& entries = document()["recall"];
+  // `ref` is slow and obvious: a case in ten is enough of it.
+  const size_t stride = std::string(GetParam()) == "ref" ? 10 : 1;
+  json entries = json::array();
+  for (size_t i = 0; i < document()["recall"].size(); i += stride) entries.push_back(document()["recall"][i]);
   const std::vector<user::Answer> answers = Answers(entries);
   std::map<int, std::pair<int, int>> by_distance;  // right, tried
   int right = 0, reference_right = 0;
@@ -144,7 +147,13 @@ TEST_P(Bundled, ANextTurnFindsThePagesOfTheTurnsBefore) {
   ASSERT_EQ(scout_submit(engine_.get(), chat.get(), &options, &made), SCOUT_OK) << scout_last_error();
   const user::Request second(made);
   const user::Answer sum = user::Read(second.get());
-  EXPECT_GT(sum.cached_tokens, sum.prompt_tokens / 2) << sum.prompt_tokens << " prompt tokens";
+  // Everything of the first turn but its last, not yet full page (and the last token, whose keys were never needed).
+  scout_engine_stats stats = {};
+  stats.struct_size = sizeof stats;
+  ASSERT_EQ(scout_engine_get_stats(engine_.get(), &stats), SCOUT_OK);
+  const int64_t known = story.prompt_tokens + story.generated_tokens - 1;
+  EXPECT_EQ(sum.cached_tokens, known / stats.page_positions * stats.page_positions);
+  EXPECT_GT(sum.cached_tokens, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, Bundled, testing::Values("ref", "cpu"), [](const auto& info) { return std::string(info.param); });
