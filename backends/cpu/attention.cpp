@@ -19,8 +19,8 @@ constexpr int64_t kTileRows = 8;
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 struct Tile {
-  int64_t row, rows;      // of the step
-  int64_t first, last;    // keys of the last row; earlier rows end earlier
+  int64_t row, rows;    // of the step
+  int64_t first, last;  // keys of the last row; earlier rows end earlier
   int64_t sequence;
   int64_t spans() const { return (last - first) / kSpan + 1; }
 };
@@ -42,9 +42,16 @@ struct Run {
 class Attender {
  public:
   Attender(Context& context, const AttentionOp& op)
-      : context_(context), kernels_(*context.kernels), op_(op), pages_(*static_cast<const HostPages*>(op.pages)),
-        lists_(context.plan->pages[static_cast<size_t>(op.group)]), d_(pages_.spec().head_dim), kv_heads_(pages_.spec().kv_heads),
-        group_(op.heads / pages_.spec().kv_heads), q_(HostF32(op.q)), out_(HostF32(op.out)),
+      : context_(context),
+        kernels_(*context.kernels),
+        op_(op),
+        pages_(*static_cast<const HostPages*>(op.pages)),
+        lists_(context.plan->pages[static_cast<size_t>(op.group)]),
+        d_(pages_.spec().head_dim),
+        kv_heads_(pages_.spec().kv_heads),
+        group_(op.heads / pages_.spec().kv_heads),
+        q_(HostF32(op.q)),
+        out_(HostF32(op.out)),
         lse_(op.lse.buffer ? HostF32(op.lse) : nullptr) {
     const DType k = pages_.spec().k_format, v = pages_.spec().v_format;
     scores_ = k == DType::kF32 ? kernels_.scores_f32 : k == DType::kF16 ? kernels_.scores_f16 : kernels_.scores_bf16;
@@ -148,8 +155,10 @@ class Attender {
       SCOUT_CHECK(page >= 0 && page < spec.page_count, "page ", page, " of ", spec.page_count);
       // Blocks never reach past the tile's chunk, so a run ends with its page.
       const int64_t length = std::min(count - done, spec.page_size - place.index);
-      runs[found] = {pages_.K(page, op_.layer) + static_cast<size_t>(place.index) * pages_.k_slot_bytes() + static_cast<size_t>(head) * k_head_bytes_,
-                     pages_.V(page, op_.layer) + static_cast<size_t>(place.index) * pages_.v_slot_bytes() + static_cast<size_t>(head) * v_head_bytes_,
+      runs[found] = {pages_.K(page, op_.layer) + static_cast<size_t>(place.index) * pages_.k_slot_bytes() +
+                         static_cast<size_t>(head) * k_head_bytes_,
+                     pages_.V(page, op_.layer) + static_cast<size_t>(place.index) * pages_.v_slot_bytes() +
+                         static_cast<size_t>(head) * v_head_bytes_,
                      length};
       done += length;
     }
@@ -172,7 +181,8 @@ class Attender {
         const float* const q = q_ + ((tile.row + r) * op_.heads + head * group_) * d_;  // [G, d]
         for (int64_t done = 0, i = 0; done < count; ++i) {
           const int64_t length = std::min(runs[i].count, count - done);
-          scores_(q, group_, d_, {reinterpret_cast<const unsigned char*>(runs[i].k), pages_.k_slot_bytes(), length}, op_.scale, scores + done, kBlock);
+          scores_(q, group_, d_, {reinterpret_cast<const unsigned char*>(runs[i].k), pages_.k_slot_bytes(), length}, op_.scale,
+                  scores + done, kBlock);
           done += length;
         }
         float* const o = to.o + r * group_ * d_;
@@ -188,7 +198,8 @@ class Attender {
         }
         for (int64_t done = 0, i = 0; done < count; ++i) {
           const int64_t length = std::min(runs[i].count, count - done);
-          fold_(scores + done, kBlock, group_, d_, {reinterpret_cast<const unsigned char*>(runs[i].v), pages_.v_slot_bytes(), length}, o);
+          fold_(scores + done, kBlock, group_, d_,
+                {reinterpret_cast<const unsigned char*>(runs[i].v), pages_.v_slot_bytes(), length}, o);
           done += length;
         }
       }

@@ -41,15 +41,15 @@ inline const HostWeight& Host(const Weight* weight) { return *static_cast<const 
 
 const Kernels& KernelsFor(Isa isa);  // kernels.cpp
 
-void Embed(Context& context, const EmbedOp& op);                    // rows.cpp
-void RmsNorm(Context& context, const RmsNormOp& op);                // rows.cpp
-void GatherRows(Context& context, const GatherRowsOp& op);          // rows.cpp
-void RopeNormStore(Context& context, const RopeNormStoreOp& op);    // rope_norm_store.cpp
-void Linear(Context& context, const LinearOp& op);                  // linear.cpp
-void Route(Context& context, const RouteOp& op);                    // linear.cpp
-void Attention(Context& context, const AttentionOp& op);            // attention.cpp
-void MergeAttention(Context& context, const MergeAttentionOp& op);  // merge_attention.cpp
-void Experts(Context& context, const ExpertsOp& op);                // experts.cpp
+void Embed(Context& context, const EmbedOp& op);                                     // rows.cpp
+void RmsNorm(Context& context, const RmsNormOp& op);                                 // rows.cpp
+void GatherRows(Context& context, const GatherRowsOp& op);                           // rows.cpp
+void RopeNormStore(Context& context, const RopeNormStoreOp& op);                     // rope_norm_store.cpp
+void Linear(Context& context, const LinearOp& op);                                   // linear.cpp
+void Route(Context& context, const RouteOp& op);                                     // linear.cpp
+void Attention(Context& context, const AttentionOp& op);                             // attention.cpp
+void MergeAttention(Context& context, const MergeAttentionOp& op);                   // merge_attention.cpp
+void Experts(Context& context, const ExpertsOp& op);                                 // experts.cpp
 void Sample(Context& context, const SampleOp& op, std::span<SampleResult> results);  // sample.cpp
 
 }  // namespace scout::cpu

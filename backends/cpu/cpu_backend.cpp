@@ -36,7 +36,8 @@ class CpuBackend final : public Backend {
 
   DeviceInfo Info() const override {
     const MemoryInfo memory = ReadMemoryInfo();
-    return {"cpu", StrCat(ProcessorName(), ", ", NameOf(isa_), ", ", context_.threads, context_.threads == 1 ? " thread" : " threads"),
+    return {"cpu",
+            StrCat(ProcessorName(), ", ", NameOf(isa_), ", ", context_.threads, context_.threads == 1 ? " thread" : " threads"),
             memory.total_bytes, memory.left_bytes};
   }
   bool Supports(DType format, WeightRole) const override { return quant::CanDecode(format); }

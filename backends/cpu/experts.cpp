@@ -11,10 +11,10 @@ namespace {
 struct Side {
   const HostWeight* gate_up = nullptr;
   const HostWeight* down = nullptr;
-  Inputs in;              // [rows, D]
+  Inputs in;                // [rows, D]
   float* hidden = nullptr;  // [rows, F]
   Inputs hidden_in;
-  float* y = nullptr;     // [rows, D]
+  float* y = nullptr;  // [rows, D]
 };
 
 // Rows that meet one expert.
@@ -28,8 +28,11 @@ Inputs Slice(const Inputs& all, int64_t first, int64_t rows) {
   Inputs slice = all;
   slice.rows = rows;
   if (all.values) slice.values = all.values + first * all.k;
-  if (all.per32.codes) slice.per32 = {all.per32.codes + first * all.k, all.per32.scales + first * (all.k / 32), all.per32.sums + first * (all.k / 32)};
-  if (all.per256.codes) slice.per256 = {all.per256.codes + first * all.k, all.per256.scales + first * (all.k / 256), all.per256.sums + first * (all.k / 16)};
+  if (all.per32.codes)
+    slice.per32 = {all.per32.codes + first * all.k, all.per32.scales + first * (all.k / 32), all.per32.sums + first * (all.k / 32)};
+  if (all.per256.codes)
+    slice.per256 = {all.per256.codes + first * all.k, all.per256.scales + first * (all.k / 256),
+                    all.per256.sums + first * (all.k / 16)};
   return slice;
 }
 
@@ -59,7 +62,8 @@ void Experts(Context& context, const ExpertsOp& op) {
   const float* const gates = HostF32(op.gates);
   const HostWeight& gate_up = Host(op.gate_up);
   const int64_t experts = gate_up.experts();
-  SCOUT_CHECK(op.first_expert >= 0 && op.last_expert <= experts, "experts ", op.first_expert, " to ", op.last_expert, " of ", experts);
+  SCOUT_CHECK(op.first_expert >= 0 && op.last_expert <= experts, "experts ", op.first_expert, " to ", op.last_expert, " of ",
+              experts);
   const auto wanted = [&](int32_t id) { return id >= op.first_expert && id < op.last_expert; };
 
   // Sort (row, choice) pairs by expert, keeping the order of rows.
@@ -141,8 +145,10 @@ void Experts(Context& context, const ExpertsOp& op) {
     for (int64_t i = n * top_k; i < (n + 1) * top_k; ++i) {
       if (place[i] < 0) continue;
       float* const y = routed.y + place[i] * d;
-      if (sum) kernels.add(y, d, sum);
-      else sum = y;
+      if (sum)
+        kernels.add(y, d, sum);
+      else
+        sum = y;
     }
     if (sum) kernels.add(sum, d, residual + n * d);
   });

@@ -31,7 +31,8 @@ struct LoadBf16 {
 
 // dots[a * dot_stride + b] = DotLanes(left[a], right[b]) for A rows of one side and B of the other. Loads of the left are widened.
 template <typename Loader, int A, int B>
-inline void DotTile(const typename Loader::Value* const* left, const float* const* right, int64_t k, float* dots, int64_t dot_stride) {
+inline void DotTile(const typename Loader::Value* const* left, const float* const* right, int64_t k, float* dots,
+                    int64_t dot_stride) {
   V sum[A][B];
   for (int a = 0; a < A; ++a)
     for (int b = 0; b < B; ++b) sum[a][b] = V::Zero();
@@ -180,8 +181,15 @@ inline void ForVectors(int64_t count, const Body& body, const Rest& rest) {
 float SumOfSquares(const float* x, int64_t count) {
   V sum = V::Zero();
   ForVectors(
-      count, [&](int64_t i) { const V v = V::Load(x + i); sum = V::Fma(v, v, sum); },
-      [&](int64_t i, int64_t n) { const V v = V::LoadPart(x + i, n); sum = V::Fma(v, v, sum); });
+      count,
+      [&](int64_t i) {
+        const V v = V::Load(x + i);
+        sum = V::Fma(v, v, sum);
+      },
+      [&](int64_t i, int64_t n) {
+        const V v = V::LoadPart(x + i, n);
+        sum = V::Fma(v, v, sum);
+      });
   return V::Fold(sum);
 }
 
@@ -267,22 +275,22 @@ void ToBf16(const float* from, int64_t count, uint16_t* to) {
   }
 }
 
-#define SCOUT_FLOAT_KERNELS(table)        \
-  (table).f32 = PanelOf<LoadF32>;         \
-  (table).f16 = PanelOf<LoadF16>;         \
-  (table).bf16 = PanelOf<LoadBf16>;       \
-  (table).sum_of_squares = SumOfSquares;  \
-  (table).scale_by = ScaleBy;             \
-  (table).swiglu = SwiGlu;                \
-  (table).add = AddTo;                    \
-  (table).multiply = Multiply;            \
-  (table).to_bf16 = ToBf16;               \
+#define SCOUT_FLOAT_KERNELS(table)          \
+  (table).f32 = PanelOf<LoadF32>;           \
+  (table).f16 = PanelOf<LoadF16>;           \
+  (table).bf16 = PanelOf<LoadBf16>;         \
+  (table).sum_of_squares = SumOfSquares;    \
+  (table).scale_by = ScaleBy;               \
+  (table).swiglu = SwiGlu;                  \
+  (table).add = AddTo;                      \
+  (table).multiply = Multiply;              \
+  (table).to_bf16 = ToBf16;                 \
   (table).scores_f32 = ScoresOf<LoadF32>;   \
   (table).scores_f16 = ScoresOf<LoadF16>;   \
   (table).scores_bf16 = ScoresOf<LoadBf16>; \
-  (table).fold_f32 = FoldOf<LoadF32>;     \
-  (table).fold_f16 = FoldOf<LoadF16>;     \
-  (table).fold_bf16 = FoldOf<LoadBf16>;   \
-  (table).merge = Merge;                  \
-  (table).largest = Largest;              \
+  (table).fold_f32 = FoldOf<LoadF32>;       \
+  (table).fold_f16 = FoldOf<LoadF16>;       \
+  (table).fold_bf16 = FoldOf<LoadBf16>;     \
+  (table).merge = Merge;                    \
+  (table).largest = Largest;                \
   (table).exp_sum = ExpSum

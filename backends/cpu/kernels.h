@@ -23,13 +23,13 @@ struct Panel {
 
 // Activations as bytes, `count` rows in a row (quant/activation.h).
 struct RoundedRows {
-  const int8_t* codes;    // [count, K]
-  const float* scales;    // [count, K / G]
-  const int16_t* sums;    // [count, K / 32] for G = 32, [count, K / 16] for G = 256
+  const int8_t* codes;  // [count, K]
+  const float* scales;  // [count, K / G]
+  const int16_t* sums;  // [count, K / 32] for G = 32, [count, K / 16] for G = 256
 };
 
 // y[n * kPanelRows + r] = W[r] . x[n]; entries of missing rows are left alone: a neighbour may have written them.
-using FloatPanel = void (*)(const Panel& panel, const float* x, int64_t count, float* y);        // x: [count, K]
+using FloatPanel = void (*)(const Panel& panel, const float* x, int64_t count, float* y);  // x: [count, K]
 using RoundedPanel = void (*)(const Panel& panel, const RoundedRows& x, int64_t count, float* y);
 
 // Keys or values of one head: rows of d values that follow each other by `stride` bytes.
@@ -63,7 +63,8 @@ struct Kernels {
   // scores[g * score_stride + j] = DotLanes(q[g], k[j]) * scale for `heads` rows of q [heads, d]
   void (*scores_f32)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride);
   void (*scores_f16)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride);
-  void (*scores_bf16)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride);
+  void (*scores_bf16)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores,
+                      int64_t score_stride);
   // o[g][i] = fma(w[g * w_stride + j], v[j][i], o[g][i]) for j in order. o: [heads, d]
   void (*fold_f32)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
   void (*fold_f16)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);

@@ -8,7 +8,7 @@ namespace {
 
 struct V {
   static constexpr int kRowTile = 2, kColTile = 2;  // 4 sums of two registers each, and their loads
-  __m256 a, b;  // lanes 0..7, 8..15
+  __m256 a, b;                                      // lanes 0..7, 8..15
 
   static V Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
   static V Set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
@@ -74,7 +74,8 @@ void ToF16(const float* from, int64_t count, uint16_t* to) {
   int64_t i = 0;
   for (; i + 8 <= count; i += 8)
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
-  for (; i < count; ++i) to[i] = static_cast<uint16_t>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(from[i]), _MM_FROUND_TO_NEAREST_INT), 0));
+  for (; i < count; ++i)
+    to[i] = static_cast<uint16_t>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(from[i]), _MM_FROUND_TO_NEAREST_INT), 0));
 }
 
 constexpr Kernels kTable = [] {
@@ -87,8 +88,6 @@ constexpr Kernels kTable = [] {
 
 }  // namespace
 
-const Kernels* Avx2Kernels() {
-  return &kTable;
-}
+const Kernels* Avx2Kernels() { return &kTable; }
 
 }  // namespace scout::cpu

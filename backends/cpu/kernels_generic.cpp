@@ -21,22 +21,46 @@ struct V {
     return v;
   }
   static V Zero() { return Set(0.0f); }
-  static V Set(float x) { return Each([&](int) { return x; }); }
-  static V Load(const float* p) { return Each([&](int l) { return p[l]; }); }
-  static V LoadPart(const float* p, int64_t n) { return Each([&](int l) { return l < n ? p[l] : 0.0f; }); }
-  static V LoadF16(const uint16_t* p) { return Each([&](int l) { return quant::F16ToF32(p[l]); }); }
-  static V LoadBf16(const uint16_t* p) { return Each([&](int l) { return quant::Bf16ToF32(p[l]); }); }
+  static V Set(float x) {
+    return Each([&](int) { return x; });
+  }
+  static V Load(const float* p) {
+    return Each([&](int l) { return p[l]; });
+  }
+  static V LoadPart(const float* p, int64_t n) {
+    return Each([&](int l) { return l < n ? p[l] : 0.0f; });
+  }
+  static V LoadF16(const uint16_t* p) {
+    return Each([&](int l) { return quant::F16ToF32(p[l]); });
+  }
+  static V LoadBf16(const uint16_t* p) {
+    return Each([&](int l) { return quant::Bf16ToF32(p[l]); });
+  }
   static void Store(float* p, V v) { StorePart(p, 16, v); }
   static void StorePart(float* p, int64_t n, V v) {
     for (int64_t l = 0; l < n; ++l) p[l] = v.lane[l];
   }
-  static V Add(V a, V b) { return Each([&](int l) { return a.lane[l] + b.lane[l]; }); }
-  static V Sub(V a, V b) { return Each([&](int l) { return a.lane[l] - b.lane[l]; }); }
-  static V Mul(V a, V b) { return Each([&](int l) { return a.lane[l] * b.lane[l]; }); }
-  static V Div(V a, V b) { return Each([&](int l) { return a.lane[l] / b.lane[l]; }); }
-  static V Fma(V a, V b, V c) { return Each([&](int l) { return scout::Fma(a.lane[l], b.lane[l], c.lane[l]); }); }
-  static V Max(V a, V b) { return Each([&](int l) { return a.lane[l] > b.lane[l] ? a.lane[l] : b.lane[l]; }); }
-  static V Negate(V a) { return Each([&](int l) { return -a.lane[l]; }); }
+  static V Add(V a, V b) {
+    return Each([&](int l) { return a.lane[l] + b.lane[l]; });
+  }
+  static V Sub(V a, V b) {
+    return Each([&](int l) { return a.lane[l] - b.lane[l]; });
+  }
+  static V Mul(V a, V b) {
+    return Each([&](int l) { return a.lane[l] * b.lane[l]; });
+  }
+  static V Div(V a, V b) {
+    return Each([&](int l) { return a.lane[l] / b.lane[l]; });
+  }
+  static V Fma(V a, V b, V c) {
+    return Each([&](int l) { return scout::Fma(a.lane[l], b.lane[l], c.lane[l]); });
+  }
+  static V Max(V a, V b) {
+    return Each([&](int l) { return a.lane[l] > b.lane[l] ? a.lane[l] : b.lane[l]; });
+  }
+  static V Negate(V a) {
+    return Each([&](int l) { return -a.lane[l]; });
+  }
   static float Fold(V v) {
     for (int step = 8; step >= 1; step /= 2)
       for (int l = 0; l < step; ++l) v.lane[l] += v.lane[l + step];

@@ -16,7 +16,8 @@ void Linear(Context& context, const LinearOp& op) {
   context.Parallel((panels + per_task - 1) / per_task, [&](int64_t task, int) {
     const int64_t first = task * per_task, end = std::min(panels, first + per_task);
     switch (op.epilogue) {
-      case Epilogue::kSwiGlu: return SwiGluPanels(kernels, weight, 0, first, end, in, out);
+      case Epilogue::kSwiGlu:
+        return SwiGluPanels(kernels, weight, 0, first, end, in, out);
       case Epilogue::kStore:
         return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
           std::memcpy(out + n * outputs + o, y, static_cast<size_t>(rows) * 4);
@@ -61,9 +62,10 @@ void Route(Context& context, const RouteOp& op) {
     Inputs mine = in;
     mine.values = in.values + first * in.k;
     mine.rows = std::min(per_task, rows - first);
-    ForPanels(*context.kernels, router, 0, experts, 0, PanelsOf(experts), mine, [&](int64_t n, int64_t o, const float* y, int count) {
-      std::memcpy(logits + (first + n) * experts + o, y, static_cast<size_t>(count) * 4);
-    });
+    ForPanels(*context.kernels, router, 0, experts, 0, PanelsOf(experts), mine,
+              [&](int64_t n, int64_t o, const float* y, int count) {
+                std::memcpy(logits + (first + n) * experts + o, y, static_cast<size_t>(count) * 4);
+              });
     for (int64_t n = first; n < first + mine.rows; ++n) {
       for (int32_t i = 0; i < op.top_k; ++i) {
         const int32_t best = Best(logits + n * experts, static_cast<int32_t>(experts), ids + n * op.top_k, i);

@@ -20,8 +20,10 @@ void MergeAttention(Context& context, const MergeAttentionOp& op) {
       const float weight = lse == kNone ? 0.0f : Exp(lse - max);
       sum += weight;
       const float* const partial = HostF32(op.partial[p]) + i * d;
-      if (p == 0) kernels.multiply(partial, weight, d, out);
-      else kernels.merge(partial, weight, 1.0f, d, out);
+      if (p == 0)
+        kernels.multiply(partial, weight, d, out);
+      else
+        kernels.merge(partial, weight, 1.0f, d, out);
     }
     kernels.multiply(out, sum == 0 ? 0.0f : 1.0f / sum, d, out);
     if (op.out_lse.buffer) HostF32(op.out_lse)[i] = static_cast<float>(static_cast<double>(max) + Log(static_cast<double>(sum)));

@@ -9,26 +9,41 @@ namespace {
 
 FloatPanel FloatKernel(const Kernels& kernels, DType format) {
   switch (format) {
-    case DType::kF32: return kernels.f32;
-    case DType::kF16: return kernels.f16;
-    case DType::kBF16: return kernels.bf16;
-    default: return nullptr;
+    case DType::kF32:
+      return kernels.f32;
+    case DType::kF16:
+      return kernels.f16;
+    case DType::kBF16:
+      return kernels.bf16;
+    default:
+      return nullptr;
   }
 }
 
 RoundedPanel RoundedKernel(const Kernels& kernels, DType format) {
   switch (format) {
-    case DType::kQ4_0: return kernels.q4_0;
-    case DType::kQ4_1: return kernels.q4_1;
-    case DType::kQ5_0: return kernels.q5_0;
-    case DType::kQ5_1: return kernels.q5_1;
-    case DType::kQ8_0: return kernels.q8_0;
-    case DType::kQ2_K: return kernels.q2_k;
-    case DType::kQ3_K: return kernels.q3_k;
-    case DType::kQ4_K: return kernels.q4_k;
-    case DType::kQ5_K: return kernels.q5_k;
-    case DType::kQ6_K: return kernels.q6_k;
-    default: return nullptr;
+    case DType::kQ4_0:
+      return kernels.q4_0;
+    case DType::kQ4_1:
+      return kernels.q4_1;
+    case DType::kQ5_0:
+      return kernels.q5_0;
+    case DType::kQ5_1:
+      return kernels.q5_1;
+    case DType::kQ8_0:
+      return kernels.q8_0;
+    case DType::kQ2_K:
+      return kernels.q2_k;
+    case DType::kQ3_K:
+      return kernels.q3_k;
+    case DType::kQ4_K:
+      return kernels.q4_k;
+    case DType::kQ5_K:
+      return kernels.q5_k;
+    case DType::kQ6_K:
+      return kernels.q6_k;
+    default:
+      return nullptr;
   }
 }
 
@@ -83,8 +98,8 @@ Inputs RoundRows(Context& context, const HostWeight& weight, const float* values
   return inputs;
 }
 
-void PanelProduct(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t first_row, int rows,
-                  const Inputs& in, int64_t first, int64_t count, float* y) {
+void PanelProduct(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t first_row, int rows, const Inputs& in,
+                  int64_t first, int64_t count, float* y) {
   // Nearly always one piece; two where a panel lies across parts.
   for (int done = 0; done < rows;) {
     const HostWeight::Part& part = weight.PartOfRow(first_row + done);
@@ -92,9 +107,14 @@ void PanelProduct(const Kernels& kernels, const HostWeight& weight, int64_t expe
     const int piece = static_cast<int>(std::min<int64_t>(rows - done, part.rows - row_of_part));
     const Panel panel{reinterpret_cast<const unsigned char*>(part.Row(expert, row_of_part)), part.row_bytes, piece, in.k};
     switch (quant::ActivationGroup(part.format)) {
-      case 32: RoundedKernel(kernels, part.format)(panel, From(in.per32, first, in.k, 32, 32), count, y + done); break;
-      case 256: RoundedKernel(kernels, part.format)(panel, From(in.per256, first, in.k, 256, 16), count, y + done); break;
-      default: FloatKernel(kernels, part.format)(panel, in.values + first * in.k, count, y + done);
+      case 32:
+        RoundedKernel(kernels, part.format)(panel, From(in.per32, first, in.k, 32, 32), count, y + done);
+        break;
+      case 256:
+        RoundedKernel(kernels, part.format)(panel, From(in.per256, first, in.k, 256, 16), count, y + done);
+        break;
+      default:
+        FloatKernel(kernels, part.format)(panel, in.values + first * in.k, count, y + done);
     }
     done += piece;
   }

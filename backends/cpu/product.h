@@ -29,8 +29,8 @@ void RoundRow(const Kernels& kernels, const float* values, int64_t row, const In
 Inputs RoundRows(Context& context, const HostWeight& weight, const float* values, int64_t rows);
 
 // y[n * kPanelRows + r] = W[expert][first_row + r] . x[first + n], r < rows <= kPanelRows, n < count.
-void PanelProduct(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t first_row, int rows,
-                  const Inputs& in, int64_t first, int64_t count, float* y);
+void PanelProduct(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t first_row, int rows, const Inputs& in,
+                  int64_t first, int64_t count, float* y);
 
 inline int64_t PanelsOf(int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 // Panels that one task takes, so that there are several tasks per thread.

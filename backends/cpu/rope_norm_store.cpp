@@ -23,9 +23,12 @@ float Temperature(int32_t position, double length, double scale) {
 }
 
 void Store(const Kernels& kernels, DType format, const float* from, int64_t count, std::byte* to) {
-  if (format == DType::kF32) std::memcpy(to, from, static_cast<size_t>(count) * 4);
-  else if (format == DType::kF16) kernels.to_f16(from, count, reinterpret_cast<uint16_t*>(to));
-  else kernels.to_bf16(from, count, reinterpret_cast<uint16_t*>(to));
+  if (format == DType::kF32)
+    std::memcpy(to, from, static_cast<size_t>(count) * 4);
+  else if (format == DType::kF16)
+    kernels.to_f16(from, count, reinterpret_cast<uint16_t*>(to));
+  else
+    kernels.to_bf16(from, count, reinterpret_cast<uint16_t*>(to));
 }
 
 }  // namespace
@@ -48,7 +51,8 @@ void RopeNormStore(Context& context, const RopeNormStoreOp& op) {
       const int32_t position = plan.position[static_cast<size_t>(n)];
       std::memcpy(row, qkv + n * cols, static_cast<size_t>(cols) * 4);
       if (op.rope) {
-        for (int64_t i = 0; i < d / 2; ++i) angles[i] = SinCosOf(op.inv_freq[static_cast<size_t>(i)] * static_cast<float>(position));
+        for (int64_t i = 0; i < d / 2; ++i)
+          angles[i] = SinCosOf(op.inv_freq[static_cast<size_t>(i)] * static_cast<float>(position));
         for (int64_t at = 0; at < q_values + kv_values; at += d) Rotate(angles, d / 2, row + at);
       }
       if (op.qk_norm) {
@@ -65,7 +69,8 @@ void RopeNormStore(Context& context, const RopeNormStoreOp& op) {
       if (slot < 0) continue;
       const int64_t page = slot / spec.page_size, index = slot % spec.page_size;
       SCOUT_CHECK(page < spec.page_count, "slot ", slot, " of ", spec.page_count, " pages of ", spec.page_size);
-      Store(kernels, spec.k_format, row + q_values, kv_values, pages.K(page, op.layer) + static_cast<size_t>(index) * pages.k_slot_bytes());
+      Store(kernels, spec.k_format, row + q_values, kv_values,
+            pages.K(page, op.layer) + static_cast<size_t>(index) * pages.k_slot_bytes());
       Store(kernels, spec.v_format, row + q_values + kv_values, kv_values,
             pages.V(page, op.layer) + static_cast<size_t>(index) * pages.v_slot_bytes());
     }

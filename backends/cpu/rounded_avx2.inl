@@ -1,7 +1,7 @@
 // Quantised weights against rounded activations with AVX2. Included by kernels_avx2.cpp inside its unnamed namespace; the
 // arithmetic is ref/dot.h's, the plan that of rounded_avx512.inl with eight rows and registers of 32 codes:
-//   vpmaddubsw  16 sums of two products, below 2^15 in magnitude (63 * 127 * 2, for Q8_0 128 * 127 * 2 = 32,512: it never saturates)
-//   vpmaddwd    times the sub-block's scale, eight sums in int32
+//   vpmaddubsw  16 sums of two products, below 2^15 in magnitude (63 * 127 * 2, for Q8_0 128 * 127 * 2 = 32,512: it never
+//   saturates) vpmaddwd    times the sub-block's scale, eight sums in int32
 
 inline __m256i Load256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline __m128i Load128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
@@ -43,7 +43,8 @@ inline void SpreadScales16(__m256i scales, __m256i* out) {
   const __m256i halves[2] = {TwiceOf(_mm256_castsi256_si128(scales)), TwiceOf(_mm256_extracti128_si256(scales, 1))};
   for (int k = 0; k < 8; ++k) {
     const int at = 4 * (k & 3);  // byte of the lower half's scale
-    const __m128i low = _mm_set1_epi16(static_cast<short>((at + 1) << 8 | at)), high = _mm_set1_epi16(static_cast<short>((at + 3) << 8 | (at + 2)));
+    const __m128i low = _mm_set1_epi16(static_cast<short>((at + 1) << 8 | at)),
+                  high = _mm_set1_epi16(static_cast<short>((at + 3) << 8 | (at + 2)));
     out[k] = _mm256_shuffle_epi8(halves[k >> 2], _mm256_set_m128i(high, low));
   }
 }
@@ -103,7 +104,8 @@ struct Q2_K {
   static constexpr bool kHasMinimum = true;
   static uint32_t Floats(const unsigned char* block) { return Load32(block + 80); }
   static inline void TwoBits(const unsigned char* qs, __m256i* codes) {
-    for (int k = 0; k < 8; ++k) codes[k] = _mm256_and_si256(_mm256_srli_epi16(Load256(qs + 32 * (k >> 2)), 2 * (k & 3)), _mm256_set1_epi8(3));
+    for (int k = 0; k < 8; ++k)
+      codes[k] = _mm256_and_si256(_mm256_srli_epi16(Load256(qs + 32 * (k >> 2)), 2 * (k & 3)), _mm256_set1_epi8(3));
   }
   static inline void Unpack(const unsigned char* block, Codes256& out) {
     const __m128i v = Load128(block), mask = _mm_set1_epi8(15);
@@ -153,7 +155,8 @@ struct Q6_K {
 
 // Eight rows of a panel from `from` on; missing ones repeat the panel's last.
 inline void RowsOf(const Panel& panel, int from, const unsigned char** rows) {
-  for (int r = 0; r < 8; ++r) rows[r] = panel.first + static_cast<size_t>(from + r < panel.rows ? from + r : panel.rows - 1) * panel.row_bytes;
+  for (int r = 0; r < 8; ++r)
+    rows[r] = panel.first + static_cast<size_t>(from + r < panel.rows ? from + r : panel.rows - 1) * panel.row_bytes;
 }
 inline void StoreRows(const Panel& panel, int from, __m256 sum, float* y) {
   float lanes[8];
@@ -173,7 +176,8 @@ inline void Tile256(const Panel& panel, int from, const RoundedRows& x, float* y
   for (int64_t b = 0; b < blocks; ++b) {
     for (int r = 0; r < 8; ++r) {
       const unsigned char* const block = rows[r] + b * F::kBytes;
-      for (int line = 0; line < F::kBytes; line += 64) _mm_prefetch(reinterpret_cast<const char*>(block + 1024 + line), _MM_HINT_T0);
+      for (int line = 0; line < F::kBytes; line += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(block + 1024 + line), _MM_HINT_T0);
       words[r] = F::Floats(block);
       Codes256 c;
       F::Unpack(block, c);
@@ -181,9 +185,12 @@ inline void Tile256(const Panel& panel, int from, const RoundedRows& x, float* y
         const int8_t* const codes = x.codes + n * panel.k + b * 256;
         const __m256i factor_sums = _mm256_madd_epi16(c.factors, Load256(x.sums + (n * blocks + b) * 16));
         __m256i isum = _mm256_setzero_si256();
-        for (int k = 0; k < 8; ++k) isum = _mm256_add_epi32(isum, _mm256_madd_epi16(_mm256_maddubs_epi16(c.codes[k], Load256(codes + 32 * k)), c.scales[k]));
-        if constexpr (F::kHasMinimum) msums[n][r] = factor_sums;
-        else isum = _mm256_sub_epi32(isum, factor_sums);
+        for (int k = 0; k < 8; ++k)
+          isum = _mm256_add_epi32(isum, _mm256_madd_epi16(_mm256_maddubs_epi16(c.codes[k], Load256(codes + 32 * k)), c.scales[k]));
+        if constexpr (F::kHasMinimum)
+          msums[n][r] = factor_sums;
+        else
+          isum = _mm256_sub_epi32(isum, factor_sums);
         isums[n][r] = isum;
       }
     }
@@ -192,8 +199,10 @@ inline void Tile256(const Panel& panel, int from, const RoundedRows& x, float* y
     for (int n = 0; n < N; ++n) {
       const __m256 isum = _mm256_cvtepi32_ps(Across8(isums[n]));
       __m256 term;
-      if constexpr (F::kHasMinimum) term = _mm256_fmsub_ps(isum, d, _mm256_mul_ps(_mm256_cvtepi32_ps(Across8(msums[n])), HighHalves(word)));
-      else term = _mm256_mul_ps(isum, d);
+      if constexpr (F::kHasMinimum)
+        term = _mm256_fmsub_ps(isum, d, _mm256_mul_ps(_mm256_cvtepi32_ps(Across8(msums[n])), HighHalves(word)));
+      else
+        term = _mm256_mul_ps(isum, d);
       sum[n] = _mm256_fmadd_ps(term, _mm256_set1_ps(x.scales[n * blocks + b]), sum[n]);
     }
   }
@@ -211,7 +220,8 @@ struct Block32 {
     return _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(v, 4), v), _mm256_set1_epi8(15));
   }
   static inline __m256i WithFifthBits(__m256i codes, const unsigned char* block) {
-    const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i spread =
+        _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
     const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201ull));
     const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(Load32(block + CodesAt - 4))), spread);
     return _mm256_or_si256(codes, _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit), _mm256_set1_epi8(16)));
@@ -248,8 +258,10 @@ struct Q8_0 : Block32<34, 2> {
 template <typename F>
 inline __m256i Dots(__m256i codes, __m256i values) {
   __m256i pairs;
-  if constexpr (requires { F::kSigned; }) pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(values, codes));
-  else pairs = _mm256_maddubs_epi16(codes, values);
+  if constexpr (requires { F::kSigned; })
+    pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(values, codes));
+  else
+    pairs = _mm256_maddubs_epi16(codes, values);
   return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
 
@@ -277,7 +289,8 @@ inline void Tile32(const Panel& panel, int from, const RoundedRows& x, float* y)
       const int code_sum = x.sums[at];
       __m256 term;
       if constexpr (F::kHasMinimum) {
-        term = _mm256_fmadd_ps(_mm256_cvtepi32_ps(Across8(dots[n])), d, _mm256_mul_ps(_mm256_set1_ps(static_cast<float>(code_sum)), HighHalves(word)));
+        term = _mm256_fmadd_ps(_mm256_cvtepi32_ps(Across8(dots[n])), d,
+                               _mm256_mul_ps(_mm256_set1_ps(static_cast<float>(code_sum)), HighHalves(word)));
       } else {
         term = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(Across8(dots[n]), _mm256_set1_epi32(F::kOffset * code_sum))), d);
       }
@@ -293,8 +306,10 @@ inline void TileOf(const Panel& panel, const RoundedRows& x, int64_t at, float* 
   constexpr int kSums = Group == 32 ? 32 : 16;
   const RoundedRows mine = {x.codes + at * k, x.scales + at * (k / Group), x.sums + at * (k / kSums)};
   for (int from = 0; from < panel.rows; from += 8) {
-    if constexpr (Group == 32) Tile32<F, N>(panel, from, mine, y + at * kPanelRows);
-    else Tile256<F, N>(panel, from, mine, y + at * kPanelRows);
+    if constexpr (Group == 32)
+      Tile32<F, N>(panel, from, mine, y + at * kPanelRows);
+    else
+      Tile256<F, N>(panel, from, mine, y + at * kPanelRows);
   }
 }
 
@@ -348,16 +363,16 @@ void RoundOf(const float* x, int64_t k, int8_t* codes, float* scales, int16_t* s
   }
 }
 
-#define SCOUT_ROUNDED_KERNELS(table)           \
-  (table).q4_0 = RoundedPanelOf<32, Q4_0>;     \
-  (table).q4_1 = RoundedPanelOf<32, Q4_1>;     \
-  (table).q5_0 = RoundedPanelOf<32, Q5_0>;     \
-  (table).q5_1 = RoundedPanelOf<32, Q5_1>;     \
-  (table).q8_0 = RoundedPanelOf<32, Q8_0>;     \
-  (table).q2_k = RoundedPanelOf<256, Q2_K>;    \
-  (table).q3_k = RoundedPanelOf<256, Q3_K>;    \
-  (table).q4_k = RoundedPanelOf<256, Q4_K>;    \
-  (table).q5_k = RoundedPanelOf<256, Q5_K>;    \
-  (table).q6_k = RoundedPanelOf<256, Q6_K>;    \
-  (table).round32 = RoundOf<32, 32>;           \
+#define SCOUT_ROUNDED_KERNELS(table)        \
+  (table).q4_0 = RoundedPanelOf<32, Q4_0>;  \
+  (table).q4_1 = RoundedPanelOf<32, Q4_1>;  \
+  (table).q5_0 = RoundedPanelOf<32, Q5_0>;  \
+  (table).q5_1 = RoundedPanelOf<32, Q5_1>;  \
+  (table).q8_0 = RoundedPanelOf<32, Q8_0>;  \
+  (table).q2_k = RoundedPanelOf<256, Q2_K>; \
+  (table).q3_k = RoundedPanelOf<256, Q3_K>; \
+  (table).q4_k = RoundedPanelOf<256, Q4_K>; \
+  (table).q5_k = RoundedPanelOf<256, Q5_K>; \
+  (table).q6_k = RoundedPanelOf<256, Q6_K>; \
+  (table).round32 = RoundOf<32, 32>;        \
   (table).round256 = RoundOf<256, 16>

@@ -29,8 +29,11 @@ inline __m512i HalvesOfBytes(char low, char high) { return _mm512_inserti64x4(_m
 // Adds within each 128-bit lane: r[i] holds rows 4 i .. 4 i + 3, each 128-bit lane their sums of that lane.
 inline void AcrossLanes(const __m512i* v, __m512i* r) {
   __m512i pair[8];
-  for (int i = 0; i < 8; ++i) pair[i] = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]), _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
-  for (int i = 0; i < 4; ++i) r[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(pair[2 * i], pair[2 * i + 1]), _mm512_unpackhi_epi64(pair[2 * i], pair[2 * i + 1]));
+  for (int i = 0; i < 8; ++i)
+    pair[i] = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]), _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
+  for (int i = 0; i < 4; ++i)
+    r[i] =
+        _mm512_add_epi32(_mm512_unpacklo_epi64(pair[2 * i], pair[2 * i + 1]), _mm512_unpackhi_epi64(pair[2 * i], pair[2 * i + 1]));
 }
 inline __m512i JoinLanes(__m512i a, __m512i b) {  // [a0 + a1, a2 + a3, b0 + b1, b2 + b3]
   return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
@@ -98,7 +101,9 @@ inline void SpreadScales8(uint64_t scales, __m512i* out) {
 inline void SpreadScales16(__m128i scales, __m512i* out) {
   const __m512i all = _mm512_broadcast_i32x4(scales);
   const __mmask64 second_bytes = 0x2222222222222222;
-  __m512i index = _mm512_inserti32x4(_mm512_inserti32x4(_mm512_inserti32x4(_mm512_setzero_si512(), _mm_set1_epi8(1), 1), _mm_set1_epi8(2), 2), _mm_set1_epi8(3), 3);
+  __m512i index =
+      _mm512_inserti32x4(_mm512_inserti32x4(_mm512_inserti32x4(_mm512_setzero_si512(), _mm_set1_epi8(1), 1), _mm_set1_epi8(2), 2),
+                         _mm_set1_epi8(3), 3);
   for (int k = 0; k < 4; ++k) {
     // Into the upper byte of a 16-bit lane, then down with the sign.
     out[k] = _mm512_srai_epi16(_mm512_maskz_shuffle_epi8(second_bytes, all, index), 8);
@@ -273,7 +278,8 @@ inline void Tile256(const Panel& panel, const RoundedRows& x, float* y) {
         const int64_t at = n * blocks + first + b;
         __m512i factor_sum = _mm512_setzero_si512();
         for (int p = 0; p < 8; ++p)
-          factor_sum = _mm512_dpwssd_epi32(factor_sum, pairs[p], _mm512_set1_epi32(static_cast<int>(Load32(x.sums + at * 16 + 2 * p))));
+          factor_sum =
+              _mm512_dpwssd_epi32(factor_sum, pairs[p], _mm512_set1_epi32(static_cast<int>(Load32(x.sums + at * 16 + 2 * p))));
         const __m512i isum = Across16(isums[b][n]);
         __m512 term;
         if constexpr (F::kHasMinimum) {  // m = -dmin: fma(isum, d, msum * m) = isum * d - msum * dmin, rounded at the same places
@@ -296,9 +302,11 @@ struct Pair {
   static uint32_t Floats(const unsigned char* block) { return Load32(block); }  // d, and m where there is one
   // Nibbles of both blocks in natural order.
   static inline __m512i Nibbles(const unsigned char* first, const unsigned char* second) {
-    const __m256i a = _mm256_broadcastsi128_si256(Load128(first + CodesAt)), b = _mm256_broadcastsi128_si256(Load128(second + CodesAt));
-    const __m512i shift = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1)),
-                                             _mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1), 1);
+    const __m256i a = _mm256_broadcastsi128_si256(Load128(first + CodesAt)),
+                  b = _mm256_broadcastsi128_si256(Load128(second + CodesAt));
+    const __m512i shift =
+        _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1)),
+                           _mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1), 1);
     return _mm512_and_si512(_mm512_srlv_epi16(_mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1), shift), _mm512_set1_epi8(15));
   }
   static inline __m512i WithFifthBits(__m512i codes, const unsigned char* first, const unsigned char* second) {
@@ -339,7 +347,8 @@ template <typename F>
 inline __m512 Fold32(__m512 sum, __m512i dots, __m512i words, int code_sum, float scale) {
   __m512 term;
   if constexpr (F::kHasMinimum) {
-    term = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), LowHalves(words), _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(code_sum)), HighHalves(words)));
+    term = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), LowHalves(words),
+                           _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(code_sum)), HighHalves(words)));
   } else {
     term = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(dots, _mm512_set1_epi32(F::kOffset * code_sum))), LowHalves(words));
   }
@@ -394,8 +403,10 @@ inline void TileOf(const Panel& panel, const RoundedRows& x, int64_t at, float* 
   const int64_t k = panel.k;
   constexpr int kSums = Group == 32 ? 32 : 16;
   const RoundedRows mine = {x.codes + at * k, x.scales + at * (k / Group), x.sums + at * (k / kSums)};
-  if constexpr (Group == 32) Tile32<F, N>(panel, mine, y + at * kPanelRows);
-  else Tile256<F, N>(panel, mine, y + at * kPanelRows);
+  if constexpr (Group == 32)
+    Tile32<F, N>(panel, mine, y + at * kPanelRows);
+  else
+    Tile256<F, N>(panel, mine, y + at * kPanelRows);
 }
 
 template <int Group, typename F>
@@ -429,7 +440,8 @@ void RoundOf(const float* x, int64_t k, int8_t* codes, float* scales, int16_t* s
     for (int i = 0; i < Group; i += SumGroup) {
       __m512i sum = _mm512_setzero_si512();
       for (int j = i; j < i + SumGroup; j += 16) {
-        const __m512i code = _mm512_cvt_roundps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + at + j), inverse), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        const __m512i code = _mm512_cvt_roundps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + at + j), inverse),
+                                                      _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
         _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + at + j), _mm512_cvtepi32_epi8(code));
         sum = _mm512_add_epi32(sum, code);
       }
@@ -438,16 +450,16 @@ void RoundOf(const float* x, int64_t k, int8_t* codes, float* scales, int16_t* s
   }
 }
 
-#define SCOUT_ROUNDED_KERNELS(table)           \
-  (table).q4_0 = RoundedPanelOf<32, Q4_0>;     \
-  (table).q4_1 = RoundedPanelOf<32, Q4_1>;     \
-  (table).q5_0 = RoundedPanelOf<32, Q5_0>;     \
-  (table).q5_1 = RoundedPanelOf<32, Q5_1>;     \
-  (table).q8_0 = RoundedPanelOf<32, Q8_0>;     \
-  (table).q2_k = RoundedPanelOf<256, Q2_K>;    \
-  (table).q3_k = RoundedPanelOf<256, Q3_K>;    \
-  (table).q4_k = RoundedPanelOf<256, Q4_K>;    \
-  (table).q5_k = RoundedPanelOf<256, Q5_K>;    \
-  (table).q6_k = RoundedPanelOf<256, Q6_K>;    \
-  (table).round32 = RoundOf<32, 32>;           \
+#define SCOUT_ROUNDED_KERNELS(table)        \
+  (table).q4_0 = RoundedPanelOf<32, Q4_0>;  \
+  (table).q4_1 = RoundedPanelOf<32, Q4_1>;  \
+  (table).q5_0 = RoundedPanelOf<32, Q5_0>;  \
+  (table).q5_1 = RoundedPanelOf<32, Q5_1>;  \
+  (table).q8_0 = RoundedPanelOf<32, Q8_0>;  \
+  (table).q2_k = RoundedPanelOf<256, Q2_K>; \
+  (table).q3_k = RoundedPanelOf<256, Q3_K>; \
+  (table).q4_k = RoundedPanelOf<256, Q4_K>; \
+  (table).q5_k = RoundedPanelOf<256, Q5_K>; \
+  (table).q6_k = RoundedPanelOf<256, Q6_K>; \
+  (table).round32 = RoundOf<32, 32>;        \
   (table).round256 = RoundOf<256, 16>

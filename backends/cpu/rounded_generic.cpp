@@ -104,7 +104,8 @@ Codes256<false> Unpack(const quant::BlockQ3_K& block) {
   for (int h = 0; h < 2; ++h)
     for (int s = 0; s < 4; ++s)
       for (int l = 0; l < 32; ++l)
-        codes.q[128 * h + 32 * s + l] = static_cast<uint8_t>((block.qs[32 * h + l] >> 2 * s & 3) | (block.hmask[l] >> (4 * h + s) & 1) << 2);
+        codes.q[128 * h + 32 * s + l] =
+            static_cast<uint8_t>((block.qs[32 * h + l] >> 2 * s & 3) | (block.hmask[l] >> (4 * h + s) & 1) << 2);
   for (int j = 0; j < 16; ++j) {
     codes.scale[j] = static_cast<int16_t>(quant::ScaleOf(block, j));
     codes.offset[j] = static_cast<int16_t>(4 * codes.scale[j]);
@@ -159,11 +160,15 @@ float Term(const Codes& codes, const int8_t* a, const int16_t* sums) {
     int32_t dot = 0;
     for (int i = 0; i < Codes::kGroup; ++i) dot += codes.q[Codes::kGroup * j + i] * a[Codes::kGroup * j + i];
     isum += codes.scale[j] * dot;
-    if constexpr (Codes::kHasMinimum) msum += codes.minimum[j] * sums[j];
-    else isum -= codes.offset[j] * sums[j];
+    if constexpr (Codes::kHasMinimum)
+      msum += codes.minimum[j] * sums[j];
+    else
+      isum -= codes.offset[j] * sums[j];
   }
-  if constexpr (Codes::kHasMinimum) return Fma(static_cast<float>(isum), codes.d, static_cast<float>(msum) * codes.m);
-  else return static_cast<float>(isum) * codes.d;
+  if constexpr (Codes::kHasMinimum)
+    return Fma(static_cast<float>(isum), codes.d, static_cast<float>(msum) * codes.m);
+  else
+    return static_cast<float>(isum) * codes.d;
 }
 
 template <typename Block>

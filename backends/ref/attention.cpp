@@ -50,7 +50,8 @@ struct Keys {
     const PageGeometry geometry{spec.page_size, spec.chunk};
     const PageGeometry::Place place = geometry.Find(position, lists.first_position[sequence]);
     const int64_t entry = lists.begin[sequence] + place.page;
-    SCOUT_CHECK(place.page >= 0 && entry < lists.begin[sequence + 1], "position ", position, " is on no page of sequence ", sequence);
+    SCOUT_CHECK(place.page >= 0 && entry < lists.begin[sequence + 1], "position ", position, " is on no page of sequence ",
+                sequence);
     const int64_t page = lists.page[static_cast<size_t>(entry)];
     SCOUT_CHECK(page >= 0 && page < spec.page_count, "page ", page, " of ", spec.page_count);
     const size_t k_head = pages.k_slot_bytes() / static_cast<size_t>(spec.kv_heads) * static_cast<size_t>(head);
@@ -99,7 +100,8 @@ float AttendFloat32(Context& context, const Keys& keys, const float* q, int64_t 
   for (int64_t t = first; t <= last; ++t) {
     keys.ReadV(t, context.value.data());
     for (int64_t i = 0; i < d; ++i) {
-      folded[static_cast<size_t>(i)] += static_cast<double>(scores[static_cast<size_t>(t - first)]) * static_cast<double>(context.value[static_cast<size_t>(i)]);
+      folded[static_cast<size_t>(i)] +=
+          static_cast<double>(scores[static_cast<size_t>(t - first)]) * static_cast<double>(context.value[static_cast<size_t>(i)]);
     }
   }
   for (int64_t i = 0; i < d; ++i) out[i] = static_cast<float>(folded[static_cast<size_t>(i)] / sum);
@@ -181,7 +183,8 @@ void Attention(Context& context, const AttentionOp& op) {
         std::fill(out, out + d, 0.0f);  // a padding row
       } else {
         const Keys keys{pages, lists, sequence, op.layer, h / queries_per_key};
-        lse = (context.numerics == Numerics::kFloat32 ? AttendFloat32 : AttendDefined)(context, keys, q, first, position, op.scale, out);
+        lse = (context.numerics == Numerics::kFloat32 ? AttendFloat32 : AttendDefined)(context, keys, q, first, position, op.scale,
+                                                                                       out);
       }
       if (op.lse.buffer) HostF32(op.lse)[n * op.heads + h] = lse;
     }

@@ -69,7 +69,8 @@ float BlockTerm(const IntegerBlock& block, const int8_t* codes, const int16_t* s
   return Fma(static_cast<float>(isum), block.d, static_cast<float>(msum) * block.m);
 }
 
-void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const Activations& in, float* y, ProductScratch& scratch) {
+void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const Activations& in, float* y,
+             ProductScratch& scratch) {
   const int64_t k = in.k, outputs = weight.rows();
   for (const HostWeight::Part& part : weight.parts()) {
     const int group = numerics == Numerics::kFloat32 ? 0 : quant::ActivationGroup(part.format);
@@ -86,7 +87,8 @@ void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const 
       const Activations::Codes& codes = group == 32 ? in.per32 : in.per256;
       const int64_t blocks = k / group, sums_per_block = group == 32 ? 1 : 16;
       scratch.blocks.resize(static_cast<size_t>(blocks));
-      for (int64_t b = 0; b < blocks; ++b) Unpack(part.format, row + static_cast<size_t>(b) * block_bytes, scratch.blocks[static_cast<size_t>(b)]);
+      for (int64_t b = 0; b < blocks; ++b)
+        Unpack(part.format, row + static_cast<size_t>(b) * block_bytes, scratch.blocks[static_cast<size_t>(b)]);
       for (int64_t n = 0; n < in.rows; ++n) {
         float sum = 0;
         for (int64_t b = 0; b < blocks; ++b) {

@@ -44,9 +44,9 @@ struct Activations {
   int64_t rows = 0, k = 0;
   const float* values = nullptr;  // [N, K]
   struct Codes {
-    std::vector<int8_t> codes;   // [N, K]
-    std::vector<float> scales;   // [N, K / G]
-    std::vector<int16_t> sums;   // [N, K / 32] for G = 32, [N, K / 16] for G = 256
+    std::vector<int8_t> codes;  // [N, K]
+    std::vector<float> scales;  // [N, K / G]
+    std::vector<int16_t> sums;  // [N, K / 32] for G = 32, [N, K / 16] for G = 256
   };
   Codes per32, per256;
 };
@@ -57,8 +57,8 @@ float BlockTerm(const IntegerBlock& block, const int8_t* codes, const int16_t* s
 
 // y[n, o] = W[e][o] . x[n] for all rows and outputs. y: [N, O]
 struct ProductScratch {
-  std::vector<float> row;             // [K]
-  std::vector<IntegerBlock> blocks;   // [K / values per block]
+  std::vector<float> row;            // [K]
+  std::vector<IntegerBlock> blocks;  // [K / values per block]
 };
 void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const Activations& in, float* y, ProductScratch& scratch);
 

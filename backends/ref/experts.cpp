@@ -8,8 +8,8 @@ namespace {
 void FeedForward(Context& context, const HostWeight& gate_up, const HostWeight& down, int64_t expert, const float* x, float* y) {
   const int64_t hidden = down.cols();
   context.hidden.resize(static_cast<size_t>(3 * hidden));
-  float* const both = context.hidden.data();          // [2F]
-  float* const product = both + 2 * hidden;           // [F]
+  float* const both = context.hidden.data();  // [2F]
+  float* const product = both + 2 * hidden;   // [F]
   Prepare(context.numerics, gate_up, x, 1, context.in);
   Product(context.numerics, gate_up, expert, context.in, both, context.product);
   SwiGlu(both, hidden, product);

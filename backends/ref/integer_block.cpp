@@ -130,12 +130,18 @@ void Unpack(DType format, const std::byte* bytes, IntegerBlock& out) {
       std::memcpy(out.code, block.qs, 32);
       return;
     }
-    case DType::kQ2_K: return UnpackQ2_K(Load<quant::BlockQ2_K>(bytes), out);
-    case DType::kQ3_K: return UnpackQ3_K(Load<quant::BlockQ3_K>(bytes), out);
-    case DType::kQ4_K: return UnpackQ45_K(Load<quant::BlockQ4_K>(bytes), out);
-    case DType::kQ5_K: return UnpackQ45_K(Load<quant::BlockQ5_K>(bytes), out);
-    case DType::kQ6_K: return UnpackQ6_K(Load<quant::BlockQ6_K>(bytes), out);
-    default: Fail(ErrorCode::kInternal, "internal error: ", InfoOf(format).name, " has no integer blocks");
+    case DType::kQ2_K:
+      return UnpackQ2_K(Load<quant::BlockQ2_K>(bytes), out);
+    case DType::kQ3_K:
+      return UnpackQ3_K(Load<quant::BlockQ3_K>(bytes), out);
+    case DType::kQ4_K:
+      return UnpackQ45_K(Load<quant::BlockQ4_K>(bytes), out);
+    case DType::kQ5_K:
+      return UnpackQ45_K(Load<quant::BlockQ5_K>(bytes), out);
+    case DType::kQ6_K:
+      return UnpackQ6_K(Load<quant::BlockQ6_K>(bytes), out);
+    default:
+      Fail(ErrorCode::kInternal, "internal error: ", InfoOf(format).name, " has no integer blocks");
   }
 }
 

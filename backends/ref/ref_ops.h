@@ -29,15 +29,15 @@ inline const float* VectorOf(const Weight* weight) { return reinterpret_cast<con
 // The sequence that row n belongs to.
 int SequenceOf(const StepPlan& plan, int n);
 
-void Embed(Context& context, const EmbedOp& op);                      // rows.cpp
-void RmsNorm(Context& context, const RmsNormOp& op);                  // rows.cpp
-void GatherRows(Context& context, const GatherRowsOp& op);            // rows.cpp
-void Linear(Context& context, const LinearOp& op);                    // linear.cpp
-void RopeNormStore(Context& context, const RopeNormStoreOp& op);      // rope_norm_store.cpp
-void Attention(Context& context, const AttentionOp& op);              // attention.cpp
-void MergeAttention(Context& context, const MergeAttentionOp& op);    // attention.cpp
-void Route(Context& context, const RouteOp& op);                      // route.cpp
-void Experts(Context& context, const ExpertsOp& op);                  // experts.cpp
+void Embed(Context& context, const EmbedOp& op);                                     // rows.cpp
+void RmsNorm(Context& context, const RmsNormOp& op);                                 // rows.cpp
+void GatherRows(Context& context, const GatherRowsOp& op);                           // rows.cpp
+void Linear(Context& context, const LinearOp& op);                                   // linear.cpp
+void RopeNormStore(Context& context, const RopeNormStoreOp& op);                     // rope_norm_store.cpp
+void Attention(Context& context, const AttentionOp& op);                             // attention.cpp
+void MergeAttention(Context& context, const MergeAttentionOp& op);                   // attention.cpp
+void Route(Context& context, const RouteOp& op);                                     // route.cpp
+void Experts(Context& context, const ExpertsOp& op);                                 // experts.cpp
 void Sample(Context& context, const SampleOp& op, std::span<SampleResult> results);  // sample.cpp
 
 // 1 / sqrt(mean(x^2) + eps): the sum as DotFloat(x, x), then one division, one addition, one root, one division.

@@ -21,9 +21,12 @@ void Rotate(const SinCos* angles, int64_t pairs, float* head) {
 
 void StoreValues(DType format, const float* from, int64_t count, std::byte* to) {
   for (int64_t i = 0; i < count; ++i) {
-    if (format == DType::kF32) reinterpret_cast<float*>(to)[i] = from[i];
-    else if (format == DType::kF16) reinterpret_cast<uint16_t*>(to)[i] = quant::F32ToF16(from[i]);
-    else reinterpret_cast<uint16_t*>(to)[i] = quant::F32ToBf16(from[i]);
+    if (format == DType::kF32)
+      reinterpret_cast<float*>(to)[i] = from[i];
+    else if (format == DType::kF16)
+      reinterpret_cast<uint16_t*>(to)[i] = quant::F32ToF16(from[i]);
+    else
+      reinterpret_cast<uint16_t*>(to)[i] = quant::F32ToBf16(from[i]);
   }
 }
 

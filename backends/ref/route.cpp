@@ -15,7 +15,8 @@ void Route(Context& context, const RouteOp& op) {
   for (int64_t n = 0; n < op.in.rows; ++n) {
     const float* const x = HostF32(op.in) + n * d;
     for (int64_t e = 0; e < experts; ++e) {
-      logits[static_cast<size_t>(e)] = DotFloat(context.numerics, reinterpret_cast<const float*>(router.parts()[0].Row(0, e)), x, d);
+      logits[static_cast<size_t>(e)] =
+          DotFloat(context.numerics, reinterpret_cast<const float*>(router.parts()[0].Row(0, e)), x, d);
     }
     int32_t* const ids = HostI32(op.ids) + n * op.top_k;
     for (int32_t i = 0; i < op.top_k; ++i) {

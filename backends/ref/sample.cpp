@@ -42,9 +42,8 @@ void Largest(const float* values, int64_t count, int32_t wanted, std::vector<int
   for (int64_t i = 0; i < count; ++i)
     if (values[i] != -kInfinity) order.push_back(static_cast<int32_t>(i));
   const auto kept = std::min(order.size(), static_cast<size_t>(std::max(wanted, 0)));
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), [&](int32_t a, int32_t b) {
-    return values[a] != values[b] ? values[a] > values[b] : a < b;
-  });
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
+                    [&](int32_t a, int32_t b) { return values[a] != values[b] ? values[a] > values[b] : a < b; });
   ids.assign(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept));
   logits.clear();
   for (const int32_t id : ids) logits.push_back(values[id]);

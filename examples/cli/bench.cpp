@@ -42,7 +42,8 @@ Engine BenchEngine(const BenchOptions& options, scout_model* model) {
   engine_options.kv_format = KvFormat(options.model.kv);
   uint64_t one = 0;
   Check(scout_model_kv_bytes(model, positions + 64, engine_options.kv_format, &one));
-  engine_options.kv_bytes = options.model.kv_gb > 0 ? static_cast<uint64_t>(options.model.kv_gb * 1e9) : one * static_cast<uint64_t>(options.batch);
+  engine_options.kv_bytes =
+      options.model.kv_gb > 0 ? static_cast<uint64_t>(options.model.kv_gb * 1e9) : one * static_cast<uint64_t>(options.batch);
   engine_options.no_prefix_cache = 1;
   engine_options.max_running = options.batch;
   scout_engine* engine = nullptr;
@@ -52,7 +53,8 @@ Engine BenchEngine(const BenchOptions& options, scout_model* model) {
 
 // All requests of one run, from submit to the first token (prefill) and from there to the last (decode). A request of `depth` +
 // `prompt` tokens spends its depth's part of the prefill too: it is measured alone first and taken off.
-Run OneRun(scout_engine* engine, const BenchOptions& options, int64_t prompt, int64_t generate, int64_t vocabulary, uint64_t& state) {
+Run OneRun(scout_engine* engine, const BenchOptions& options, int64_t prompt, int64_t generate, int64_t vocabulary,
+           uint64_t& state) {
   scout_request_options request_options;
   Check(scout_request_options_init(&request_options, sizeof request_options));
   request_options.max_tokens = std::max<int64_t>(generate, 1);
@@ -132,12 +134,13 @@ void Bench(const BenchOptions& options) {
     std::printf("%s\n", report.dump(2).c_str());
     return;
   }
-  std::printf("%s on %s, numerics %s, %s pages, loaded in %.1f s\n", options.model.model.c_str(), info.device, options.model.numerics.c_str(),
-              options.model.kv.c_str(), load_s);
-  std::printf("prefill %8.2f tokens/s  (%lld tokens x %d, depth %lld; median of %d)\n", Median(prefill), static_cast<long long>(options.prompt),
-              options.batch, static_cast<long long>(options.depth), options.repeat);
+  std::printf("%s on %s, numerics %s, %s pages, loaded in %.1f s\n", options.model.model.c_str(), info.device,
+              options.model.numerics.c_str(), options.model.kv.c_str(), load_s);
+  std::printf("prefill %8.2f tokens/s  (%lld tokens x %d, depth %lld; median of %d)\n", Median(prefill),
+              static_cast<long long>(options.prompt), options.batch, static_cast<long long>(options.depth), options.repeat);
   if (!decode.empty())
-    std::printf("decode  %8.2f tokens/s  (%lld tokens x %d)\n", Median(decode), static_cast<long long>(options.generate), options.batch);
+    std::printf("decode  %8.2f tokens/s  (%lld tokens x %d)\n", Median(decode), static_cast<long long>(options.generate),
+                options.batch);
 }
 
 }  // namespace
@@ -146,10 +149,16 @@ void AddBench(CLI::App& app) {
   auto* command = app.add_subcommand("bench", "measure prefill and decode speed");
   auto options = std::make_shared<BenchOptions>();
   AddModelOptions(*command, options->model);
-  command->add_option("-p,--prompt", options->prompt, "prompt tokens of a request")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("-n,--generate", options->generate, "tokens to generate")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("-p,--prompt", options->prompt, "prompt tokens of a request")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("-n,--generate", options->generate, "tokens to generate")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("-b,--batch", options->batch, "requests at once")->check(CLI::Range(1, 4096))->capture_default_str();
-  command->add_option("-d,--depth", options->depth, "tokens already in the context")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("-d,--depth", options->depth, "tokens already in the context")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("-r,--repeat", options->repeat, "runs")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_option("--seed", options->seed, "of the random prompts")->capture_default_str();
   command->add_flag("--json", options->json, "as JSON, every run's figure");

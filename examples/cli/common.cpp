@@ -68,8 +68,9 @@ Model Load(const ModelOptions& options) {
     scout_operation_progress(operation.get(), &done, &total);
     if (total != 0) {
       const double seconds = NowSeconds() - begin;
-      progress.Show(static_cast<double>(done) / static_cast<double>(total),
-                    Bytes(done) + " of " + Bytes(total) + ", " + Bytes(static_cast<uint64_t>(static_cast<double>(done) / seconds)) + "/s");
+      progress.Show(
+          static_cast<double>(done) / static_cast<double>(total),
+          Bytes(done) + " of " + Bytes(total) + ", " + Bytes(static_cast<uint64_t>(static_cast<double>(done) / seconds)) + "/s");
     }
   }
 }
@@ -166,9 +167,7 @@ void Progress::Show(double fraction, const std::string& detail) {
   std::fflush(stderr);
 }
 
-double NowSeconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double NowSeconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void WatchInterrupt() {
   struct sigaction action = {};

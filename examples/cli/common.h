@@ -65,7 +65,7 @@ std::string Decode(const scout_model* model, const std::vector<int32_t>& ids, ui
 int32_t KvFormat(const std::string& name);
 Engine NewEngine(const ModelOptions& options, scout_model* model);
 
-std::string ReadFile(const std::string& path);             // "-" is stdin
+std::string ReadFile(const std::string& path);               // "-" is stdin
 std::vector<int64_t> ReadIntegers(const std::string& path);  // separated by white space
 
 // 1.23 GB, 45.6 MB, 7 B

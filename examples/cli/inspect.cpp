@@ -68,7 +68,8 @@ void Inspect(const InspectOptions& options) {
     sum.tensors += 1;
     Json shape = Json::array();
     for (int d = 0; d < tensor.rank; ++d) shape.push_back(tensor.shape[d]);
-    tensors.push_back({{"name", tensor.name}, {"format", tensor.format}, {"shape", shape}, {"bytes", tensor.bytes}, {"used", tensor.used != 0}});
+    tensors.push_back(
+        {{"name", tensor.name}, {"format", tensor.format}, {"shape", shape}, {"bytes", tensor.bytes}, {"used", tensor.used != 0}});
   }
   report["formats"] = Json::object();
   for (const auto& [name, sum] : formats) report["formats"][name] = {{"tensors", sum.tensors}, {"bytes", sum.bytes}};
@@ -94,12 +95,14 @@ void Inspect(const InspectOptions& options) {
     std::printf("%-10s %8llu %12s\n", name.c_str(), static_cast<unsigned long long>(sum.tensors), Bytes(sum.bytes).c_str());
   std::printf("\nkeys and values of one request, %s pages:\n", options.model.kv.c_str());
   for (const Json& row : report["kv"])
-    std::printf("%10lld positions %12s\n", static_cast<long long>(row["context"].get<int64_t>()), Bytes(row["bytes"].get<uint64_t>()).c_str());
+    std::printf("%10lld positions %12s\n", static_cast<long long>(row["context"].get<int64_t>()),
+                Bytes(row["bytes"].get<uint64_t>()).c_str());
   if (options.tensors) {
     std::printf("\n");
     for (const Json& tensor : tensors)
-      std::printf("%-44s %-6s %-24s %12s%s\n", tensor["name"].get<std::string>().c_str(), tensor["format"].get<std::string>().c_str(),
-                  tensor["shape"].dump().c_str(), Bytes(tensor["bytes"].get<uint64_t>()).c_str(), tensor["used"].get<bool>() ? "" : "  not used");
+      std::printf("%-44s %-6s %-24s %12s%s\n", tensor["name"].get<std::string>().c_str(),
+                  tensor["format"].get<std::string>().c_str(), tensor["shape"].dump().c_str(),
+                  Bytes(tensor["bytes"].get<uint64_t>()).c_str(), tensor["used"].get<bool>() ? "" : "  not used");
   }
 }
 
@@ -109,7 +112,9 @@ void AddInspect(CLI::App& app) {
   auto* command = app.add_subcommand("inspect", "show a model's hyper-parameters, formats and sizes");
   auto options = std::make_shared<InspectOptions>();
   AddModelOptions(*command, options->model);
-  command->add_option("--at", options->contexts, "contexts whose bytes of keys and values are wanted")->delimiter(',')->capture_default_str();
+  command->add_option("--at", options->contexts, "contexts whose bytes of keys and values are wanted")
+      ->delimiter(',')
+      ->capture_default_str();
   command->add_flag("--tensors", options->tensors, "list every tensor");
   command->add_flag("--json", options->json, "as JSON");
   command->callback([options] { Inspect(*options); });

@@ -17,7 +17,8 @@ struct LogitsOptions {
 void Logits(const LogitsOptions& options) {
   std::vector<int32_t> ids;
   for (const int64_t id : ReadIntegers(options.tokens)) {
-    if (id < 0 || id > std::numeric_limits<int32_t>::max()) throw Failure(options.tokens + ": " + std::to_string(id) + " is no token id");
+    if (id < 0 || id > std::numeric_limits<int32_t>::max())
+      throw Failure(options.tokens + ": " + std::to_string(id) + " is no token id");
     ids.push_back(static_cast<int32_t>(id));
   }
   if (ids.empty()) throw Failure(options.tokens + ": no token ids");

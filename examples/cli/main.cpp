@@ -7,9 +7,11 @@
 namespace cli {
 
 void AddModelOptions(CLI::App& command, ModelOptions& options) {
-  command.add_option("MODEL", options.model, "GGUF file, Hugging Face directory, or the bundled model's name: scout-tiny")->required();
+  command.add_option("MODEL", options.model, "GGUF file, Hugging Face directory, or the bundled model's name: scout-tiny")
+      ->required();
   command.add_option("--device", options.device, "device to run on; see `scout devices`");
-  command.add_option("-t,--threads", options.threads, "compute threads; 0 = as many as the process may use")->check(CLI::Range(0, 4096));
+  command.add_option("-t,--threads", options.threads, "compute threads; 0 = as many as the process may use")
+      ->check(CLI::Range(0, 4096));
   command.add_option("--numerics", options.numerics, "invariant, fast, or float32 (device ref)")->capture_default_str();
   command.add_option("--kv", options.kv, "format of keys and values: f16, bf16, f32")->capture_default_str();
   command.add_option("--context", options.context, "positions of context; 0 = what fits")->check(CLI::NonNegativeNumber);

@@ -71,10 +71,13 @@ void Perplexity(const PerplexityOptions& options) {
   const double mean = sum.nll / static_cast<double>(sum.tokens);
   const double seconds = NowSeconds() - started;
   if (options.json) {
-    const nlohmann::ordered_json report = {{"perplexity", std::exp(mean)},   {"nll_per_token", mean},
+    const nlohmann::ordered_json report = {{"perplexity", std::exp(mean)},
+                                           {"nll_per_token", mean},
                                            {"bits_per_byte", sum.nll / std::log(2.0) / static_cast<double>(text.size())},
-                                           {"tokens", sum.tokens},           {"bytes", text.size()},
-                                           {"window", options.window},       {"stride", stride},
+                                           {"tokens", sum.tokens},
+                                           {"bytes", text.size()},
+                                           {"window", options.window},
+                                           {"stride", stride},
                                            {"seconds", seconds}};
     std::printf("%s\n", report.dump(2).c_str());
   } else {
@@ -91,8 +94,11 @@ void AddPerplexity(CLI::App& app) {
   auto options = std::make_shared<PerplexityOptions>();
   AddModelOptions(*command, options->model);
   command->add_option("FILE", options->file, "the text, - for stdin")->required();
-  command->add_option("--window", options->window, "tokens of a window")->check(CLI::Range(int64_t{8}, int64_t{10485760}))->capture_default_str();
-  command->add_option("--stride", options->stride, "new tokens of each further window; 0 = half a window")->check(CLI::NonNegativeNumber);
+  command->add_option("--window", options->window, "tokens of a window")
+      ->check(CLI::Range(int64_t{8}, int64_t{10485760}))
+      ->capture_default_str();
+  command->add_option("--stride", options->stride, "new tokens of each further window; 0 = half a window")
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("--json", options->json, "as JSON");
   command->callback([options] { Perplexity(*options); });
 }

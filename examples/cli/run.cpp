@@ -130,7 +130,8 @@ class LineEditor {
     HistEvent event;
     history(history_, &event, H_SETSIZE, 1000);
     history(history_, &event, H_SETUNIQUE, 1);
-    el_set(edit_, EL_PROMPT, +[](EditLine*) { return const_cast<char*>("> "); });
+    el_set(
+        edit_, EL_PROMPT, +[](EditLine*) { return const_cast<char*>("> "); });
     el_set(edit_, EL_EDITOR, "emacs");
     el_set(edit_, EL_HIST, history, history_);
     el_source(edit_, nullptr);

@@ -38,7 +38,8 @@ enum class Values { kFloat, kInteger };
 
 class CheckBackend final : public ForwardingBackend {
  public:
-  CheckBackend(std::unique_ptr<Backend> inner, const CheckOptions& options) : ForwardingBackend(std::move(inner)), options_(options) {}
+  CheckBackend(std::unique_ptr<Backend> inner, const CheckOptions& options)
+      : ForwardingBackend(std::move(inner)), options_(options) {}
 
   std::unique_ptr<Buffer> Alloc(MemoryKind kind, size_t bytes) override {
     auto buffer = std::make_unique<CheckedBuffer>(inner().Alloc(kind, bytes + 2 * kGuard), bytes);
@@ -48,11 +49,13 @@ class CheckBackend final : public ForwardingBackend {
     return buffer;
   }
   void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) override {
-    SCOUT_CHECK(offset <= to.size_bytes() && from.size() <= to.size_bytes() - offset, "upload of ", from.size(), " bytes at ", offset);
+    SCOUT_CHECK(offset <= to.size_bytes() && from.size() <= to.size_bytes() - offset, "upload of ", from.size(), " bytes at ",
+                offset);
     inner().Upload(Checked(to).inner(), offset + kGuard, from);
   }
   void Download(const Buffer& from, size_t offset, std::span<std::byte> to) override {
-    SCOUT_CHECK(offset <= from.size_bytes() && to.size() <= from.size_bytes() - offset, "download of ", to.size(), " bytes at ", offset);
+    SCOUT_CHECK(offset <= from.size_bytes() && to.size() <= from.size_bytes() - offset, "download of ", to.size(), " bytes at ",
+                offset);
     inner().Download(Checked(from).inner(), offset + kGuard, to);
   }
 
@@ -133,7 +136,8 @@ class CheckBackend final : public ForwardingBackend {
   }
   void MergeAttention(const MergeAttentionOp& op) noexcept override {
     Run("MergeAttention", [&] {
-      Expect(!op.partial.empty() && op.partial.size() == op.lse.size(), op.partial.size(), " parts and ", op.lse.size(), " of their lse");
+      Expect(!op.partial.empty() && op.partial.size() == op.lse.size(), op.partial.size(), " parts and ", op.lse.size(),
+             " of their lse");
       std::vector<Act> partial, lse;
       for (size_t i = 0; i < op.partial.size(); ++i) {
         Shape("a part", op.partial[i], op.out.rows, op.out.cols);
@@ -163,11 +167,11 @@ class CheckBackend final : public ForwardingBackend {
   void Experts(const ExpertsOp& op) noexcept override {
     Run("Experts", [&] {
       const int64_t d = op.gate_up->cols(), f = op.down->cols(), experts = op.gate_up->experts();
-      Expect(op.down->experts() == experts && op.gate_up->rows() == 2 * f && op.down->rows() == d, "gate and up are ", experts, " x ",
-             op.gate_up->rows(), " x ", d, ", down is ", op.down->experts(), " x ", op.down->rows(), " x ", f);
+      Expect(op.down->experts() == experts && op.gate_up->rows() == 2 * f && op.down->rows() == d, "gate and up are ", experts,
+             " x ", op.gate_up->rows(), " x ", d, ", down is ", op.down->experts(), " x ", op.down->rows(), " x ", f);
       Expect((op.shared_gate_up == nullptr) == (op.shared_down == nullptr), "half a shared expert");
-      Expect(op.first_expert >= 0 && op.first_expert <= op.last_expert && op.last_expert <= experts, "experts ", op.first_expert, " to ",
-             op.last_expert, " of ", experts);
+      Expect(op.first_expert >= 0 && op.first_expert <= op.last_expert && op.last_expert <= experts, "experts ", op.first_expert,
+             " to ", op.last_expert, " of ", experts);
       Shape("in", op.in, op.in.rows, d);
       Shape("ids", op.ids, op.in.rows, op.ids.cols);
       Shape("gates", op.gates, op.in.rows, op.ids.cols);
@@ -240,7 +244,8 @@ class CheckBackend final : public ForwardingBackend {
     Expect(act.buffer != nullptr, what, " has no buffer");
     Expect(act.rows == rows && act.cols == cols, what, " is [", act.rows, ", ", act.cols, "], expected [", rows, ", ", cols, "]");
     const size_t size = act.buffer->size_bytes(), need = static_cast<size_t>(rows) * static_cast<size_t>(cols) * 4;
-    Expect(act.offset % 4 == 0 && act.offset <= size && need <= size - act.offset, what, " at ", act.offset, " leaves its buffer of ", size, " bytes");
+    Expect(act.offset % 4 == 0 && act.offset <= size && need <= size - act.offset, what, " at ", act.offset,
+           " leaves its buffer of ", size, " bytes");
   }
   // Where an operation reads one and writes the other row by row, they must not share memory.
   void Apart(const Act& a, const Act& b) const {
@@ -250,14 +255,17 @@ class CheckBackend final : public ForwardingBackend {
   void CheckPlan(const StepPlan& plan) const {
     const auto n = static_cast<size_t>(plan.rows());
     Expect(plan.position.size() == n, plan.position.size(), " positions for ", n, " rows");
-    Expect(plan.sequence_begin.size() == plan.sequence_length.size() + 1, plan.sequence_begin.size(), " begins for ", plan.sequence_length.size(), " sequences");
+    Expect(plan.sequence_begin.size() == plan.sequence_length.size() + 1, plan.sequence_begin.size(), " begins for ",
+           plan.sequence_length.size(), " sequences");
     Expect(plan.sequence_begin.front() == 0 && plan.sequence_begin.back() == plan.rows(), "sequences do not cover the rows");
     for (size_t s = 0; s < plan.sequence_length.size(); ++s) {
       const int32_t begin = plan.sequence_begin[s], end = plan.sequence_begin[s + 1];
       Expect(begin < end, "sequence ", s, " has no rows");
       for (int32_t row = begin + 1; row < end; ++row)
-        Expect(plan.position[static_cast<size_t>(row)] == plan.position[static_cast<size_t>(row - 1)] + 1, "positions of sequence ", s, " jump at row ", row);
-      Expect(plan.sequence_length[s] == plan.position[static_cast<size_t>(end - 1)] + 1, "sequence ", s, " has length ", plan.sequence_length[s]);
+        Expect(plan.position[static_cast<size_t>(row)] == plan.position[static_cast<size_t>(row - 1)] + 1, "positions of sequence ",
+               s, " jump at row ", row);
+      Expect(plan.sequence_length[s] == plan.position[static_cast<size_t>(end - 1)] + 1, "sequence ", s, " has length ",
+             plan.sequence_length[s]);
     }
     for (const int32_t row : plan.logit_row) Expect(row >= 0 && row < plan.rows(), "logit row ", row, " of ", plan.rows());
   }
@@ -266,19 +274,22 @@ class CheckBackend final : public ForwardingBackend {
     const StepPlan::Pages& lists = plan_->pages[static_cast<size_t>(group)];
     const auto sequences = static_cast<size_t>(plan_->sequences());
     Expect(lists.slot.size() == static_cast<size_t>(plan_->rows()), lists.slot.size(), " slots for ", plan_->rows(), " rows");
-    Expect(lists.begin.size() == sequences + 1 && lists.first_position.size() == sequences, "page lists of ", lists.first_position.size(), " sequences");
+    Expect(lists.begin.size() == sequences + 1 && lists.first_position.size() == sequences, "page lists of ",
+           lists.first_position.size(), " sequences");
     const PageGeometry geometry{spec.page_size, spec.chunk};
     for (const int32_t page : lists.page) Expect(page >= 0 && page < spec.page_count, "page ", page, " of ", spec.page_count);
     for (size_t s = 0; s < sequences; ++s) {
-      Expect(lists.first_position[s] == geometry.ChunkStart(lists.first_position[s]), "pages of sequence ", s, " begin at ", lists.first_position[s]);
+      Expect(lists.first_position[s] == geometry.ChunkStart(lists.first_position[s]), "pages of sequence ", s, " begin at ",
+             lists.first_position[s]);
       for (int32_t row = plan_->sequence_begin[s]; row < plan_->sequence_begin[s + 1]; ++row) {
         const int64_t slot = lists.slot[static_cast<size_t>(row)];
         if (slot < 0) continue;
         const PageGeometry::Place place = geometry.Find(plan_->position[static_cast<size_t>(row)], lists.first_position[s]);
         const int64_t entry = lists.begin[s] + place.page;
         Expect(place.page >= 0 && entry < lists.begin[s + 1], "row ", row, " has no page in its sequence's list");
-        Expect(slot == lists.page[static_cast<size_t>(entry)] * int64_t{spec.page_size} + place.index, "row ", row, " goes to slot ", slot,
-               ", its sequence's list has it on page ", lists.page[static_cast<size_t>(entry)], " at ", place.index);
+        Expect(slot == lists.page[static_cast<size_t>(entry)] * int64_t{spec.page_size} + place.index, "row ", row,
+               " goes to slot ", slot, ", its sequence's list has it on page ", lists.page[static_cast<size_t>(entry)], " at ",
+               place.index);
       }
     }
   }

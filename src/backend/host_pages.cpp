@@ -9,10 +9,13 @@ namespace {
 
 uint64_t ValueBytes(DType format) {
   switch (format) {
-    case DType::kF32: return 4;
+    case DType::kF32:
+      return 4;
     case DType::kF16:
-    case DType::kBF16: return 2;
-    default: Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " here: F32, F16 and BF16 can");
+    case DType::kBF16:
+      return 2;
+    default:
+      Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " here: F32, F16 and BF16 can");
   }
 }
 
@@ -21,10 +24,12 @@ uint64_t ValueBytes(DType format) {
 HostPages::HostPages(const PageGroupSpec& spec) : spec_(spec) {
   SCOUT_CHECK(spec.layers >= 0 && spec.page_size > 0 && spec.kv_heads > 0 && spec.head_dim > 0 && spec.page_count >= 0,
               "a page group of ", spec.layers, " layers, ", spec.page_size, " positions, ", spec.kv_heads, " x ", spec.head_dim);
-  const uint64_t values = CheckedMul(static_cast<uint64_t>(spec.kv_heads), static_cast<uint64_t>(spec.head_dim), "values of a position");
+  const uint64_t values =
+      CheckedMul(static_cast<uint64_t>(spec.kv_heads), static_cast<uint64_t>(spec.head_dim), "values of a position");
   const uint64_t k = CheckedMul(values, ValueBytes(spec.k_format), "bytes of a position");
   const uint64_t v = CheckedMul(values, ValueBytes(spec.v_format), "bytes of a position");
-  const uint64_t layer = CheckedMul(CheckedAdd(k, v, "bytes of a position"), static_cast<uint64_t>(spec.page_size), "bytes of a page");
+  const uint64_t layer =
+      CheckedMul(CheckedAdd(k, v, "bytes of a position"), static_cast<uint64_t>(spec.page_size), "bytes of a page");
   const uint64_t page = CheckedMul(layer, static_cast<uint64_t>(spec.layers), "bytes of a page");
   const uint64_t all = CheckedMul(page, static_cast<uint64_t>(spec.page_count), "bytes of a page pool");
   k_slot_bytes_ = k;

@@ -30,18 +30,22 @@ void CheckPart(const WeightDesc& desc, const WeightPart& part, int64_t cols) {
   if (part.transposed && !value_sized) {
     Fail(ErrorCode::kUnsupported, "tensor ", Escape(desc.name), ": transposed rows of ", InfoOf(part.format).name, " blocks");
   }
-  SCOUT_CHECK(part.rows > 0 && part.cols == cols && cols > 0, desc.name, ": a part of ", part.rows, " x ", part.cols, " in a weight of ", cols, " columns");
-  SCOUT_CHECK(part.sources.size() == 1 || part.sources.size() == static_cast<size_t>(desc.experts), desc.name, ": ", part.sources.size(), " sources");
+  SCOUT_CHECK(part.rows > 0 && part.cols == cols && cols > 0, desc.name, ": a part of ", part.rows, " x ", part.cols,
+              " in a weight of ", cols, " columns");
+  SCOUT_CHECK(part.sources.size() == 1 || part.sources.size() == static_cast<size_t>(desc.experts), desc.name, ": ",
+              part.sources.size(), " sources");
   const int64_t last_value = part.transposed ? part.first_value + part.rows : part.cols;
   const int64_t row_values = part.transposed ? part.row_values : part.cols;
-  SCOUT_CHECK(part.first_value >= 0 && last_value <= row_values, desc.name, ": values ", part.first_value, " to ", last_value, " of ", row_values);
+  SCOUT_CHECK(part.first_value >= 0 && last_value <= row_values, desc.name, ": values ", part.first_value, " to ", last_value,
+              " of ", row_values);
   const uint64_t file_rows = static_cast<uint64_t>(part.transposed ? part.cols : part.rows);
   const uint64_t need = CheckedMul(RowBytes(part.format, static_cast<uint64_t>(row_values)), file_rows, "tensor");
   for (int64_t e = 0; e < desc.experts; ++e) {
     const Place place = PlaceOf(part, e);
     const uint64_t size = place.source->size_bytes();
     if (place.offset > size || need > size - place.offset) {
-      Fail(ErrorCode::kTruncated, "tensor ", Escape(desc.name), ": needs ", need, " bytes at ", place.offset, " of a source of ", size);
+      Fail(ErrorCode::kTruncated, "tensor ", Escape(desc.name), ": needs ", need, " bytes at ", place.offset, " of a source of ",
+           size);
     }
   }
 }
@@ -77,7 +81,8 @@ void ReadTransposed(const WeightPart& part, const Place& place, size_t value_byt
         for (int64_t r = r0; r < std::min(r0 + kTile, part.rows); ++r) {
           std::byte* to = out + static_cast<size_t>(r) * out_row_bytes + static_cast<size_t>(first + i0) * value_bytes;
           const std::byte* from = rows + static_cast<size_t>(i0) * stride + static_cast<size_t>(r) * value_bytes;
-          for (int64_t i = i0; i < std::min(i0 + kTile, count); ++i, to += value_bytes, from += stride) std::memcpy(to, from, value_bytes);
+          for (int64_t i = i0; i < std::min(i0 + kTile, count); ++i, to += value_bytes, from += stride)
+            std::memcpy(to, from, value_bytes);
         }
       }
     }
@@ -107,8 +112,8 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
       const Place place = PlaceOf(from, e);
       const std::byte* const mapped = place.source->Mapped();
       // Single values are read as what they are; blocks may lie anywhere.
-      const bool aligned = InfoOf(from.format).values_per_block > 1 ||
-                           reinterpret_cast<uintptr_t>(mapped + place.offset) % value_bytes == 0;
+      const bool aligned =
+          InfoOf(from.format).values_per_block > 1 || reinterpret_cast<uintptr_t>(mapped + place.offset) % value_bytes == 0;
       in_place = mapped != nullptr && aligned;
     }
     if (in_place) {
@@ -123,8 +128,10 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
       for (int64_t e = 0; e < desc.experts; ++e) {
         const Place place = PlaceOf(from, e);
         std::byte* const to = memory.data() + static_cast<size_t>(e) * expert_bytes;
-        if (from.transposed) ReadTransposed(from, place, value_bytes, to);
-        else place.source->Read(place.offset, {to, expert_bytes});
+        if (from.transposed)
+          ReadTransposed(from, place, value_bytes, to);
+        else
+          place.source->Read(place.offset, {to, expert_bytes});
         part.expert.push_back(to);
       }
       for (const auto& source : from.sources) source->Drop();

@@ -35,10 +35,10 @@ struct Act {
 class Weight {
  public:
   virtual ~Weight() = default;
-  virtual int64_t rows() const = 0;        // O, of one expert
-  virtual int64_t cols() const = 0;        // K
-  virtual int64_t experts() const = 0;     // 1 where there is one matrix
-  virtual size_t size_bytes() const = 0;   // memory held, side tables included
+  virtual int64_t rows() const = 0;       // O, of one expert
+  virtual int64_t cols() const = 0;       // K
+  virtual int64_t experts() const = 0;    // 1 where there is one matrix
+  virtual size_t size_bytes() const = 0;  // memory held, side tables included
 };
 
 enum class WeightRole {
@@ -179,9 +179,9 @@ struct RouteOp {
 // residual[n] += shared(in[n]) + sum over chosen experts e in [first, last) of expert_e(gate * in[n]), in this order: shared first,
 // routed in the order of `ids` added to it, the sum added to the residual. expert(x) = down(silu(gate x) * (up x)).
 struct ExpertsOp {
-  Act in;     // [N, D]
-  Act ids;    // [N, k] int32
-  Act gates;  // [N, k]
+  Act in;                        // [N, D]
+  Act ids;                       // [N, k] int32
+  Act gates;                     // [N, k]
   const Weight* gate_up;         // E x [2F, D]
   const Weight* down;            // E x [D, F]
   const Weight* shared_gate_up;  // [2F, D] or null
@@ -206,13 +206,13 @@ struct LogitEdit {
 };
 
 struct SampleRow {
-  int32_t row = 0;          // of `logits`
-  int32_t top = 0;          // how many of the model's own best ids are wanted
-  int32_t candidates = 0;   // how many best ids after edits are wanted
-  int32_t target = -1;      // an id whose own logit is wanted (scoring), -1 = none
-  float temperature = 1;    // > 0, for `edited_lse`
-  std::span<const LogitEdit> edits;      // ids ascending, no duplicates
-  std::span<const uint64_t> allowed;     // bit per id, empty = all allowed
+  int32_t row = 0;                    // of `logits`
+  int32_t top = 0;                    // how many of the model's own best ids are wanted
+  int32_t candidates = 0;             // how many best ids after edits are wanted
+  int32_t target = -1;                // an id whose own logit is wanted (scoring), -1 = none
+  float temperature = 1;              // > 0, for `edited_lse`
+  std::span<const LogitEdit> edits;   // ids ascending, no duplicates
+  std::span<const uint64_t> allowed;  // bit per id, empty = all allowed
 };
 
 struct SampleOp {
@@ -221,13 +221,13 @@ struct SampleOp {
 };
 
 struct SampleResult {
-  bool finite = true;  // false: a NaN or +infinity among the logits; nothing else is then meaningful
-  float lse = 0;         // log-sum-exp of the model's own logits
-  float edited_lse = 0;  // log-sum-exp of edited logits / temperature over the allowed ids
+  bool finite = true;      // false: a NaN or +infinity among the logits; nothing else is then meaningful
+  float lse = 0;           // log-sum-exp of the model's own logits
+  float edited_lse = 0;    // log-sum-exp of edited logits / temperature over the allowed ids
   float target_logit = 0;  // the model's own logit of SampleRow::target
   // Best first, ties to the lower id. Ids at -infinity (masked ones too) are never listed, so there may be fewer than asked for.
   std::vector<int32_t> top_id;
-  std::vector<float> top_logit;        // the model's own
+  std::vector<float> top_logit;  // the model's own
   std::vector<int32_t> candidate_id;
   std::vector<float> candidate_logit;  // after edits, before the temperature
 };

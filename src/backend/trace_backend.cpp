@@ -12,9 +12,12 @@ std::string Shape(const Weight& weight) {
 }
 const char* NameOf(Epilogue epilogue) {
   switch (epilogue) {
-    case Epilogue::kAdd: return "add";
-    case Epilogue::kSwiGlu: return "swiglu";
-    default: return "store";
+    case Epilogue::kAdd:
+      return "add";
+    case Epilogue::kSwiGlu:
+      return "swiglu";
+    default:
+      return "store";
   }
 }
 const char* GroupName(int group) { return group == kLocalPages ? "local" : "global"; }
@@ -48,7 +51,10 @@ class TraceBackend final : public ForwardingBackend {
     ForwardingBackend::RopeNormStore(op);
   }
   void Attention(const AttentionOp& op) noexcept override {
-    Record([&] { return StrCat("Attention ", GroupName(op.group), " layer ", op.layer, op.mask == AttentionMask::kChunk ? " chunk" : " causal"); });
+    Record([&] {
+      return StrCat("Attention ", GroupName(op.group), " layer ", op.layer,
+                    op.mask == AttentionMask::kChunk ? " chunk" : " causal");
+    });
     ForwardingBackend::Attention(op);
   }
   void MergeAttention(const MergeAttentionOp& op) noexcept override {
@@ -60,7 +66,9 @@ class TraceBackend final : public ForwardingBackend {
     ForwardingBackend::Route(op);
   }
   void Experts(const ExpertsOp& op) noexcept override {
-    Record([&] { return StrCat("Experts ", Shape(op.in), " ", op.first_expert, " to ", op.last_expert, op.shared_gate_up ? " and shared" : ""); });
+    Record([&] {
+      return StrCat("Experts ", Shape(op.in), " ", op.first_expert, " to ", op.last_expert, op.shared_gate_up ? " and shared" : "");
+    });
     ForwardingBackend::Experts(op);
   }
   void GatherRows(const GatherRowsOp& op) noexcept override {

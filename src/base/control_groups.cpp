@@ -34,7 +34,8 @@ std::optional<uint64_t> LeadingNumber(std::string_view text) {
   return value;
 }
 
-void ForEachControlGroup(const std::string& root, std::string_view controller, const std::function<void(const ControlGroup&)>& visit) {
+void ForEachControlGroup(const std::string& root, std::string_view controller,
+                         const std::function<void(const ControlGroup&)>& visit) {
   const auto groups = ReadSystemFile(root + "/proc/self/cgroup");
   if (!groups) return;
   // Lines are "id:controllers:path"; version 2 lists no controllers.

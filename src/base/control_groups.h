@@ -22,6 +22,7 @@ struct ControlGroup {
 
 // Calls `visit` for the process's group and every one above it that has a say over `controller` ("memory", "cpu"), in the
 // hierarchies of version 1 and 2. Inside a container the names may lead to folders that are not visible.
-void ForEachControlGroup(const std::string& root, std::string_view controller, const std::function<void(const ControlGroup&)>& visit);
+void ForEachControlGroup(const std::string& root, std::string_view controller,
+                         const std::function<void(const ControlGroup&)>& visit);
 
 }  // namespace scout

@@ -39,9 +39,12 @@ int ThreadsOf(uint64_t quota, uint64_t period) {
 
 const char* NameOf(Isa isa) {
   switch (isa) {
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512: return "avx512";
-    default: return "generic";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+    default:
+      return "generic";
   }
 }
 
@@ -91,7 +94,8 @@ int UsableThreads(const std::string& root) {
       const auto quota = ReadSystemFile(group.folder + "/cpu.cfs_quota_us");
       const auto period = ReadSystemFile(group.folder + "/cpu.cfs_period_us");
       if (!quota || !period) return;
-      threads = std::min(threads, ThreadsOf(LeadingNumber(*quota).value_or(0), LeadingNumber(*period).value_or(0)));  // -1 = no limit
+      threads =
+          std::min(threads, ThreadsOf(LeadingNumber(*quota).value_or(0), LeadingNumber(*period).value_or(0)));  // -1 = no limit
       return;
     }
     const auto text = ReadSystemFile(group.folder + "/cpu.max");  // "150000 100000" or "max 100000"

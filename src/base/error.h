@@ -14,19 +14,19 @@ namespace scout {
 
 // Values equal the public status codes in include/scout/status.h; a test keeps them equal.
 enum class ErrorCode : int {
-  kArgument = -1,      // a call's argument is outside what the header allows
-  kFormat = -2,        // a file or text breaks the rules of its format
-  kTruncated = -3,     // a file ends before what it announces
-  kLimit = -4,         // a value is well formed but past a stated limit
-  kUnsupported = -5,   // well formed, known, and not served by this build
-  kCorrupt = -6,       // contents contradict their own checksums or rules
-  kIo = -7,            // the operating system refused or failed a read or write
-  kNoMemory = -8,      // not enough memory, now or by plan
-  kState = -9,         // the call does not fit the state of the handle
-  kDenied = -10,       // refused for safety (a path that leaves its folder, ...)
-  kCancelled = -11,    // ended by a cancel
-  kDevice = -12,       // a device or its driver failed
-  kInternal = -13,     // a defect of this library
+  kArgument = -1,     // a call's argument is outside what the header allows
+  kFormat = -2,       // a file or text breaks the rules of its format
+  kTruncated = -3,    // a file ends before what it announces
+  kLimit = -4,        // a value is well formed but past a stated limit
+  kUnsupported = -5,  // well formed, known, and not served by this build
+  kCorrupt = -6,      // contents contradict their own checksums or rules
+  kIo = -7,           // the operating system refused or failed a read or write
+  kNoMemory = -8,     // not enough memory, now or by plan
+  kState = -9,        // the call does not fit the state of the handle
+  kDenied = -10,      // refused for safety (a path that leaves its folder, ...)
+  kCancelled = -11,   // ended by a cancel
+  kDevice = -12,      // a device or its driver failed
+  kInternal = -13,    // a defect of this library
 };
 
 class Error : public std::runtime_error {
@@ -45,9 +45,9 @@ template <typename... Parts>
 }
 
 // Our own invariant: when it does not hold the library is wrong, not the caller.
-#define SCOUT_CHECK(condition, ...)                                                                       \
-  do {                                                                                                    \
-    if (!(condition)) [[unlikely]]                                                                        \
+#define SCOUT_CHECK(condition, ...)                                                                                          \
+  do {                                                                                                                       \
+    if (!(condition)) [[unlikely]]                                                                                           \
       ::scout::Fail(::scout::ErrorCode::kInternal, "internal error: ", ::scout::StrCat(__VA_ARGS__), " (", #condition, ")"); \
   } while (false)
 

@@ -21,18 +21,22 @@ int Stat(int fd, FileStat* out) {
   struct stat info;
   if (::fstat(fd, &info) != 0) return -1;
   out->size = info.st_size > 0 ? static_cast<uint64_t>(info.st_size) : 0;
-  if (S_ISREG(info.st_mode)) out->kind = FileStat::Kind::kRegular;
-  else if (S_ISDIR(info.st_mode)) out->kind = FileStat::Kind::kDirectory;
-  else if (S_ISFIFO(info.st_mode)) out->kind = FileStat::Kind::kFifo;
-  else if (S_ISSOCK(info.st_mode)) out->kind = FileStat::Kind::kSocket;
-  else if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) out->kind = FileStat::Kind::kDevice;
-  else out->kind = FileStat::Kind::kOther;
+  if (S_ISREG(info.st_mode))
+    out->kind = FileStat::Kind::kRegular;
+  else if (S_ISDIR(info.st_mode))
+    out->kind = FileStat::Kind::kDirectory;
+  else if (S_ISFIFO(info.st_mode))
+    out->kind = FileStat::Kind::kFifo;
+  else if (S_ISSOCK(info.st_mode))
+    out->kind = FileStat::Kind::kSocket;
+  else if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode))
+    out->kind = FileStat::Kind::kDevice;
+  else
+    out->kind = FileStat::Kind::kOther;
   return 0;
 }
 
-int64_t Pread(int fd, void* buffer, size_t size, uint64_t offset) {
-  return ::pread(fd, buffer, size, static_cast<off_t>(offset));
-}
+int64_t Pread(int fd, void* buffer, size_t size, uint64_t offset) { return ::pread(fd, buffer, size, static_cast<off_t>(offset)); }
 
 int Close(int fd) { return ::close(fd); }
 

@@ -31,7 +31,8 @@ inline float Fma(float a, float b, float c) {
   const uint64_t bits = std::bit_cast<uint64_t>(sum);
   const uint64_t exponent = bits >> 52 & 0x7ff;
   // 1023 - 126 = 897: from here on the float32 result is normal. 2047: infinity or NaN.
-  if (((bits & 0x1fffffff) != 0x10000000 && exponent >= 897) || exponent == 2047) [[likely]] return static_cast<float>(sum);
+  if (((bits & 0x1fffffff) != 0x10000000 && exponent >= 897) || exponent == 2047) [[likely]]
+    return static_cast<float>(sum);
   const double part = sum - product;
   const double lost = (product - (sum - part)) + (addend - part);
   if (lost == 0 || (bits & 1) != 0) return static_cast<float>(sum);
@@ -50,8 +51,8 @@ namespace exp_constants {
 constexpr float kLow = -87.33654f;  // just above ln 2^-126
 constexpr float kHigh = 88.72283172607421875f;
 constexpr float kLog2E = 1.44269504088896341f;
-constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding and subtracting it rounds to an integer, ties to even
-constexpr float kLn2High = 0.693145751953125f;     // 16 bits
+constexpr float kRound = 12582912.0f;           // 1.5 * 2^23: adding and subtracting it rounds to an integer, ties to even
+constexpr float kLn2High = 0.693145751953125f;  // 16 bits
 constexpr float kLn2Low = 0x1.7f7d1cp-20f;
 constexpr float kC6 = 0x1.6b6e1ap-10f, kC5 = 0x1.122fc2p-7f, kC4 = 0x1.555688p-5f, kC3 = 0x1.5554a4p-3f, kC2 = 0.5f;
 }  // namespace exp_constants
@@ -121,7 +122,8 @@ inline SinCos SinCosOf(float angle) {
   const double k = (x * kTwoOverPi + kRound) - kRound;
   const double r = ((x - k * kPart1) - k * kPart2) - k * kPart3;
   const double z = r * r;
-  constexpr double kSin[] = {-1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368000};
+  constexpr double kSin[] = {-1.0 / 6,        1.0 / 120,        -1.0 / 5040,         1.0 / 362880,
+                             -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368000};
   constexpr double kCos[] = {-1.0 / 2, 1.0 / 24, -1.0 / 720, 1.0 / 40320, -1.0 / 3628800, 1.0 / 479001600, -1.0 / 87178291200};
   double s = 0, c = 0;
   for (int i = 6; i >= 0; --i) {
@@ -131,10 +133,14 @@ inline SinCos SinCosOf(float angle) {
   const float sine = static_cast<float>(r + r * s);
   const float cosine = static_cast<float>(1.0 + c);
   switch (static_cast<int64_t>(k) & 3) {
-    case 0: return {sine, cosine};
-    case 1: return {cosine, -sine};
-    case 2: return {-sine, -cosine};
-    default: return {-cosine, sine};
+    case 0:
+      return {sine, cosine};
+    case 1:
+      return {cosine, -sine};
+    case 2:
+      return {-sine, -cosine};
+    default:
+      return {-cosine, sine};
   }
 }
 

@@ -122,8 +122,10 @@ void ThreadPool::RunJob(Job& job, int threads) {
     slot->job.store(nullptr);
     int spins = 0;
     for (int left = slot->visitors.load(); left != 0; left = slot->visitors.load()) {
-      if (++spins < kSpins) Pause();
-      else slot->visitors.wait(left);
+      if (++spins < kSpins)
+        Pause();
+      else
+        slot->visitors.wait(left);
     }
     slot->taken.store(false);
   }

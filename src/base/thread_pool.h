@@ -54,7 +54,7 @@ class ThreadPool {
     std::atomic<int64_t> next{0};
     std::atomic<int> seats{0};  // how many workers may still join
     std::atomic<bool> failed{false};
-    std::exception_ptr error;   // written by whoever set `failed`
+    std::exception_ptr error;  // written by whoever set `failed`
   };
   // A place where a call's job lies while workers may join it. A worker counts itself in before it looks at `job` and out when it
   // is done with it; the caller clears `job` and then waits for the count to fall to 0, after which nobody can touch the job.

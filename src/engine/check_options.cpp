@@ -54,7 +54,8 @@ void CheckSampling(const Sampling& sampling, int64_t vocabulary) {
 void CheckRequestOptions(const RequestOptions& options, int64_t vocabulary, bool has_text) {
   CheckSampling(options.sampling, vocabulary);
   if (options.max_tokens < 0) Fail(ErrorCode::kArgument, "max_tokens is ", options.max_tokens, ", must be 0 (no limit) or more");
-  if (options.stop.size() > kMostStopStrings) Fail(ErrorCode::kLimit, options.stop.size(), " stop strings, at most ", kMostStopStrings);
+  if (options.stop.size() > kMostStopStrings)
+    Fail(ErrorCode::kLimit, options.stop.size(), " stop strings, at most ", kMostStopStrings);
   if (!options.stop.empty() && !has_text) Fail(ErrorCode::kState, "stop strings need a tokenizer, and this model has none");
   size_t bytes = 0;
   for (size_t i = 0; i < options.stop.size(); ++i) {

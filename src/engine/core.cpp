@@ -85,7 +85,8 @@ Core::Core(std::unique_ptr<model::Runner> runner, std::shared_ptr<const TokenTex
 
 // Threads do not survive fork: in the child nobody would ever run a step, and the lock may be held for ever.
 void Core::CheckProcess() const {
-  if (CurrentProcess() != process_) Fail(ErrorCode::kState, "the engine was made before a fork and serves only the process that made it");
+  if (CurrentProcess() != process_)
+    Fail(ErrorCode::kState, "the engine was made before a fork and serves only the process that made it");
 }
 
 RequestHandle& Core::Mine(Request& request) const {
@@ -101,7 +102,8 @@ std::shared_ptr<Request> Core::Submit(std::vector<int32_t> prompt, const Request
   const auto size = static_cast<int64_t>(prompt.size());
   const int64_t capacity = scheduler_.store().capacity();
   if (size >= options_.context)
-    Fail(ErrorCode::kLimit, "the prompt has ", size, " tokens; the context holds ", options_.context, " and the answer needs at least one");
+    Fail(ErrorCode::kLimit, "the prompt has ", size, " tokens; the context holds ", options_.context,
+         " and the answer needs at least one");
   if (size > capacity) Fail(ErrorCode::kLimit, "the prompt has ", size, " tokens; the page pool holds ", capacity, " positions");
 
   auto state = std::make_shared<RequestState>();
@@ -217,7 +219,8 @@ void Core::End(RequestState& request, StopReason reason, int status, std::string
         return std::chrono::duration<double, std::milli>(to - from).count();
       };
       last.timings.queue_ms = span(request.submitted, request.was_admitted ? request.admitted : now);
-      if (request.was_admitted) last.timings.prefill_ms = span(request.admitted, request.has_first_token ? request.first_token : now);
+      if (request.was_admitted)
+        last.timings.prefill_ms = span(request.admitted, request.has_first_token ? request.first_token : now);
       if (request.has_first_token) last.timings.decode_ms = span(request.first_token, now);
       last.prompt_tokens = request.prompt_tokens;
       last.cached_tokens = request.cached_tokens;
@@ -347,7 +350,8 @@ void Core::Abandon(RequestState& request) noexcept {
 std::vector<int32_t> Core::GeneratedIds(const RequestState& request) const {
   CheckProcess();
   const std::lock_guard lock(mutex_);
-  return {request.tokens.begin(), request.tokens.begin() + static_cast<std::ptrdiff_t>(request.prompt_tokens + request.taken_tokens)};
+  return {request.tokens.begin(),
+          request.tokens.begin() + static_cast<std::ptrdiff_t>(request.prompt_tokens + request.taken_tokens)};
 }
 
 bool Core::Ended(const RequestState& request) const {

@@ -61,7 +61,7 @@ class Core : public std::enable_shared_from_this<Core> {
   int descriptor() const { return wake_.descriptor(); }
   void Close() noexcept;  // all but joining the thread
 
-  void RunThread() noexcept;  // the engine's thread: until Close
+  void RunThread() noexcept;      // the engine's thread: until Close
   void ReleaseRunner() noexcept;  // after Close, when no step runs
 
   void Cancel(RequestState& request) noexcept;
@@ -110,25 +110,25 @@ class Core : public std::enable_shared_from_this<Core> {
   std::condition_variable work_;       // the engine's thread waits on it
   std::condition_variable any_event_;  // readers of any request's events
   Scheduler scheduler_;
-  std::list<RequestState*> ready_;     // requests with unread events, in the order in which they will be served
+  std::list<RequestState*> ready_;  // requests with unread events, in the order in which they will be served
   WakeDescriptor wake_;
   EngineStats stats_;
   uint64_t next_number_ = 1;
-  uint64_t work_version_ = 0;          // changes whenever there may be more to do
+  uint64_t work_version_ = 0;  // changes whenever there may be more to do
   bool closed_ = false;
 
   // The stepper's own.
-  std::mutex step_mutex_;              // held inside Step
+  std::mutex step_mutex_;  // held inside Step
   std::unique_ptr<model::Runner> runner_;
   bool step_active_ = false;
-  std::atomic<int64_t> live_{0};       // requests of the running step that still want its result
+  std::atomic<int64_t> live_{0};  // requests of the running step that still want its result
   StepPlan plan_;
   std::vector<Planned> planned_;
   std::vector<SampleRow> rows_, chosen_rows_;
   std::vector<SampleResult> results_, chosen_results_;
-  std::vector<size_t> chosen_;         // logit rows whose token's own logit has to be asked for
-  std::vector<Outcome> outcomes_;      // [M]
-  std::vector<float> score_logits_;    // [.., V]
+  std::vector<size_t> chosen_;       // logit rows whose token's own logit has to be asked for
+  std::vector<Outcome> outcomes_;    // [M]
+  std::vector<float> score_logits_;  // [.., V]
   std::vector<ScoredRow> scored_;
   SamplerScratch scratch_;
 };

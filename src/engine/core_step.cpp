@@ -174,7 +174,8 @@ std::optional<Error> Core::Sample() {
       }
       const Sampler& sampler = *part.request->sampler;
       const int32_t row = rows_[at].row;
-      outcome.token = sampler.Pick(result, position + 1, [this, row](std::span<float> out) { runner_->ReadLogits(row, out); }, scratch_);
+      outcome.token = sampler.Pick(
+          result, position + 1, [this, row](std::span<float> out) { runner_->ReadLogits(row, out); }, scratch_);
       if (outcome.token < 0 || !part.request->options.sampling.logprobs) continue;
       if (sampler.OwnLogit(result, outcome.token, outcome.logprob)) {
         outcome.logprob -= result.lse;

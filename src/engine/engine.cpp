@@ -24,7 +24,9 @@ class EngineImpl final : public Engine {
   std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options) override {
     return core_->SubmitScore(std::move(tokens), options);
   }
-  Next NextEvent(Request& request, int64_t timeout_ms, Event& event) override { return core_->NextEvent(request, timeout_ms, event); }
+  Next NextEvent(Request& request, int64_t timeout_ms, Event& event) override {
+    return core_->NextEvent(request, timeout_ms, event);
+  }
   Next NextEvent(int64_t timeout_ms, Event& event, std::shared_ptr<Request>* from) override {
     return core_->NextEvent(timeout_ms, event, from);
   }

@@ -24,50 +24,50 @@ enum class Mode { kThread, kStepped };
 
 struct EngineOptions {
   Mode mode = Mode::kThread;
-  int64_t context = 0;              // positions a single request may use; 0 = as many as the page pool holds
-  int32_t step_rows = 512;          // most rows of a step (prefill chunk + decoding rows)
-  int32_t decode_step_rows = 128;   // most rows of a step while other requests decode, so that they are not held up
-  int32_t max_waiting = 1024;       // requests in the waiting list before Submit answers "again"
-  int32_t max_running = 64;         // requests that share steps
-  int32_t max_queued_events = 1024; // events a request may have unread before it pauses
+  int64_t context = 0;               // positions a single request may use; 0 = as many as the page pool holds
+  int32_t step_rows = 512;           // most rows of a step (prefill chunk + decoding rows)
+  int32_t decode_step_rows = 128;    // most rows of a step while other requests decode, so that they are not held up
+  int32_t max_waiting = 1024;        // requests in the waiting list before Submit answers "again"
+  int32_t max_running = 64;          // requests that share steps
+  int32_t max_queued_events = 1024;  // events a request may have unread before it pauses
   bool prefix_cache = true;
-  uint64_t cache_salt = 0;          // part of every prefix key: two tenants with different salts never share pages
-  bool check_invariants = false;    // after every step (for tests; a broken one ends all requests with kInternal)
+  uint64_t cache_salt = 0;        // part of every prefix key: two tenants with different salts never share pages
+  bool check_invariants = false;  // after every step (for tests; a broken one ends all requests with kInternal)
 };
 
 enum class StopReason : int32_t {
-  kNone = 0,       // the event is not the last
-  kEnd = 1,        // the model ended its turn (a stop token)
-  kStopString = 2, // one of the caller's stop strings
-  kLength = 3,     // max_tokens, the context or the page pool: Event::message says which
+  kNone = 0,        // the event is not the last
+  kEnd = 1,         // the model ended its turn (a stop token)
+  kStopString = 2,  // one of the caller's stop strings
+  kLength = 3,      // max_tokens, the context or the page pool: Event::message says which
   kCancelled = 4,
-  kError = 5,      // Event::status and Event::message say what
+  kError = 5,  // Event::status and Event::message say what
 };
 
 struct Sampling {
-  float temperature = 0;            // 0 = greedy
-  int32_t top_k = 0;                // 0 = off
-  float top_p = 1;                  // 1 = off
-  float min_p = 0;                  // 0 = off
-  float repetition_penalty = 1;     // over prompt and answer; 1 = off
-  float frequency_penalty = 0;      // over the answer
-  float presence_penalty = 0;       // over the answer
+  float temperature = 0;         // 0 = greedy
+  int32_t top_k = 0;             // 0 = off
+  float top_p = 1;               // 1 = off
+  float min_p = 0;               // 0 = off
+  float repetition_penalty = 1;  // over prompt and answer; 1 = off
+  float frequency_penalty = 0;   // over the answer
+  float presence_penalty = 0;    // over the answer
   uint64_t seed = 0;
-  uint32_t choice = 0;              // index of the choice: part of the random numbers' key
-  int32_t top_logprobs = 0;         // 0 .. 20
+  uint32_t choice = 0;       // index of the choice: part of the random numbers' key
+  int32_t top_logprobs = 0;  // 0 .. 20
   bool logprobs = false;
   std::vector<std::pair<int32_t, float>> logit_bias;  // id, added
 };
 
 struct RequestOptions {
   Sampling sampling;
-  int64_t max_tokens = 0;              // 0 = as many as the context holds
-  std::vector<std::string> stop;       // stop strings; the answer ends before the first of them
-  std::vector<int32_t> stop_tokens;    // beside the model's own
-  bool ignore_end = false;             // generate on past the model's own stop tokens
-  bool include_special = false;        // control tokens appear in the text
-  uint64_t tag = 0;                    // the caller's, repeated in each event
-  uint64_t cache_salt = 0;             // with the engine's: requests with different salts never share pages
+  int64_t max_tokens = 0;            // 0 = as many as the context holds
+  std::vector<std::string> stop;     // stop strings; the answer ends before the first of them
+  std::vector<int32_t> stop_tokens;  // beside the model's own
+  bool ignore_end = false;           // generate on past the model's own stop tokens
+  bool include_special = false;      // control tokens appear in the text
+  uint64_t tag = 0;                  // the caller's, repeated in each event
+  uint64_t cache_salt = 0;           // with the engine's: requests with different salts never share pages
 };
 
 struct Timings {
@@ -79,28 +79,28 @@ struct Timings {
 // A reader that passes the same Event again and again gives its buffers back to the request: nothing is allocated then.
 struct Event {
   uint64_t tag = 0;
-  std::string text;                  // whole UTF-8 characters, what has become certain since the event before
-  std::vector<int32_t> ids;          // the tokens since the event before, each once, in order. The end of their text may come
-                                     // later (half a character, what may begin a stop string); a stop token has no text
-  std::vector<float> logprobs;       // [ids] the model's own, empty unless asked for
-  std::vector<int32_t> top_ids;      // [ids, top_logprobs]
-  std::vector<float> top_logprobs;   // [ids, top_logprobs]
+  std::string text;                 // whole UTF-8 characters, what has become certain since the event before
+  std::vector<int32_t> ids;         // the tokens since the event before, each once, in order. The end of their text may come
+                                    // later (half a character, what may begin a stop string); a stop token has no text
+  std::vector<float> logprobs;      // [ids] the model's own, empty unless asked for
+  std::vector<int32_t> top_ids;     // [ids, top_logprobs]
+  std::vector<float> top_logprobs;  // [ids, top_logprobs]
   StopReason stop = StopReason::kNone;
-  int32_t status = 0;                // an ErrorCode where stop == kError or kCancelled
-  std::string message;               // why, where stop != kNone and there is something to say
+  int32_t status = 0;   // an ErrorCode where stop == kError or kCancelled
+  std::string message;  // why, where stop != kNone and there is something to say
   // Filled in the last event.
   Timings timings;
   int64_t prompt_tokens = 0;
-  int64_t cached_tokens = 0;         // of the prompt, found in the prefix cache
+  int64_t cached_tokens = 0;  // of the prompt, found in the prefix cache
   int64_t generated_tokens = 0;
 };
 
 // A block of a scoring request's results, in the order of positions: every position where log-probabilities are asked for, else
 // those whose logits are. A block holds positions with logits or positions without, never both.
 struct ScoreBlock {
-  std::vector<int64_t> positions;   // [R]
-  std::vector<float> logprobs;      // [R] ln p(tokens[position] | tokens before it); NaN for position 0; empty unless asked for
-  std::vector<float> logits;        // [R, V] of what follows `position`, or empty
+  std::vector<int64_t> positions;  // [R]
+  std::vector<float> logprobs;     // [R] ln p(tokens[position] | tokens before it); NaN for position 0; empty unless asked for
+  std::vector<float> logits;       // [R, V] of what follows `position`, or empty
 };
 
 struct ScoreOptions {
@@ -149,23 +149,25 @@ class Engine {
   virtual std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, const RequestOptions& options) = 0;
   virtual std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options) = 0;
 
-  // timeout_ms < 0 waits for ever; 0 never waits. In Mode::kStepped no call waits. Throws kArgument for a request of another engine,
-  // kState for a scoring request. The second form never gives events of scoring requests or of requests whose handle is gone.
+  // timeout_ms < 0 waits for ever; 0 never waits. In Mode::kStepped no call waits. Throws kArgument for a request of another
+  // engine, kState for a scoring request. The second form never gives events of scoring requests or of requests whose handle is
+  // gone.
   virtual Next NextEvent(Request& request, int64_t timeout_ms, Event& event) = 0;
   virtual Next NextEvent(int64_t timeout_ms, Event& event, std::shared_ptr<Request>* from) = 0;  // of any request
   // kDone after the last block; an error of the request is thrown as Error, after the blocks that were complete before it.
   virtual Next NextBlock(Request& request, int64_t timeout_ms, ScoreBlock& block) = 0;
 
-  // Mode::kStepped: runs steps until nothing is left to do or `budget_ms` has passed, rounded up to a layer (0: one layer; negative:
-  // no bound). A step may pause between two layers and go on in the next call. Returns true when work is left. Throws kState in
-  // Mode::kThread or when another thread is inside Step.
+  // Mode::kStepped: runs steps until nothing is left to do or `budget_ms` has passed, rounded up to a layer (0: one layer;
+  // negative: no bound). A step may pause between two layers and go on in the next call. Returns true when work is left. Throws
+  // kState in Mode::kThread or when another thread is inside Step.
   virtual bool Step(int64_t budget_ms) = 0;
 
   // Readable (poll, epoll) while any request has an event (blocks of scoring requests do not count); -1 where the system has no
   // such thing. Only for waiting: nobody else reads or closes it.
   virtual int descriptor() const = 0;
   virtual EngineStats Stats() const = 0;
-  // Ends all requests with a last event (kCancelled, kState "the engine was closed") and stops the thread. Later Submits throw kState.
+  // Ends all requests with a last event (kCancelled, kState "the engine was closed") and stops the thread. Later Submits throw
+  // kState.
   virtual void Close() noexcept = 0;
 };
 

@@ -23,8 +23,8 @@ void CheckSequence(const PageStore& store, const RequestState& request) {
       continue;
     }
     const int64_t first = group == kLocalPages ? pages.local_first : 0;
-    SCOUT_CHECK(static_cast<int64_t>(list.size()) >= store.geometry(group).PagesFor(first, pages.computed), "request ", request.number,
-                " lacks pages for what it has computed");
+    SCOUT_CHECK(static_cast<int64_t>(list.size()) >= store.geometry(group).PagesFor(first, pages.computed), "request ",
+                request.number, " lacks pages for what it has computed");
     // Only full pages of computed positions may be anyone else's as well: the others are still written.
     const int64_t full = pages.computed <= first ? 0 : store.geometry(group).Find(pages.computed, first).page;
     for (size_t i = 0; i < list.size(); ++i) {
@@ -68,7 +68,8 @@ void CheckInvariants(const Scheduler& scheduler) {
       ++cached;
       SCOUT_CHECK(store.cache(group).Holds(page), "page ", page, " is cached, and the cache does not know it");
     }
-    SCOUT_CHECK(cached == store.cache(group).size(), "the cache knows ", store.cache(group).size(), " pages, ", cached, " are cached");
+    SCOUT_CHECK(cached == store.cache(group).size(), "the cache knows ", store.cache(group).size(), " pages, ", cached,
+                " are cached");
   }
 }
 

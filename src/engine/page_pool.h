@@ -25,8 +25,8 @@ class PagePool {
   int64_t returns() const { return returns_; }  // how often a page fell idle or free
 
   struct Taken {
-    int32_t page = -1;          // -1: nothing is available
-    bool was_cached = false;    // the cache must forget what it knew of this page
+    int32_t page = -1;        // -1: nothing is available
+    bool was_cached = false;  // the cache must forget what it knew of this page
   };
   // A page with one reference: a free one, else the page idle for longest.
   Taken Take();

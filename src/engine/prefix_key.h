@@ -34,8 +34,8 @@ class PrefixHasher {
   void Compress(uint64_t block);
 
   uint64_t v0_, v1_, v2_, v3_;
-  uint64_t words_ = 0;   // added
-  uint32_t pending_ = 0; // the first half of a block, where words_ is odd
+  uint64_t words_ = 0;    // added
+  uint32_t pending_ = 0;  // the first half of a block, where words_ is odd
 };
 
 }  // namespace scout::engine

@@ -54,9 +54,9 @@ struct RequestState {
 
   // Its place in the engine.
   Phase phase = Phase::kWaiting;
-  bool in_step = false;     // rows of it are in the step that runs now
-  bool has_room = false;    // the scheduler's: pages for its next row are reserved
-  bool abandoned = false;   // its handle is gone: nobody will read its events
+  bool in_step = false;    // rows of it are in the step that runs now
+  bool has_room = false;   // the scheduler's: pages for its next row are reserved
+  bool abandoned = false;  // its handle is gone: nobody will read its events
   int32_t unread_limit = 0;
   SequencePages pages;
 
@@ -64,15 +64,15 @@ struct RequestState {
   std::vector<int32_t> tokens;  // [prompt, answer so far]
   std::optional<Sampler> sampler;
   Stream stream;
-  Event pending;                // what the next event will hold
+  Event pending;  // what the next event will hold
   EventQueue events;
-  int64_t taken_tokens = 0;     // of the answer, in events that were read
+  int64_t taken_tokens = 0;  // of the answer, in events that were read
   ScoreState score;
 
   // Readers.
   std::condition_variable changed;
   std::weak_ptr<Request> handle;
-  std::list<RequestState*> ready_link;  // this, where it is not in the core's list of requests with events
+  std::list<RequestState*> ready_link;          // this, where it is not in the core's list of requests with events
   std::list<RequestState*>::iterator ready_at;  // its element, in whichever list it is
 
   // Figures.

@@ -130,7 +130,9 @@ int32_t Sampler::Pick(const SampleResult& result, int64_t position, const ReadRo
   const double best = ranking.Logit(0);
   const double temperature = sampling_.temperature;
   // A token's mass in units of the best one's. With our own exp, the same on every machine.
-  const auto weight = [&](size_t i) { return static_cast<double>(Exp(static_cast<float>((ranking.Logit(i) - best) / temperature))); };
+  const auto weight = [&](size_t i) {
+    return static_cast<double>(Exp(static_cast<float>((ranking.Logit(i) - best) / temperature)));
+  };
 
   // The mass of everything, or of the k best. The sum over the candidates is used where the rest cannot matter (at low
   // temperatures it is the more exact one: the log-sum-exp is a float32 of a large number), else the device's.
@@ -153,7 +155,8 @@ int32_t Sampler::Pick(const SampleResult& result, int64_t position, const ReadRo
   size_t kept = top_k;
   double mass = total;
   if (sampling_.top_p < 1 || sampling_.min_p > 0) {
-    const double limit = sampling_.top_p < 1 ? static_cast<double>(sampling_.top_p) * total : std::numeric_limits<double>::infinity();
+    const double limit =
+        sampling_.top_p < 1 ? static_cast<double>(sampling_.top_p) * total : std::numeric_limits<double>::infinity();
     mass = 0;
     size_t i = 0;
     for (; i < top_k && mass <= limit && ranking.Has(i); ++i) {

@@ -177,7 +177,8 @@ bool Scheduler::AddRows(StepPlan& plan, std::vector<Planned>& planned, RequestSt
         pages.slot.push_back(int64_t{list[static_cast<size_t>(place.page)]} * shape.page_size + place.index);
       }
       // Reserved pages beyond the step's last position stay out.
-      pages.page.insert(pages.page.end(), list.begin(), list.begin() + static_cast<std::ptrdiff_t>(shape.PagesFor(list_first, end)));
+      pages.page.insert(pages.page.end(), list.begin(),
+                        list.begin() + static_cast<std::ptrdiff_t>(shape.PagesFor(list_first, end)));
     } else {
       pages.slot.insert(pages.slot.end(), static_cast<size_t>(part.rows), -1);
     }

@@ -76,12 +76,12 @@ class Scheduler {
   Limits limits_;
   uint64_t cache_salt_;
   PageStore store_;
-  std::deque<std::shared_ptr<RequestState>> waiting_;    // by number
-  std::vector<std::shared_ptr<RequestState>> running_;   // by number
-  std::deque<std::shared_ptr<RequestState>> alone_;      // of a failed step
-  const RequestState* running_alone_ = nullptr;          // whose prompt alone goes into the plan in the making
-  std::vector<RequestState*> decoding_;                  // of the plan in the making
-  uint64_t turn_ = 0;                                    // which decoding request goes first where not all can
+  std::deque<std::shared_ptr<RequestState>> waiting_;   // by number
+  std::vector<std::shared_ptr<RequestState>> running_;  // by number
+  std::deque<std::shared_ptr<RequestState>> alone_;     // of a failed step
+  const RequestState* running_alone_ = nullptr;         // whose prompt alone goes into the plan in the making
+  std::vector<RequestState*> decoding_;                 // of the plan in the making
+  uint64_t turn_ = 0;                                   // which decoding request goes first where not all can
   int64_t preemptions_ = 0;
   // The head of the waiting list did not fit while this many pages had been given back; asked again only after a change.
   uint64_t refused_number_ = 0;

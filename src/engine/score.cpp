@@ -6,8 +6,8 @@
 namespace scout::engine {
 namespace {
 
-constexpr size_t kUnreadBlocks = 8;        // of log-probabilities: small
-constexpr size_t kUnreadLogitBlocks = 1;   // of full logits: megabytes each
+constexpr size_t kUnreadBlocks = 8;       // of log-probabilities: small
+constexpr size_t kUnreadLogitBlocks = 1;  // of full logits: megabytes each
 
 }  // namespace
 

@@ -54,8 +54,8 @@ class Stream {
 
   prompt::Utf8Assembler utf8_;
   StopMatcher stops_;
-  std::string held_;   // whole characters not yet released
-  size_t read_ = 0;    // of held_, by the matcher
+  std::string held_;  // whole characters not yet released
+  size_t read_ = 0;   // of held_, by the matcher
   bool ended_ = false;
 };
 

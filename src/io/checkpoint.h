@@ -25,10 +25,10 @@ namespace scout::io {
 // stay small.
 struct MetaArray {
   enum class Kind { kInt, kUint, kFloat, kBool, kString } kind = Kind::kInt;
-  std::vector<int64_t> ints;               // kInt, kBool
-  std::vector<uint64_t> uints;             // kUint
-  std::vector<double> floats;              // kFloat
-  std::vector<std::string_view> strings;   // kString
+  std::vector<int64_t> ints;              // kInt, kBool
+  std::vector<uint64_t> uints;            // kUint
+  std::vector<double> floats;             // kFloat
+  std::vector<std::string_view> strings;  // kString
   size_t size() const;
 };
 using MetaValue = std::variant<int64_t, uint64_t, double, bool, std::string_view, std::unique_ptr<const MetaArray>>;
@@ -56,12 +56,12 @@ class Metadata {
 };
 
 struct TensorInfo {
-  std::string name;          // as the file has it
+  std::string name;  // as the file has it
   DType dtype = DType::kUnknown;
   std::string_view dtype_name;  // as the file's format calls it ("Q4_K", "IQ4_XS", "F8_E4M3"); static text
-  Shape shape;               // row-major, the last dimension is the fastest
-  uint32_t file = 0;         // which file of the checkpoint
-  uint64_t offset = 0;       // absolute byte offset in that file
+  Shape shape;                  // row-major, the last dimension is the fastest
+  uint32_t file = 0;            // which file of the checkpoint
+  uint64_t offset = 0;          // absolute byte offset in that file
   uint64_t bytes = 0;
 };
 
@@ -98,7 +98,8 @@ struct OpenOptions {
 };
 
 // Opens a GGUF file (any shard of a split one), a directory with config.json and safetensors files, or, for a path
-// "ollama:NAME" that is no file, the model NAME of the local Ollama store (ollama_store.h), and validates every header. No tensor data is read. Throws Error with a one-line message for everything that is wrong.
+// "ollama:NAME" that is no file, the model NAME of the local Ollama store (ollama_store.h), and validates every header. No tensor
+// data is read. Throws Error with a one-line message for everything that is wrong.
 std::shared_ptr<const Checkpoint> OpenCheckpoint(const std::string& path, const OpenOptions& options);
 
 }  // namespace scout::io

@@ -15,11 +15,16 @@ constexpr size_t kShownPath = 256;
 
 std::string_view Name(FileStat::Kind kind) {
   switch (kind) {
-    case FileStat::Kind::kDirectory: return "a directory";
-    case FileStat::Kind::kFifo: return "a FIFO";
-    case FileStat::Kind::kSocket: return "a socket";
-    case FileStat::Kind::kDevice: return "a device";
-    default: return "not a file";
+    case FileStat::Kind::kDirectory:
+      return "a directory";
+    case FileStat::Kind::kFifo:
+      return "a FIFO";
+    case FileStat::Kind::kSocket:
+      return "a socket";
+    case FileStat::Kind::kDevice:
+      return "a device";
+    default:
+      return "not a file";
   }
 }
 
@@ -77,8 +82,7 @@ void FileReader::DropPages(uint64_t offset, uint64_t size) const { Io().drop_pag
 
 std::string ReadWholeFile(const std::string& path, uint64_t limit) {
   const FileReader file(path);
-  if (file.size() > limit)
-    Fail(ErrorCode::kLimit, file.name(), ": ", file.size(), " bytes; the limit for this file is ", limit);
+  if (file.size() > limit) Fail(ErrorCode::kLimit, file.name(), ": ", file.size(), " bytes; the limit for this file is ", limit);
   std::string out(static_cast<size_t>(file.size()), '\0');
   file.ReadAt(0, std::as_writable_bytes(std::span(out)));
   return out;

@@ -72,7 +72,8 @@ void CheckSameModel(const FileReader& file, const Metadata& first, const Metadat
   for (const std::string_view key : {"general.architecture", "general.name"}) {
     const MetaValue* a = first.Find(key);
     const MetaValue* b = other.Find(key);
-    if (a && b && *a != *b) Fail(ErrorCode::kFormat, file.name(), ": the key ", key, " differs from that of the first shard: another model");
+    if (a && b && *a != *b)
+      Fail(ErrorCode::kFormat, file.name(), ": the key ", key, " differs from that of the first shard: another model");
   }
 }
 
@@ -87,7 +88,8 @@ std::shared_ptr<const Checkpoint> OpenGguf(const std::string& path, const OpenOp
   GgufHeader header = ReadGgufHeader(*stored.files[0], 0);
   const SplitKeys split = ReadSplitKeys(*header.metadata);
   if (split.count <= 1) {
-    if (split.number != 0) Fail(ErrorCode::kFormat, stored.files[0]->name(), ": split.no is ", split.number, ", split.count is ", split.count);
+    if (split.number != 0)
+      Fail(ErrorCode::kFormat, stored.files[0]->name(), ": split.no is ", split.number, ", split.count is ", split.count);
     stored.tensors = std::move(header.tensors);
     stored.metadata = std::move(header.metadata);
     return MakeCheckpoint(std::move(stored));
@@ -96,10 +98,10 @@ std::shared_ptr<const Checkpoint> OpenGguf(const std::string& path, const OpenOp
   const std::string name = stored.files[0]->name();
   const std::optional<ShardName> shard = ParseShardName(path);
   if (!shard || shard->count != split.count || shard->number != split.number + 1)
-    Fail(ErrorCode::kFormat, name, ": is shard ", split.number + 1, " of ", split.count, " by its keys split.no and split.count, its name ",
+    Fail(ErrorCode::kFormat, name, ": is shard ", split.number + 1, " of ", split.count,
+         " by its keys split.no and split.count, its name ",
          shard ? StrCat("says ", shard->number, " of ", shard->count) : "does not end in -%05d-of-%05d.gguf");
-  if (split.count > kMaxShards)
-    Fail(ErrorCode::kLimit, name, ": split.count is ", split.count, "; the limit is ", kMaxShards);
+  if (split.count > kMaxShards) Fail(ErrorCode::kLimit, name, ": split.count is ", split.count, "; the limit is ", kMaxShards);
 
   stored.files.clear();
   for (uint32_t i = 0; i < split.count; ++i) {
@@ -108,15 +110,19 @@ std::shared_ptr<const Checkpoint> OpenGguf(const std::string& path, const OpenOp
     header = ReadGgufHeader(file, i);
     const SplitKeys keys = ReadSplitKeys(*header.metadata);
     if (keys.count != split.count || keys.number != i)
-      Fail(ErrorCode::kFormat, file.name(), ": split.no is ", keys.number, " and split.count ", keys.count, ", expected ", i, " and ", split.count);
+      Fail(ErrorCode::kFormat, file.name(), ": split.no is ", keys.number, " and split.count ", keys.count, ", expected ", i,
+           " and ", split.count);
     if (keys.tensors != split.tensors)
       Fail(ErrorCode::kFormat, file.name(), ": split.tensors.count is ", keys.tensors.value_or(0), ", that of another shard is ",
            split.tensors.value_or(0));
-    if (i == 0) stored.metadata = std::move(header.metadata);
-    else CheckSameModel(file, *stored.metadata, *header.metadata);
+    if (i == 0)
+      stored.metadata = std::move(header.metadata);
+    else
+      CheckSameModel(file, *stored.metadata, *header.metadata);
     if (stored.tensors.size() + header.tensors.size() > kMaxGgufTensors)
       Fail(ErrorCode::kLimit, file.name(), ": more than ", kMaxGgufTensors, " tensors in all shards");
-    stored.tensors.insert(stored.tensors.end(), std::make_move_iterator(header.tensors.begin()), std::make_move_iterator(header.tensors.end()));
+    stored.tensors.insert(stored.tensors.end(), std::make_move_iterator(header.tensors.begin()),
+                          std::make_move_iterator(header.tensors.end()));
   }
   if (split.tensors && *split.tensors != stored.tensors.size())
     Fail(ErrorCode::kFormat, name, ": split.tensors.count is ", *split.tensors, ", the shards hold ", stored.tensors.size());

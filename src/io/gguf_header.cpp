@@ -21,7 +21,7 @@ struct ValueTypeInfo {
   uint32_t bytes;  // in the file; of a string or array, the least it can take
 };
 constexpr ValueTypeInfo kValueTypeInfo[kValueTypes] = {
-    {"u8", 1},   {"i8", 1},     {"u16", 2},   {"i16", 2}, {"u32", 4}, {"i32", 4}, {"f32", 4},
+    {"u8", 1},   {"i8", 1},     {"u16", 2},    {"i16", 2}, {"u32", 4}, {"i32", 4}, {"f32", 4},
     {"bool", 1}, {"string", 8}, {"array", 12}, {"u64", 8}, {"i64", 8}, {"f64", 8},
 };
 
@@ -29,8 +29,8 @@ constexpr ValueTypeInfo kValueTypeInfo[kValueTypes] = {
 // that a header cannot cost much more memory than it has bytes.
 constexpr uint64_t kMaxWidening = 3 * 1024 * 1024;
 
-constexpr uint64_t kLeastKeyBytes = 8 + 1 + 4 + 1;               // length, one character, type, a byte
-constexpr uint64_t kLeastTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;    // length, one character, rank, one dimension, type, offset
+constexpr uint64_t kLeastKeyBytes = 8 + 1 + 4 + 1;             // length, one character, type, a byte
+constexpr uint64_t kLeastTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;  // length, one character, rank, one dimension, type, offset
 
 class HeaderParser {
  public:
@@ -56,7 +56,8 @@ class HeaderParser {
       reader_.Refuse(ErrorCode::kFormat, 0, "the magic is \"", Escape({magic, 4}), "\", expected \"GGUF\"");
     header_.version = reader_.Read<uint32_t>("the version");
     if (header_.version == 0x02000000 || header_.version == 0x03000000)
-      reader_.Refuse(ErrorCode::kUnsupported, 4, "a big-endian file (version ", header_.version, "); only little-endian ones are read");
+      reader_.Refuse(ErrorCode::kUnsupported, 4, "a big-endian file (version ", header_.version,
+                     "); only little-endian ones are read");
     if (header_.version != 2 && header_.version != 3)
       reader_.Refuse(ErrorCode::kUnsupported, 4, "version ", header_.version, "; versions 2 and 3 are read");
     tensors_ = Count("the number of tensors", kMaxGgufTensors);
@@ -115,7 +116,8 @@ class HeaderParser {
 
   void SetAlignment(uint64_t value, uint64_t at) {
     if (value < kMinGgufAlignment || value > kMaxGgufAlignment || (value & (value - 1)) != 0)
-      reader_.Refuse(ErrorCode::kFormat, at, "is ", value, ", expected a power of two from ", kMinGgufAlignment, " to ", kMaxGgufAlignment);
+      reader_.Refuse(ErrorCode::kFormat, at, "is ", value, ", expected a power of two from ", kMinGgufAlignment, " to ",
+                     kMaxGgufAlignment);
     header_.alignment = value;
   }
 
@@ -129,19 +131,32 @@ class HeaderParser {
   MetaValue ReadValue(uint32_t type) {
     static constexpr std::string_view kField = "the value";
     switch (type) {
-      case kU8: return uint64_t{reader_.Read<uint8_t>(kField)};
-      case kI8: return int64_t{reader_.Read<int8_t>(kField)};
-      case kU16: return uint64_t{reader_.Read<uint16_t>(kField)};
-      case kI16: return int64_t{reader_.Read<int16_t>(kField)};
-      case kU32: return uint64_t{reader_.Read<uint32_t>(kField)};
-      case kI32: return int64_t{reader_.Read<int32_t>(kField)};
-      case kU64: return reader_.Read<uint64_t>(kField);
-      case kI64: return reader_.Read<int64_t>(kField);
-      case kF32: return static_cast<double>(reader_.Read<float>(kField));
-      case kF64: return reader_.Read<double>(kField);
-      case kBool: return ReadBool();
-      case kString: return ReadText("the string's length", kMaxGgufStringBytes);
-      default: return std::unique_ptr<const MetaArray>(ReadArray());
+      case kU8:
+        return uint64_t{reader_.Read<uint8_t>(kField)};
+      case kI8:
+        return int64_t{reader_.Read<int8_t>(kField)};
+      case kU16:
+        return uint64_t{reader_.Read<uint16_t>(kField)};
+      case kI16:
+        return int64_t{reader_.Read<int16_t>(kField)};
+      case kU32:
+        return uint64_t{reader_.Read<uint32_t>(kField)};
+      case kI32:
+        return int64_t{reader_.Read<int32_t>(kField)};
+      case kU64:
+        return reader_.Read<uint64_t>(kField);
+      case kI64:
+        return reader_.Read<int64_t>(kField);
+      case kF32:
+        return static_cast<double>(reader_.Read<float>(kField));
+      case kF64:
+        return reader_.Read<double>(kField);
+      case kBool:
+        return ReadBool();
+      case kString:
+        return ReadText("the string's length", kMaxGgufStringBytes);
+      default:
+        return std::unique_ptr<const MetaArray>(ReadArray());
     }
   }
 
@@ -172,22 +187,53 @@ class HeaderParser {
     auto array = std::make_unique<MetaArray>();
     using Kind = MetaArray::Kind;
     switch (type) {
-      case kU8: array->kind = Kind::kUint; ReadNumbers<uint8_t>(count, array->uints); break;
-      case kU16: array->kind = Kind::kUint; ReadNumbers<uint16_t>(count, array->uints); break;
-      case kU32: array->kind = Kind::kUint; ReadNumbers<uint32_t>(count, array->uints); break;
-      case kU64: array->kind = Kind::kUint; ReadNumbers<uint64_t>(count, array->uints); break;
-      case kI8: array->kind = Kind::kInt; ReadNumbers<int8_t>(count, array->ints); break;
-      case kI16: array->kind = Kind::kInt; ReadNumbers<int16_t>(count, array->ints); break;
-      case kI32: array->kind = Kind::kInt; ReadNumbers<int32_t>(count, array->ints); break;
-      case kI64: array->kind = Kind::kInt; ReadNumbers<int64_t>(count, array->ints); break;
-      case kF32: array->kind = Kind::kFloat; ReadNumbers<float>(count, array->floats); break;
-      case kF64: array->kind = Kind::kFloat; ReadNumbers<double>(count, array->floats); break;
+      case kU8:
+        array->kind = Kind::kUint;
+        ReadNumbers<uint8_t>(count, array->uints);
+        break;
+      case kU16:
+        array->kind = Kind::kUint;
+        ReadNumbers<uint16_t>(count, array->uints);
+        break;
+      case kU32:
+        array->kind = Kind::kUint;
+        ReadNumbers<uint32_t>(count, array->uints);
+        break;
+      case kU64:
+        array->kind = Kind::kUint;
+        ReadNumbers<uint64_t>(count, array->uints);
+        break;
+      case kI8:
+        array->kind = Kind::kInt;
+        ReadNumbers<int8_t>(count, array->ints);
+        break;
+      case kI16:
+        array->kind = Kind::kInt;
+        ReadNumbers<int16_t>(count, array->ints);
+        break;
+      case kI32:
+        array->kind = Kind::kInt;
+        ReadNumbers<int32_t>(count, array->ints);
+        break;
+      case kI64:
+        array->kind = Kind::kInt;
+        ReadNumbers<int64_t>(count, array->ints);
+        break;
+      case kF32:
+        array->kind = Kind::kFloat;
+        ReadNumbers<float>(count, array->floats);
+        break;
+      case kF64:
+        array->kind = Kind::kFloat;
+        ReadNumbers<double>(count, array->floats);
+        break;
       case kBool: {
         array->kind = Kind::kBool;
         const uint64_t at = reader_.offset();
         ReadNumbers<uint8_t>(count, array->ints);
         for (uint64_t i = 0; i < count; ++i)
-          if (array->ints[i] > 1) reader_.Refuse(ErrorCode::kFormat, at + i, "a bool is the byte ", array->ints[i], ", expected 0 or 1");
+          if (array->ints[i] > 1)
+            reader_.Refuse(ErrorCode::kFormat, at + i, "a bool is the byte ", array->ints[i], ", expected 0 or 1");
         break;
       }
       default:
@@ -214,8 +260,7 @@ class HeaderParser {
 
     const uint64_t rank_at = reader_.offset();
     const auto rank = reader_.Read<uint32_t>("the number of dimensions");
-    if (rank < 1 || rank > kMaxRank)
-      reader_.Refuse(ErrorCode::kFormat, rank_at, rank, " dimensions, expected 1 to ", kMaxRank);
+    if (rank < 1 || rank > kMaxRank) reader_.Refuse(ErrorCode::kFormat, rank_at, rank, " dimensions, expected 1 to ", kMaxRank);
     tensor.shape.rank = static_cast<int>(rank);
     const uint64_t dims_at = reader_.offset();
     for (uint32_t i = 0; i < rank; ++i) {  // fastest first in the file, slowest first here
@@ -228,13 +273,12 @@ class HeaderParser {
     const uint64_t type_at = reader_.offset();
     const auto type_id = reader_.Read<uint32_t>("the type");
     const GgufType* type = FindGgufType(type_id);
-    if (!type)
-      reader_.Refuse(ErrorCode::kUnsupported, type_at, "the type ", type_id, " is none that this version knows");
+    if (!type) reader_.Refuse(ErrorCode::kUnsupported, type_at, "the type ", type_id, " is none that this version knows");
     tensor.dtype = type->dtype;
     tensor.dtype_name = type->name;
     if (tensor.shape.last() % type->values_per_block != 0)
-      reader_.Refuse(ErrorCode::kFormat, dims_at, "rows of ", tensor.shape.last(), " values are not whole ", type->name, " blocks of ",
-                     type->values_per_block);
+      reader_.Refuse(ErrorCode::kFormat, dims_at, "rows of ", tensor.shape.last(), " values are not whole ", type->name,
+                     " blocks of ", type->values_per_block);
     tensor.bytes = TensorBytes(tensor.shape, *type, dims_at);
     tensor.offset = reader_.Read<uint64_t>("the offset");  // from the data's begin, until PlaceTensors
     CheckPlace(tensor, reader_.offset() - 8);
@@ -245,7 +289,8 @@ class HeaderParser {
     uint64_t elements = 1, bytes = 0;
     bool fits = true;
     for (int i = 0; i < shape.rank; ++i) fits = fits && !__builtin_mul_overflow(elements, shape[i], &elements);
-    fits = fits && elements <= INT64_MAX && !__builtin_mul_overflow(elements / type.values_per_block, uint64_t{type.bytes_per_block}, &bytes);
+    fits = fits && elements <= INT64_MAX &&
+           !__builtin_mul_overflow(elements / type.values_per_block, uint64_t{type.bytes_per_block}, &bytes);
     if (!fits || bytes > INT64_MAX)
       reader_.Refuse(ErrorCode::kLimit, at, "the shape ", ToString(shape), " of ", type.name, " takes more than 2^63 - 1 bytes");
     return bytes;
@@ -254,10 +299,12 @@ class HeaderParser {
   // The data's layout is fully determined: anything else is an overlap, a gap or a lie.
   void CheckPlace(const TensorInfo& tensor, uint64_t at) {
     if (tensor.offset % header_.alignment != 0)
-      reader_.Refuse(ErrorCode::kFormat, at, "the offset ", tensor.offset, " is not a multiple of the alignment ", header_.alignment);
+      reader_.Refuse(ErrorCode::kFormat, at, "the offset ", tensor.offset, " is not a multiple of the alignment ",
+                     header_.alignment);
     if (tensor.offset != data_bytes_)
-      reader_.Refuse(ErrorCode::kFormat, at, "the offset is ", tensor.offset, ", ", tensor.offset < data_bytes_ ? "inside" : "leaving a gap after",
-                     " the tensor before it, expected ", data_bytes_);
+      reader_.Refuse(ErrorCode::kFormat, at, "the offset is ", tensor.offset, ", ",
+                     tensor.offset < data_bytes_ ? "inside" : "leaving a gap after", " the tensor before it, expected ",
+                     data_bytes_);
     uint64_t end = 0;
     if (__builtin_add_overflow(data_bytes_, tensor.bytes, &end) || end > INT64_MAX - header_.alignment)
       reader_.Refuse(ErrorCode::kLimit, at, "the data up to its end takes more than 2^63 - 1 bytes");

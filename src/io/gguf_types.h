@@ -14,7 +14,7 @@ namespace scout::io {
 struct GgufType {
   uint32_t id;
   std::string_view name;
-  DType dtype;                // kUnknown: listed and sized, not decoded
+  DType dtype;  // kUnknown: listed and sized, not decoded
   uint32_t values_per_block;
   uint32_t bytes_per_block;
 };

@@ -22,10 +22,10 @@ class Flattener : public JsonHandler {
   struct Level {
     bool list = false;
     size_t path = 0;
-    uint64_t index = 0;     // of the next item of a list
-    uint64_t begin = 0;     // where it stands in the text
-    bool mixed = false;     // a list of several kinds, or of lists and objects
-    MetaArray items;        // of a list; numbers collect in `numbers` until their kind is known
+    uint64_t index = 0;  // of the next item of a list
+    uint64_t begin = 0;  // where it stands in the text
+    bool mixed = false;  // a list of several kinds, or of lists and objects
+    MetaArray items;     // of a list; numbers collect in `numbers` until their kind is known
     bool floats = false, negative = false, large = false;
     std::vector<double> doubles;
   };
@@ -87,8 +87,10 @@ class Flattener : public JsonHandler {
     if (levels_.empty()) Refuse(ErrorCode::kFormat, "the text is a single value, expected an object");
     Level& level = levels_.back();
     if (!level.list) return nullptr;
-    if (level.index++ == 0) level.items.kind = kind;
-    else if (level.items.kind != kind) level.mixed = true;
+    if (level.index++ == 0)
+      level.items.kind = kind;
+    else if (level.items.kind != kind)
+      level.mixed = true;
     return &level;
   }
 
@@ -110,13 +112,17 @@ class Flattener : public JsonHandler {
   void Float(double value) override { Number(0, value, true, value < 0, false, MetaValue(value)); }
 
   void Bool(bool value) override {
-    if (Level* list = ListFor(MetaArray::Kind::kBool)) list->items.ints.push_back(value);
-    else Store(MetaValue(value), offset());
+    if (Level* list = ListFor(MetaArray::Kind::kBool))
+      list->items.ints.push_back(value);
+    else
+      Store(MetaValue(value), offset());
   }
 
   void String(std::string_view value) override {
-    if (Level* list = ListFor(MetaArray::Kind::kString)) list->items.strings.push_back(out_.arena().Copy(value));
-    else Store(MetaValue(out_.arena().Copy(value)), offset());
+    if (Level* list = ListFor(MetaArray::Kind::kString))
+      list->items.strings.push_back(out_.arena().Copy(value));
+    else
+      Store(MetaValue(out_.arena().Copy(value)), offset());
   }
 
   void Null() override {

@@ -40,8 +40,10 @@ class IndexReader : public JsonHandler {
 
   void BeginObject() override {
     ++depth_;
-    if (depth_ == 2 && section_ == Section::kMap) has_map = true;
-    else if (depth_ == 3 && section_ == Section::kMap) NotAFile("an object");
+    if (depth_ == 2 && section_ == Section::kMap)
+      has_map = true;
+    else if (depth_ == 3 && section_ == Section::kMap)
+      NotAFile("an object");
   }
   void EndObject() override { --depth_; }
   void BeginArray() override {
@@ -59,7 +61,8 @@ class IndexReader : public JsonHandler {
     if (depth_ == 2 && section_ == Section::kMetadata && key_ == "total_size") BadTotal("a string");
     if (depth_ != 2 || section_ != Section::kMap) return;
     if (!IsPlainFileName(value))
-      Refuse(ErrorCode::kDenied, "weight_map: tensor ", Escape(key_), ": the file name \"", Escape(value), "\" is not a plain name in this folder");
+      Refuse(ErrorCode::kDenied, "weight_map: tensor ", Escape(key_), ": the file name \"", Escape(value),
+             "\" is not a plain name in this folder");
     if (places.size() >= kMaxSafetensorsTensors) Refuse(ErrorCode::kLimit, "more than ", kMaxSafetensorsTensors, " tensors");
     places.push_back({std::string(key_), FileNumber(value)});
   }
@@ -95,7 +98,8 @@ class IndexReader : public JsonHandler {
   uint32_t FileNumber(std::string_view name) {
     // Tensors of one file mostly follow each other; the rest is a binary search.
     if (!files.empty() && files[last_] == name) return last_;
-    const auto at = std::lower_bound(sorted_.begin(), sorted_.end(), name, [&](uint32_t i, std::string_view n) { return files[i] < n; });
+    const auto at =
+        std::lower_bound(sorted_.begin(), sorted_.end(), name, [&](uint32_t i, std::string_view n) { return files[i] < n; });
     if (at != sorted_.end() && files[*at] == name) return last_ = *at;
     if (files.size() >= kMaxShards) Refuse(ErrorCode::kLimit, "weight_map names more than ", kMaxShards, " files");
     last_ = static_cast<uint32_t>(files.size());
@@ -141,15 +145,17 @@ void OpenSharded(StoredCheckpoint& stored, const std::string& index_path, const 
   // What the index says and what the files hold must agree, tensor by tensor. Tensors that it leaves out are taken as found.
   std::vector<uint32_t> by_name(stored.tensors.size());
   for (uint32_t i = 0; i < by_name.size(); ++i) by_name[i] = i;
-  std::sort(by_name.begin(), by_name.end(), [&](uint32_t a, uint32_t b) { return stored.tensors[a].name < stored.tensors[b].name; });
+  std::sort(by_name.begin(), by_name.end(),
+            [&](uint32_t a, uint32_t b) { return stored.tensors[a].name < stored.tensors[b].name; });
   for (const IndexReader::Place& place : index.places) {
     auto at = std::lower_bound(by_name.begin(), by_name.end(), place.tensor,
                                [&](uint32_t i, const std::string& name) { return stored.tensors[i].name < name; });
     bool found = false;
-    for (; at != by_name.end() && stored.tensors[*at].name == place.tensor; ++at) found = found || stored.tensors[*at].file == place.file;
+    for (; at != by_name.end() && stored.tensors[*at].name == place.tensor; ++at)
+      found = found || stored.tensors[*at].file == place.file;
     if (!found)
-      Fail(ErrorCode::kFormat, index_name, ": the file ", Escape(index.files[place.file]), " does not hold the tensor ", Escape(place.tensor),
-           " that weight_map places there");
+      Fail(ErrorCode::kFormat, index_name, ": the file ", Escape(index.files[place.file]), " does not hold the tensor ",
+           Escape(place.tensor), " that weight_map places there");
   }
 }
 
@@ -162,11 +168,16 @@ std::shared_ptr<const Checkpoint> OpenHfDirectory(const std::string& path, const
   stored.directory = path;
   const std::string name = Escape(path, 256);
   const std::optional<std::string> config = ResolveBeside(path, kConfig);
-  if (!config) Fail(ErrorCode::kFormat, name, ": a folder without config.json; give a GGUF file, or a folder with config.json and model.safetensors");
+  if (!config)
+    Fail(ErrorCode::kFormat, name,
+         ": a folder without config.json; give a GGUF file, or a folder with config.json and model.safetensors");
   stored.metadata = FlattenJson(ReadWholeFile(*config, kMaxConfigBytes), Escape(*config, 256));
-  if (const auto index = ResolveBeside(path, kIndex)) OpenSharded(stored, *index, options);
-  else if (const auto single = ResolveBeside(path, kSingle)) OpenSingle(stored, *single, options);
-  else Fail(ErrorCode::kFormat, name, ": neither ", kSingle, " nor ", kIndex, " is in this folder");
+  if (const auto index = ResolveBeside(path, kIndex))
+    OpenSharded(stored, *index, options);
+  else if (const auto single = ResolveBeside(path, kSingle))
+    OpenSingle(stored, *single, options);
+  else
+    Fail(ErrorCode::kFormat, name, ": neither ", kSingle, " nor ", kIndex, " is in this folder");
   return MakeCheckpoint(std::move(stored));
 }
 

@@ -361,14 +361,30 @@ class JsonParser {
     const char c = Peek();
     ++at_;
     switch (c) {
-      case '"': case '\\': case '/': out.push_back(c); return;
-      case 'b': out.push_back('\b'); return;
-      case 'f': out.push_back('\f'); return;
-      case 'n': out.push_back('\n'); return;
-      case 'r': out.push_back('\r'); return;
-      case 't': out.push_back('\t'); return;
-      case 'u': break;
-      default: Stop(backslash, ErrorCode::kFormat, "an unknown escape in a string");
+      case '"':
+      case '\\':
+      case '/':
+        out.push_back(c);
+        return;
+      case 'b':
+        out.push_back('\b');
+        return;
+      case 'f':
+        out.push_back('\f');
+        return;
+      case 'n':
+        out.push_back('\n');
+        return;
+      case 'r':
+        out.push_back('\r');
+        return;
+      case 't':
+        out.push_back('\t');
+        return;
+      case 'u':
+        break;
+      default:
+        Stop(backslash, ErrorCode::kFormat, "an unknown escape in a string");
     }
     uint32_t code = Hex4(backslash);
     if (code >= 0xdc00 && code <= 0xdfff) Stop(backslash, ErrorCode::kFormat, "a low surrogate without its high half");
@@ -411,8 +427,8 @@ class JsonParser {
   JsonHandler& handler_;
   JsonLimits limits_;
   size_t at_ = 0;
-  std::vector<char> open_;       // '{' or '[' for each open bracket
-  std::vector<KeyTable> keys_;   // one for each open object
+  std::vector<char> open_;      // '{' or '[' for each open bracket
+  std::vector<KeyTable> keys_;  // one for each open object
   std::string scratch_, other_scratch_;
 };
 

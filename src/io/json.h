@@ -15,9 +15,9 @@
 namespace scout::io {
 
 struct JsonLimits {
-  int max_depth = 64;                  // open brackets at once
+  int max_depth = 64;                     // open brackets at once
   uint64_t max_keys = uint64_t{1} << 22;  // in one object
-  bool check_keys = true;              // count them and refuse duplicates; false for a second walk of a text that passed
+  bool check_keys = true;                 // count them and refuse duplicates; false for a second walk of a text that passed
 };
 
 // What a reader of JSON overrides. Views are valid until the call returns. A method may throw to stop the walk; Refuse

@@ -26,10 +26,14 @@ std::string Describe(const MetaValue& value) {
 
 size_t MetaArray::size() const {
   switch (kind) {
-    case Kind::kUint: return uints.size();
-    case Kind::kFloat: return floats.size();
-    case Kind::kString: return strings.size();
-    default: return ints.size();
+    case Kind::kUint:
+      return uints.size();
+    case Kind::kFloat:
+      return floats.size();
+    case Kind::kString:
+      return strings.size();
+    default:
+      return ints.size();
   }
 }
 

@@ -18,12 +18,11 @@ class MetadataStore : public Metadata {
   StringArena& arena() { return arena_; }
 
   // `offset` is where the key stands in its file, for the message about a duplicate.
-  void Add(std::string_view key, MetaValue value, uint64_t offset) {
-    entries_.push_back({key, std::move(value), offset, false});
-  }
+  void Add(std::string_view key, MetaValue value, uint64_t offset) { entries_.push_back({key, std::move(value), offset, false}); }
   void AddNull(std::string_view key, uint64_t offset) { entries_.push_back({key, MetaValue(), offset, true}); }
 
-  // Sorts; `file_name` begins messages from here on. Throws kFormat when a key occurs twice, naming both places. Nothing is found before.
+  // Sorts; `file_name` begins messages from here on. Throws kFormat when a key occurs twice, naming both places. Nothing is found
+  // before.
   void Seal(std::string_view file_name);
 
   size_t size() const { return entries_.size(); }

@@ -81,7 +81,8 @@ std::string FindOllamaModel(std::string_view name, const std::string& root) {
   const std::string_view hex = std::string_view(manifest.digest).substr(std::min(kPrefix.size(), manifest.digest.size()));
   const bool good = manifest.digest.starts_with(kPrefix) && hex.size() == 64 &&
                     std::all_of(hex.begin(), hex.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-  if (!good) Fail(ErrorCode::kDenied, shown, ": the digest \"", Escape(manifest.digest), "\" is not sha256: and 64 hexadecimal digits");
+  if (!good)
+    Fail(ErrorCode::kDenied, shown, ": the digest \"", Escape(manifest.digest), "\" is not sha256: and 64 hexadecimal digits");
   return StrCat(root, "/blobs/sha256-", hex);
 }
 

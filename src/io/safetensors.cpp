@@ -18,9 +18,9 @@ struct NamedDType {
   DType dtype;
 };
 constexpr NamedDType kDTypes[] = {
-    {"BF16", DType::kBF16}, {"F16", DType::kF16}, {"F32", DType::kF32}, {"F64", DType::kF64},       {"F8_E4M3", DType::kF8E4M3},
-    {"F8_E5M2", DType::kF8E5M2}, {"I8", DType::kI8},   {"U8", DType::kU8},   {"I16", DType::kI16},       {"U16", DType::kU16},
-    {"I32", DType::kI32},   {"U32", DType::kU32}, {"I64", DType::kI64}, {"U64", DType::kU64},       {"BOOL", DType::kBool},
+    {"BF16", DType::kBF16},      {"F16", DType::kF16}, {"F32", DType::kF32}, {"F64", DType::kF64}, {"F8_E4M3", DType::kF8E4M3},
+    {"F8_E5M2", DType::kF8E5M2}, {"I8", DType::kI8},   {"U8", DType::kU8},   {"I16", DType::kI16}, {"U16", DType::kU16},
+    {"I32", DType::kI32},        {"U32", DType::kU32}, {"I64", DType::kI64}, {"U64", DType::kU64}, {"BOOL", DType::kBool},
 };
 
 // First pass: how many entries there are, so that the second can reserve exactly and a swarm of them is refused for nothing.
@@ -82,8 +82,10 @@ class EntryReader : public JsonHandler {
     if (state_ == State::kMapValue) {
       state_ = State::kMap;
     } else if (state_ == State::kDType) {
-      const auto* found = std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](const NamedDType& d) { return d.name == value; });
-      if (found == std::end(kDTypes)) Refuse(ErrorCode::kUnsupported, Tensor(), "the dtype \"", Escape(value), "\" is not supported");
+      const auto* found =
+          std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](const NamedDType& d) { return d.name == value; });
+      if (found == std::end(kDTypes))
+        Refuse(ErrorCode::kUnsupported, Tensor(), "the dtype \"", Escape(value), "\" is not supported");
       tensor_.dtype = found->dtype;
       tensor_.dtype_name = found->name;
       have_dtype_ = true;
@@ -149,7 +151,8 @@ class EntryReader : public JsonHandler {
     for (int i = 0; i < tensor_.shape.rank; ++i)
       if (tensor_.shape[i] != 0) fits = fits && !__builtin_mul_overflow(nonzero, tensor_.shape[i], &nonzero);
     if (!fits)
-      Refuse(ErrorCode::kLimit, Tensor(), "the shape ", ToString(tensor_.shape), " of ", tensor_.dtype_name, " takes more than 2^64 bytes");
+      Refuse(ErrorCode::kLimit, Tensor(), "the shape ", ToString(tensor_.shape), " of ", tensor_.dtype_name,
+             " takes more than 2^64 bytes");
     if (bytes != offsets_[1] - offsets_[0])
       Refuse(ErrorCode::kFormat, Tensor(), "the shape ", ToString(tensor_.shape), " of ", tensor_.dtype_name, " takes ", bytes,
              " bytes, data_offsets hold ", offsets_[1] - offsets_[0]);
@@ -162,16 +165,23 @@ class EntryReader : public JsonHandler {
 
   [[noreturn]] void Unexpected(std::string_view found) {
     switch (state_) {
-      case State::kTop: Refuse(ErrorCode::kFormat, "the header is ", found, ", expected an object");
+      case State::kTop:
+        Refuse(ErrorCode::kFormat, "the header is ", found, ", expected an object");
       case State::kEntryOrMap:
         if (metadata_) Refuse(ErrorCode::kFormat, "__metadata__ is ", found, ", expected an object");
         Refuse(ErrorCode::kFormat, Tensor(), "is ", found, ", expected an object");
-      case State::kMapValue: Refuse(ErrorCode::kFormat, "__metadata__ holds ", found, ", expected strings");
-      case State::kDType: Refuse(ErrorCode::kFormat, Tensor(), "dtype is ", found, ", expected a string");
-      case State::kShape: Refuse(ErrorCode::kFormat, Tensor(), "shape is ", found, ", expected an array");
-      case State::kShapeItem: Refuse(ErrorCode::kFormat, Tensor(), "shape holds ", found, ", expected whole numbers from 0");
-      case State::kOffsets: Refuse(ErrorCode::kFormat, Tensor(), "data_offsets is ", found, ", expected an array");
-      default: Refuse(ErrorCode::kFormat, Tensor(), "data_offsets hold ", found, ", expected whole numbers from 0");
+      case State::kMapValue:
+        Refuse(ErrorCode::kFormat, "__metadata__ holds ", found, ", expected strings");
+      case State::kDType:
+        Refuse(ErrorCode::kFormat, Tensor(), "dtype is ", found, ", expected a string");
+      case State::kShape:
+        Refuse(ErrorCode::kFormat, Tensor(), "shape is ", found, ", expected an array");
+      case State::kShapeItem:
+        Refuse(ErrorCode::kFormat, Tensor(), "shape holds ", found, ", expected whole numbers from 0");
+      case State::kOffsets:
+        Refuse(ErrorCode::kFormat, Tensor(), "data_offsets is ", found, ", expected an array");
+      default:
+        Refuse(ErrorCode::kFormat, Tensor(), "data_offsets hold ", found, ", expected whole numbers from 0");
     }
   }
 
@@ -195,10 +205,11 @@ std::vector<TensorInfo> ReadSafetensorsHeader(const FileReader& file, uint32_t f
   if (length > kMaxSafetensorsHeader)
     Fail(ErrorCode::kLimit, file.name(), ": offset 0: the header's length is ", length, "; the limit is ", kMaxSafetensorsHeader);
   if (length < 2)
-    Fail(ErrorCode::kTruncated, file.name(), ": offset 0: the header's length is ", length, "; the shortest header, {}, has 2 bytes");
+    Fail(ErrorCode::kTruncated, file.name(), ": offset 0: the header's length is ", length,
+         "; the shortest header, {}, has 2 bytes");
   if (length > file.size() - kPreamble)
-    Fail(ErrorCode::kTruncated, file.name(), ": offset 0: the header's length is ", length, ", the file has ", file.size() - kPreamble,
-         " bytes after it");
+    Fail(ErrorCode::kTruncated, file.name(), ": offset 0: the header's length is ", length, ", the file has ",
+         file.size() - kPreamble, " bytes after it");
   std::string text(static_cast<size_t>(length), '\0');
   file.ReadAt(kPreamble, std::as_writable_bytes(std::span(text)));
   if (text[0] != '{')
@@ -228,13 +239,14 @@ std::vector<TensorInfo> ReadSafetensorsHeader(const FileReader& file, uint32_t f
            tensor.offset < expected ? "inside" : "leaving a hole after", " the tensor before it, which ends at ", expected);
     expected += tensor.bytes;  // both ends were 64-bit numbers in the file
     if (expected > data_bytes)
-      Fail(ErrorCode::kTruncated, file.name(), ": tensor ", Escape(tensor.name), " ends at ", expected, " of the data, the file has ",
-           data_bytes, " bytes of it");
+      Fail(ErrorCode::kTruncated, file.name(), ": tensor ", Escape(tensor.name), " ends at ", expected,
+           " of the data, the file has ", data_bytes, " bytes of it");
     tensor.offset += data_begin;
     tensor.file = file_index;
   }
   if (expected != data_bytes)
-    Fail(ErrorCode::kFormat, file.name(), ": ", data_bytes - expected, " bytes follow the last tensor, which ends at ", expected, " of the data");
+    Fail(ErrorCode::kFormat, file.name(), ": ", data_bytes - expected, " bytes follow the last tensor, which ends at ", expected,
+         " of the data");
   return tensors;
 }
 

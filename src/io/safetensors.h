@@ -17,8 +17,8 @@ namespace scout::io {
 
 constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;  // bytes; that of the reference implementation
 constexpr uint64_t kMaxSafetensorsTensors = 65536;
-constexpr uint64_t kMaxSafetensorsName = 1024;           // bytes
-constexpr uint64_t kMaxSafetensorsKeys = 131072;         // in one object
+constexpr uint64_t kMaxSafetensorsName = 1024;    // bytes
+constexpr uint64_t kMaxSafetensorsKeys = 131072;  // in one object
 
 // The file's tensors in the order of their data, with absolute offsets. A shape may be [] (one value) and may hold zeros
 // (no bytes); rank is at most 4. Throws kFormat, kTruncated, kLimit or kUnsupported.

@@ -33,9 +33,8 @@ class CheckpointImpl : public Checkpoint {
   std::span<const TensorInfo> tensors() const override { return stored_.tensors; }
 
   const TensorInfo* FindTensor(std::string_view name) const override {
-    const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), name, [&](uint32_t index, std::string_view wanted) {
-      return stored_.tensors[index].name < wanted;
-    });
+    const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), name,
+                                     [&](uint32_t index, std::string_view wanted) { return stored_.tensors[index].name < wanted; });
     if (at == by_name_.end() || stored_.tensors[*at].name != name) return nullptr;
     return &stored_.tensors[*at];
   }

@@ -120,7 +120,8 @@ PairTable::PairTable(const std::vector<Merge>& merges) {
     for (size_t i = 0; i < merges.size() && placed; ++i) {
       const Merge& merge = merges[i];
       if (Rank(merge.left, merge.right) != kNoRank)
-        Fail(ErrorCode::kFormat, "merge ", i, " joins tokens ", merge.left, " and ", merge.right, ", which an earlier merge joins too");
+        Fail(ErrorCode::kFormat, "merge ", i, " joins tokens ", merge.left, " and ", merge.right,
+             ", which an earlier merge joins too");
       placed = Place(PairKey(merge.left, merge.right), sorted ? static_cast<uint32_t>(merge.result) : static_cast<uint32_t>(i));
     }
     if (placed) return;

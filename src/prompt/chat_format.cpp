@@ -11,10 +11,14 @@ namespace {
 
 const char* NameOf(Role role) {
   switch (role) {
-    case Role::kSystem: return "system";
-    case Role::kUser: return "user";
-    case Role::kAssistant: return "assistant";
-    case Role::kTool: return "ipython";
+    case Role::kSystem:
+      return "system";
+    case Role::kUser:
+      return "user";
+    case Role::kAssistant:
+      return "assistant";
+    case Role::kTool:
+      return "ipython";
   }
   Fail(ErrorCode::kArgument, "the message's role is ", static_cast<int>(role), ", expected 0 (system) to 3 (tool)");
 }
@@ -55,7 +59,8 @@ ChatFormat::ChatFormat(std::shared_ptr<const Tokenizer> tokenizer) : tokenizer_(
   };
   const auto needed = [&](const char* name) {
     const TokenId id = control(name);
-    if (id == kNoToken) Fail(ErrorCode::kState, "the model's vocabulary has no control token ", name, ", which the chat format needs");
+    if (id == kNoToken)
+      Fail(ErrorCode::kState, "the model's vocabulary has no control token ", name, ", which the chat format needs");
     return id;
   };
   begin_of_text_ = needed(kBeginOfText);
@@ -73,7 +78,8 @@ void ChatFormat::AppendHeader(Role role, std::vector<Segment>& out) const {
 }
 
 void ChatFormat::AppendMessage(const Message& message, bool first, std::vector<Segment>& out) const {
-  if (message.role == Role::kSystem && !first) Fail(ErrorCode::kArgument, "a system message comes first in a conversation or not at all");
+  if (message.role == Role::kSystem && !first)
+    Fail(ErrorCode::kArgument, "a system message comes first in a conversation or not at all");
   std::string content;
   for (const Part& part : message.parts) content.append(part.text);
   AppendHeader(message.role, out);

@@ -12,8 +12,8 @@
 namespace scout::prompt {
 namespace {
 
-constexpr uint64_t kMaxJsonBytes = uint64_t{256} << 20;      // the released one has 27 MB
-constexpr uint64_t kMaxTiktokenBytes = uint64_t{64} << 20;   // the released one has 3.6 MB
+constexpr uint64_t kMaxJsonBytes = uint64_t{256} << 20;     // the released one has 27 MB
+constexpr uint64_t kMaxTiktokenBytes = uint64_t{64} << 20;  // the released one has 3.6 MB
 
 // An id as it stands in the file, sign included; the vocabulary checks its range.
 std::optional<int64_t> FindId(const io::Metadata& metadata, std::string_view key) {
@@ -29,7 +29,8 @@ std::vector<int64_t> FindIds(const io::Metadata& metadata, std::string_view key)
   const io::MetaValue* value = metadata.Find(key);
   std::vector<int64_t> ids;
   if (!value) return ids;
-  const io::MetaArray* list = std::holds_alternative<std::unique_ptr<const io::MetaArray>>(*value) ? metadata.FindArray(key) : nullptr;
+  const io::MetaArray* list =
+      std::holds_alternative<std::unique_ptr<const io::MetaArray>>(*value) ? metadata.FindArray(key) : nullptr;
   if (!list) return {*FindId(metadata, key)};
   if (list->size() > 64) Fail(ErrorCode::kLimit, key, " lists ", list->size(), " ids; the limit is 64");
   if (list->kind == io::MetaArray::Kind::kInt) {

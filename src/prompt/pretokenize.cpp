@@ -38,7 +38,8 @@ struct Char {
 
 // The character at `at`, where at < end. One malformed byte is one character of class kOther.
 inline Char Read(const Byte* at, const Byte* end) {
-  if (*at < 0x80) [[likely]] return {kAsciiClasses[*at], 1};
+  if (*at < 0x80) [[likely]]
+    return {kAsciiClasses[*at], 1};
   const Utf8Char c = DecodeUtf8(at, end);
   if (c.length == 0) return {CharClass::kOther, 1};
   return {ClassOf(c.code_point), c.length};
@@ -99,11 +100,20 @@ inline const Byte* SkipContraction(const Byte* at, const Byte* end) {
   const Byte first = at[1] < 0x80 ? static_cast<Byte>(at[1] | 0x20) : at[1];
   const Byte second = end - at >= 3 ? (at[2] < 0x80 ? static_cast<Byte>(at[2] | 0x20) : at[2]) : static_cast<Byte>(0);
   switch (first) {
-    case 's': case 't': case 'm': case 'd': return at + 2;
-    case 'r': case 'v': return second == 'e' ? at + 3 : at;
-    case 'l': return second == 'l' ? at + 3 : at;
-    case 0xc5: return second == 0xbf ? at + 3 : at;
-    default: return at;
+    case 's':
+    case 't':
+    case 'm':
+    case 'd':
+      return at + 2;
+    case 'r':
+    case 'v':
+      return second == 'e' ? at + 3 : at;
+    case 'l':
+      return second == 'l' ? at + 3 : at;
+    case 0xc5:
+      return second == 0xbf ? at + 3 : at;
+    default:
+      return at;
   }
 }
 
@@ -136,8 +146,7 @@ inline const Byte* SkipSpaces(const Byte* at, const Byte* end, const Byte** seen
 
 }  // namespace
 
-PieceScanner::PieceScanner(std::string_view text)
-    : at_(reinterpret_cast<const Byte*>(text.data())), end_(at_ + text.size()) {}
+PieceScanner::PieceScanner(std::string_view text) : at_(reinterpret_cast<const Byte*>(text.data())), end_(at_ + text.size()) {}
 
 bool PieceScanner::Next(std::string_view* piece) {
   if (at_ == end_) return false;

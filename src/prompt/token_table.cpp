@@ -48,8 +48,8 @@ uint64_t TokenTable::Hash(std::string_view bytes) const {
     a = Load32(p);
     b = Load32(p + n - 4);
   } else if (n > 0) {
-    a = static_cast<uint64_t>(static_cast<unsigned char>(p[0])) << 16 | static_cast<uint64_t>(static_cast<unsigned char>(p[n / 2])) << 8 |
-        static_cast<unsigned char>(p[n - 1]);
+    a = static_cast<uint64_t>(static_cast<unsigned char>(p[0])) << 16 |
+        static_cast<uint64_t>(static_cast<unsigned char>(p[n / 2])) << 8 | static_cast<unsigned char>(p[n - 1]);
   }
   return Mix(Mix(a ^ kOdd1, b ^ state), kOdd2);
 }

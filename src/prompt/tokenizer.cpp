@@ -153,8 +153,8 @@ bool Tokenizer::IsStop(TokenId id) const { return std::binary_search(stops_.begi
 std::string Tokenizer::Fingerprint() const {
   Sha256 hash;
   const auto word = [&](size_t value) {
-    const char bytes[4] = {static_cast<char>(value & 0xff), static_cast<char>(value >> 8 & 0xff), static_cast<char>(value >> 16 & 0xff),
-                           static_cast<char>(value >> 24 & 0xff)};
+    const char bytes[4] = {static_cast<char>(value & 0xff), static_cast<char>(value >> 8 & 0xff),
+                           static_cast<char>(value >> 16 & 0xff), static_cast<char>(value >> 24 & 0xff)};
     hash.Update(std::string_view(bytes, 4));
   };
   for (size_t i = 0; i < size(); ++i) {
@@ -173,8 +173,7 @@ std::string Tokenizer::Fingerprint() const {
 
 void Tokenizer::CheckFingerprint(std::string_view expected) const {
   const std::string found = Fingerprint();
-  if (found != expected)
-    Fail(ErrorCode::kCorrupt, "the vocabulary's fingerprint is ", found, ", expected ", Escape(expected));
+  if (found != expected) Fail(ErrorCode::kCorrupt, "the vocabulary's fingerprint is ", found, ", expected ", Escape(expected));
 }
 
 }  // namespace scout::prompt

@@ -36,10 +36,17 @@ Utf8Char DecodeUtf8(const unsigned char* at, const unsigned char* end) {
   if (measured.kind != Prefix::kComplete) return {};
   uint32_t code = at[0];
   switch (measured.length) {
-    case 1: break;
-    case 2: code = (code & 0x1fu) << 6 | (at[1] & 0x3fu); break;
-    case 3: code = (code & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu); break;
-    default: code = (code & 0x07u) << 18 | (at[1] & 0x3fu) << 12 | (at[2] & 0x3fu) << 6 | (at[3] & 0x3fu); break;
+    case 1:
+      break;
+    case 2:
+      code = (code & 0x1fu) << 6 | (at[1] & 0x3fu);
+      break;
+    case 3:
+      code = (code & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+      break;
+    default:
+      code = (code & 0x07u) << 18 | (at[1] & 0x3fu) << 12 | (at[2] & 0x3fu) << 6 | (at[3] & 0x3fu);
+      break;
   }
   return {code, measured.length};
 }

@@ -38,10 +38,10 @@ struct Vocabulary {
   TokenTable tokens;             // id -> bytes; text tokens are indexed
   std::vector<TokenKind> kinds;  // [tokens.size()]
   std::vector<Merge> merges;
-  bool merge_by_pair = false;        // merges say what may merge; otherwise ranks are ids
-  bool whole_pieces_first = true;    // a piece that is a token is that token, whatever merging would make of it
-  std::optional<TokenId> bos;        // as the file says; a name is the fallback
-  std::vector<TokenId> stops;        // as the file says; names are added to them
+  bool merge_by_pair = false;      // merges say what may merge; otherwise ranks are ids
+  bool whole_pieces_first = true;  // a piece that is a token is that token, whatever merging would make of it
+  std::optional<TokenId> bos;      // as the file says; a name is the fallback
+  std::vector<TokenId> stops;      // as the file says; names are added to them
 
   // Adds a token with the next id and checks its size. `where` names it in messages ("tokenizer.ggml.tokens[17]").
   void Add(std::string_view bytes, TokenKind kind, std::string_view where);
@@ -49,14 +49,14 @@ struct Vocabulary {
 
 // What a GGUF file says, as plain data. Views are borrowed for the call.
 struct GgufVocabulary {
-  std::string_view architecture;                // general.architecture
-  std::string_view model;                       // tokenizer.ggml.model
-  std::span<const std::string_view> tokens;     // tokenizer.ggml.tokens
-  std::optional<std::span<const int64_t>> types;             // tokenizer.ggml.token_type; all text when absent
-  std::optional<std::span<const std::string_view>> merges;   // tokenizer.ggml.merges; merging is by rank when absent
-  std::optional<size_t> score_count;            // length of tokenizer.ggml.scores, otherwise unused
-  std::optional<int64_t> bos, eos;              // tokenizer.ggml.bos_token_id, .eos_token_id
-  std::vector<int64_t> more_eos;                // tokenizer.ggml.eos_token_ids
+  std::string_view architecture;                            // general.architecture
+  std::string_view model;                                   // tokenizer.ggml.model
+  std::span<const std::string_view> tokens;                 // tokenizer.ggml.tokens
+  std::optional<std::span<const int64_t>> types;            // tokenizer.ggml.token_type; all text when absent
+  std::optional<std::span<const std::string_view>> merges;  // tokenizer.ggml.merges; merging is by rank when absent
+  std::optional<size_t> score_count;                        // length of tokenizer.ggml.scores, otherwise unused
+  std::optional<int64_t> bos, eos;                          // tokenizer.ggml.bos_token_id, .eos_token_id
+  std::vector<int64_t> more_eos;                            // tokenizer.ggml.eos_token_ids
 };
 
 // The splitter is chosen by the architecture (only "llama4" is served): tokenizer.ggml.pre says "default" in files in the

@@ -17,7 +17,9 @@ std::string Where(size_t id) { return StrCat("tokenizer.ggml.tokens[", id, "]");
 
 // "<0xHH>" -> the byte.
 char ByteOf(std::string_view text, size_t id) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
   if (text.size() == 6 && text.substr(0, 3) == "<0x" && text[5] == '>') {
     const int high = digit(text[3]), low = digit(text[4]);
     if (high >= 0 && low >= 0) return static_cast<char>(high * 16 + low);
@@ -36,7 +38,8 @@ void AddToken(Vocabulary& vocabulary, const GgufVocabulary& source, size_t id, s
   const std::string_view text = source.tokens[id];
   const int64_t type = source.types ? (*source.types)[id] : int64_t{kNormal};
   if (text.size() > kMaxSpellingBytes)
-    Fail(ErrorCode::kLimit, Where(id), ": ", text.size(), " bytes, \"", Escape(text), "\"; the limit for a token is ", kMaxTokenBytes);
+    Fail(ErrorCode::kLimit, Where(id), ": ", text.size(), " bytes, \"", Escape(text), "\"; the limit for a token is ",
+         kMaxTokenBytes);
   if (!io::IsUtf8(text)) Fail(ErrorCode::kFormat, Where(id), ": \"", Escape(text), "\" is not UTF-8");
   if (const std::string name = PatchedName(source, id, text); !name.empty())
     return vocabulary.Add(name, TokenKind::kControl, Where(id));
@@ -54,11 +57,15 @@ void AddToken(Vocabulary& vocabulary, const GgufVocabulary& source, size_t id, s
       const char byte = ByteOf(text, id);
       return vocabulary.Add(std::string_view(&byte, 1), TokenKind::kText, Where(id));
     }
-    case kControl: return vocabulary.Add(text, TokenKind::kControl, Where(id));
-    case kUserDefined: return vocabulary.Add(text, TokenKind::kAdded, Where(id));
+    case kControl:
+      return vocabulary.Add(text, TokenKind::kControl, Where(id));
+    case kUserDefined:
+      return vocabulary.Add(text, TokenKind::kAdded, Where(id));
     case kUnknown:
-    case kUnusedRow: return vocabulary.Add(text, TokenKind::kUnused, Where(id));
-    default: Fail(ErrorCode::kFormat, "tokenizer.ggml.token_type[", id, "] is ", type, ", expected 1 to 6");
+    case kUnusedRow:
+      return vocabulary.Add(text, TokenKind::kUnused, Where(id));
+    default:
+      Fail(ErrorCode::kFormat, "tokenizer.ggml.token_type[", id, "] is ", type, ", expected 1 to 6");
   }
 }
 
@@ -80,7 +87,8 @@ void ReadMerges(Vocabulary& vocabulary, std::span<const std::string_view> merges
   for (size_t i = 0; i < merges.size(); ++i) {
     const std::string_view text = merges[i];
     const size_t space = text.find(' ');
-    if (space == std::string_view::npos || space == 0 || space + 1 == text.size() || text.find(' ', space + 1) != std::string_view::npos) {
+    if (space == std::string_view::npos || space == 0 || space + 1 == text.size() ||
+        text.find(' ', space + 1) != std::string_view::npos) {
       Fail(ErrorCode::kFormat, "tokenizer.ggml.merges[", i, "]: \"", Escape(text), "\" is not two tokens with one space between");
     }
     Merge merge;
@@ -98,7 +106,8 @@ void ReadMerges(Vocabulary& vocabulary, std::span<const std::string_view> merges
 
 Vocabulary ReadGgufVocabulary(const GgufVocabulary& source) {
   if (source.architecture != "llama4")
-    Fail(ErrorCode::kUnsupported, "general.architecture is \"", Escape(source.architecture), "\"; text is split for \"llama4\" only");
+    Fail(ErrorCode::kUnsupported, "general.architecture is \"", Escape(source.architecture),
+         "\"; text is split for \"llama4\" only");
   if (source.model != "gpt2")
     Fail(ErrorCode::kUnsupported, "tokenizer.ggml.model is \"", Escape(source.model), "\"; byte-level BPE (\"gpt2\") is served");
   const size_t count = source.tokens.size();

@@ -77,14 +77,16 @@ class Reader : public io::JsonHandler {
     if (Here() == Place::kMerges) {
       const size_t space = value.find(' ');
       if (space == std::string_view::npos || value.find(' ', space + 1) != std::string_view::npos)
-        Refuse(ErrorCode::kFormat, "merge ", merge_ends.size() / 2, " \"", Escape(value), "\" is not two tokens with one space between");
+        Refuse(ErrorCode::kFormat, "merge ", merge_ends.size() / 2, " \"", Escape(value),
+               "\" is not two tokens with one space between");
       AddSide(value.substr(0, space));
       AddSide(value.substr(space + 1));
       return;
     }
     if (Here() == Place::kAddedToken && frames_.back().key == "content") {
       if (value.size() > kMaxNameBytes)
-        Refuse(ErrorCode::kLimit, "an added token of ", value.size(), " bytes, \"", Escape(value), "\"; the limit is ", kMaxNameBytes);
+        Refuse(ErrorCode::kLimit, "an added token of ", value.size(), " bytes, \"", Escape(value), "\"; the limit is ",
+               kMaxNameBytes);
       added.back().content.assign(value);
     }
     // Longer than anything that is understood: what is cut off cannot make it equal to that.
@@ -134,10 +136,13 @@ class Reader : public io::JsonHandler {
           added.emplace_back();
           added.back().offset = offset();
           break;
-        case Place::kVocabulary: Refuse(ErrorCode::kFormat, "the id of \"", Escape(key), "\" is not a number");
-        case Place::kMerge: Refuse(ErrorCode::kFormat, "merge ", merge_ends.size() / 2, " holds more than two texts");
+        case Place::kVocabulary:
+          Refuse(ErrorCode::kFormat, "the id of \"", Escape(key), "\" is not a number");
+        case Place::kMerge:
+          Refuse(ErrorCode::kFormat, "merge ", merge_ends.size() / 2, " holds more than two texts");
         case Place::kAddedToken:
-        case Place::kSettings: break;
+        case Place::kSettings:
+          break;
       }
     }
     frames_.push_back({place, array, 0, {}});
@@ -166,13 +171,17 @@ class Reader : public io::JsonHandler {
   // Keeps a scalar of the settings; everywhere else a scalar of a type that was not expected ends up here too.
   void Scalar(std::string_view text) {
     switch (Here()) {
-      case Place::kAddedToken: return;
+      case Place::kAddedToken:
+        return;
       case Place::kVocabulary:
         Refuse(ErrorCode::kFormat, "the id of \"", Escape(frames_.back().key), "\" is ", Escape(text), ", expected a number");
       case Place::kMerges:
-      case Place::kMerge: Refuse(ErrorCode::kFormat, "merge ", merge_ends.size() / 2, " holds ", Escape(text), ", expected text");
-      case Place::kAddedList: Refuse(ErrorCode::kFormat, "an added token is ", Escape(text), ", expected an object");
-      default: break;
+      case Place::kMerge:
+        Refuse(ErrorCode::kFormat, "merge ", merge_ends.size() / 2, " holds ", Escape(text), ", expected text");
+      case Place::kAddedList:
+        Refuse(ErrorCode::kFormat, "an added token is ", Escape(text), ", expected an object");
+      default:
+        break;
     }
     if (frames_.empty()) Refuse(ErrorCode::kFormat, Escape(text), " where the tokenizer's object is expected");
     std::string path;
@@ -218,7 +227,8 @@ class Settings {
     if (path.substr(0, section.size()) != section || (path.size() > section.size() && path[section.size()] != '.')) return;
     if (path == section && at->second == "null") return;
     const std::string* type = Find(StrCat(section, ".type"));
-    Fail(ErrorCode::kUnsupported, name_, ": a ", section, " of type ", type ? Escape(*type) : std::string("unknown"), "; none is served");
+    Fail(ErrorCode::kUnsupported, name_, ": a ", section, " of type ", type ? Escape(*type) : std::string("unknown"),
+         "; none is served");
   }
 
  private:
@@ -241,8 +251,10 @@ void CheckSettings(const Settings& settings) {
   settings.Require("pre_tokenizer.pretokenizers.1.add_prefix_space", {"false"});
   settings.Require("pre_tokenizer.pretokenizers.1.use_regex", {"false"});
   settings.RequireNothing("pre_tokenizer.pretokenizers.2");
-  if (settings.Find("decoder.type")) settings.Require("decoder.type", {"\"ByteLevel\""});
-  else settings.RequireNothing("decoder");
+  if (settings.Find("decoder.type"))
+    settings.Require("decoder.type", {"\"ByteLevel\""});
+  else
+    settings.RequireNothing("decoder");
 }
 
 // Tokens of model.vocab and added_tokens by id. An added token may repeat an entry of the vocabulary under the same id.
@@ -254,7 +266,8 @@ void AddTokens(Vocabulary& vocabulary, Reader& reader, std::string_view name) {
   size_t entry = 0, extra = 0;
   while (entry < reader.entries.size() || extra < reader.added.size()) {
     const auto id = static_cast<TokenId>(vocabulary.tokens.size());
-    const VocabularyEntry* from_vocabulary = entry < reader.entries.size() && reader.entries[entry].id == id ? &reader.entries[entry] : nullptr;
+    const VocabularyEntry* from_vocabulary =
+        entry < reader.entries.size() && reader.entries[entry].id == id ? &reader.entries[entry] : nullptr;
     const AddedToken* from_added = extra < reader.added.size() && reader.added[extra].id == id ? &reader.added[extra] : nullptr;
     if (!from_vocabulary && !from_added) {
       const int64_t next = std::min<int64_t>(entry < reader.entries.size() ? reader.entries[entry].id : INT64_MAX,
@@ -300,7 +313,8 @@ void AddMerges(Vocabulary& vocabulary, const Reader& reader, std::string_view na
     const size_t begin = bytes.size();
     TokenId id = kNoToken;
     if (DecodeByteText(spelling, bytes) == spelling.size()) id = vocabulary.tokens.Find(std::string_view(bytes).substr(begin));
-    if (id == kNoToken) Fail(ErrorCode::kFormat, name, ": model.merges[", index, "]: its ", what, " \"", Escape(spelling), "\" is no token");
+    if (id == kNoToken)
+      Fail(ErrorCode::kFormat, name, ": model.merges[", index, "]: its ", what, " \"", Escape(spelling), "\" is no token");
     return id;
   };
   uint64_t at = 0;
@@ -315,7 +329,8 @@ void AddMerges(Vocabulary& vocabulary, const Reader& reader, std::string_view na
     merge.right = token(right, i, "right part");
     merge.result = vocabulary.tokens.Find(bytes);
     if (merge.result == kNoToken)
-      Fail(ErrorCode::kFormat, name, ": model.merges[", i, "]: what \"", Escape(left), "\" and \"", Escape(right), "\" make is no token");
+      Fail(ErrorCode::kFormat, name, ": model.merges[", i, "]: what \"", Escape(left), "\" and \"", Escape(right),
+           "\" make is no token");
     vocabulary.merges.push_back(merge);
   }
 }

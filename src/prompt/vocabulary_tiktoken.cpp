@@ -73,7 +73,8 @@ Vocabulary ReadTiktokenVocabulary(std::string_view text, std::string_view name) 
     if (parsed.ec != std::errc() || parsed.ptr != rank_text.data() + rank_text.size())
       Fail(ErrorCode::kFormat, where, ": the rank \"", Escape(rank_text), "\" is not a decimal number that fits 64 bits");
     if (rank != vocabulary.tokens.size())
-      Fail(ErrorCode::kFormat, where, ": rank ", rank, ", expected ", vocabulary.tokens.size(), "; ranks must run from 0 without gaps");
+      Fail(ErrorCode::kFormat, where, ": rank ", rank, ", expected ", vocabulary.tokens.size(),
+           "; ranks must run from 0 without gaps");
     vocabulary.Add(bytes, TokenKind::kText, where);
   }
   if (vocabulary.tokens.size() == 0) Fail(ErrorCode::kFormat, name, ": holds no token");

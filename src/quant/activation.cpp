@@ -48,9 +48,12 @@ void QuantizeActivation256(const float* x, size_t k, int8_t* codes, float* scale
 
 int ActivationGroup(DType weight) {
   switch (InfoOf(weight).values_per_block) {
-    case 32: return 32;
-    case 256: return 256;
-    default: return 0;
+    case 32:
+      return 32;
+    case 256:
+      return 256;
+    default:
+      return 0;
   }
 }
 

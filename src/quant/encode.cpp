@@ -120,7 +120,8 @@ float SignedCodes(const float* values, int half, uint8_t* codes) {  // values, c
   const float d = extreme / static_cast<float>(-half);
   const double inverse = std::fabs(d) > kTiny ? static_cast<double>(1.0f / d) : 0.0;
   for (int j = 0; j < 32; ++j)
-    codes[j] = static_cast<uint8_t>(std::clamp(static_cast<int>(static_cast<double>(values[j]) * inverse + half + 0.5), 0, 2 * half - 1));
+    codes[j] =
+        static_cast<uint8_t>(std::clamp(static_cast<int>(static_cast<double>(values[j]) * inverse + half + 0.5), 0, 2 * half - 1));
   return d;
 }
 

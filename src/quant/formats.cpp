@@ -45,9 +45,12 @@ bool Finite(const BlockF16& b) { return Finite16(b.bits); }
 bool Finite(const BlockBf16& b) { return (b.bits & 0x7f80) != 0x7f80; }
 template <typename Block>
 bool Finite(const Block& b) {
-  if constexpr (requires { b.m; }) return Finite16(b.d) && Finite16(b.m);
-  else if constexpr (requires { b.dmin; }) return Finite16(b.d) && Finite16(b.dmin);
-  else return Finite16(b.d);
+  if constexpr (requires { b.m; })
+    return Finite16(b.d) && Finite16(b.m);
+  else if constexpr (requires { b.dmin; })
+    return Finite16(b.d) && Finite16(b.dmin);
+  else
+    return Finite16(b.d);
 }
 
 template <typename Block>
@@ -89,10 +92,10 @@ constexpr Format ReadOnly(DType dtype) {
 }
 
 constexpr Format kFormats[] = {
-    Full<BlockF32>(DType::kF32),       Full<BlockF16>(DType::kF16),       Full<BlockBf16>(DType::kBF16),
-    Full<BlockQ4_0>(DType::kQ4_0),     Full<BlockQ4_1>(DType::kQ4_1),     Full<BlockQ5_0>(DType::kQ5_0),
-    Full<BlockQ5_1>(DType::kQ5_1),     Full<BlockQ8_0>(DType::kQ8_0),     ReadOnly<BlockQ2_K>(DType::kQ2_K),
-    ReadOnly<BlockQ3_K>(DType::kQ3_K), Full<BlockQ4_K>(DType::kQ4_K),     ReadOnly<BlockQ5_K>(DType::kQ5_K),
+    Full<BlockF32>(DType::kF32),       Full<BlockF16>(DType::kF16),   Full<BlockBf16>(DType::kBF16),
+    Full<BlockQ4_0>(DType::kQ4_0),     Full<BlockQ4_1>(DType::kQ4_1), Full<BlockQ5_0>(DType::kQ5_0),
+    Full<BlockQ5_1>(DType::kQ5_1),     Full<BlockQ8_0>(DType::kQ8_0), ReadOnly<BlockQ2_K>(DType::kQ2_K),
+    ReadOnly<BlockQ3_K>(DType::kQ3_K), Full<BlockQ4_K>(DType::kQ4_K), ReadOnly<BlockQ5_K>(DType::kQ5_K),
     Full<BlockQ6_K>(DType::kQ6_K),
 };
 

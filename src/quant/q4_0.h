@@ -15,7 +15,7 @@ namespace scout::quant {
 #pragma pack(push, 1)
 struct BlockQ4_0 {
   static constexpr int kValues = 32;
-  uint16_t d;      // binary16
+  uint16_t d;  // binary16
   uint8_t qs[16];
 };
 #pragma pack(pop)

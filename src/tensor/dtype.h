@@ -40,8 +40,8 @@ enum class DType : uint8_t {
 };
 
 struct DTypeInfo {
-  std::string_view name;       // as printed by `scout inspect`, upper case
-  uint32_t values_per_block;   // along the fastest axis
+  std::string_view name;      // as printed by `scout inspect`, upper case
+  uint32_t values_per_block;  // along the fastest axis
   uint32_t bytes_per_block;
 };
 

@@ -171,8 +171,8 @@ struct Planned {
 };
 
 struct Shape {
-  uint64_t layers = 4, dim = 5120, heads = 40, kv_heads = 8, head_dim = 128, ffn = 16384, expert_ffn = 8192, experts = 16, used = 1, moe_step = 1,
-           vocab = 202048, ctx = 10485760, seed = 1;
+  uint64_t layers = 4, dim = 5120, heads = 40, kv_heads = 8, head_dim = 128, ffn = 16384, expert_ffn = 8192, experts = 16, used = 1,
+           moe_step = 1, vocab = 202048, ctx = 10485760, seed = 1;
 };
 
 class Maker {
@@ -222,8 +222,12 @@ class Maker {
 
   void Keys() {
     const auto u32 = [&](const char* key, uint64_t value) { file_.U32(StrCat("llama4.", key), static_cast<uint32_t>(value)); };
-    file_.String("general.architecture", "llama4").String("general.name", "Scout-shaped random").U32("general.quantization_version", 2).U32("general.file_type", file_type_);
-    u32("block_count", s_.layers), u32("context_length", s_.ctx), u32("embedding_length", s_.dim), u32("feed_forward_length", s_.ffn);
+    file_.String("general.architecture", "llama4")
+        .String("general.name", "Scout-shaped random")
+        .U32("general.quantization_version", 2)
+        .U32("general.file_type", file_type_);
+    u32("block_count", s_.layers), u32("context_length", s_.ctx), u32("embedding_length", s_.dim),
+        u32("feed_forward_length", s_.ffn);
     u32("attention.head_count", s_.heads), u32("attention.head_count_kv", s_.kv_heads);
     file_.F32("llama4.rope.freq_base", 500000.0f).F32("llama4.attention.layer_norm_rms_epsilon", 1e-5f);
     u32("expert_count", s_.experts), u32("expert_used_count", s_.used), u32("attention.key_length", s_.head_dim);
@@ -268,7 +272,8 @@ class Maker {
     p.values = 1;
     for (const uint64_t n : ne) p.values *= n;
     const io::GgufType& type = *io::FindGgufType(format.id);
-    if (ne[0] % type.values_per_block != 0) Fail(ErrorCode::kArgument, name, ": rows of ", ne[0], " are not whole ", type.name, " blocks");
+    if (ne[0] % type.values_per_block != 0)
+      Fail(ErrorCode::kArgument, name, ": rows of ", ne[0], " are not whole ", type.name, " blocks");
     p.bytes = p.values / type.values_per_block * type.bytes_per_block;
     file_.TensorOfSize(name, std::move(ne), format.id, p.bytes);
     planned_.push_back(std::move(p));
@@ -286,7 +291,8 @@ class Maker {
   void RopeDivisors() {
     std::vector<float> divisors;
     for (uint64_t i = 0; i < s_.head_dim; i += 2) {
-      const double wavelength = 2 * 3.14159265358979 * std::pow(500000.0, static_cast<double>(i) / static_cast<double>(s_.head_dim));
+      const double wavelength =
+          2 * 3.14159265358979 * std::pow(500000.0, static_cast<double>(i) / static_cast<double>(s_.head_dim));
       divisors.push_back(wavelength > 8192 ? 16.0f : 1.0f);
     }
     Given("rope_freqs.weight", divisors);
@@ -347,10 +353,19 @@ void Maker::TokenizerKeys(const std::string& path) {
 int Run(int argc, char** argv) {
   Shape shape;
   std::string out, type = "q4_k_m", tokenizer;
-  const std::map<std::string_view, uint64_t*> numbers = {
-      {"--layers", &shape.layers}, {"--dim", &shape.dim},           {"--heads", &shape.heads}, {"--kv_heads", &shape.kv_heads}, {"--head_dim", &shape.head_dim},
-      {"--ffn", &shape.ffn},       {"--expert_ffn", &shape.expert_ffn}, {"--experts", &shape.experts}, {"--used", &shape.used}, {"--moe_step", &shape.moe_step},
-      {"--vocab", &shape.vocab},   {"--ctx", &shape.ctx},           {"--seed", &shape.seed}};
+  const std::map<std::string_view, uint64_t*> numbers = {{"--layers", &shape.layers},
+                                                         {"--dim", &shape.dim},
+                                                         {"--heads", &shape.heads},
+                                                         {"--kv_heads", &shape.kv_heads},
+                                                         {"--head_dim", &shape.head_dim},
+                                                         {"--ffn", &shape.ffn},
+                                                         {"--expert_ffn", &shape.expert_ffn},
+                                                         {"--experts", &shape.experts},
+                                                         {"--used", &shape.used},
+                                                         {"--moe_step", &shape.moe_step},
+                                                         {"--vocab", &shape.vocab},
+                                                         {"--ctx", &shape.ctx},
+                                                         {"--seed", &shape.seed}};
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (!argument.starts_with("--")) {
@@ -359,13 +374,17 @@ int Run(int argc, char** argv) {
     }
     if (i + 1 == argc) Fail(ErrorCode::kArgument, argument, " needs a value");
     const std::string_view value = argv[++i];
-    if (argument == "--type") type = value;
-    else if (argument == "--tokenizer") tokenizer = value;
-    else if (const auto found = numbers.find(argument); found == numbers.end()) Fail(ErrorCode::kArgument, "unknown option ", argument);
+    if (argument == "--type")
+      type = value;
+    else if (argument == "--tokenizer")
+      tokenizer = value;
+    else if (const auto found = numbers.find(argument); found == numbers.end())
+      Fail(ErrorCode::kArgument, "unknown option ", argument);
     else if (std::from_chars(value.data(), value.data() + value.size(), *found->second).ptr != value.data() + value.size())
       Fail(ErrorCode::kArgument, argument, " needs a whole number, got ", value);
   }
-  if (out.empty()) Fail(ErrorCode::kArgument, "usage: make_scout_gguf OUT.gguf [--layers 4] [--type q4_k_m] [--tokenizer FILE] ...");
+  if (out.empty())
+    Fail(ErrorCode::kArgument, "usage: make_scout_gguf OUT.gguf [--layers 4] [--type q4_k_m] [--tokenizer FILE] ...");
   if (shape.moe_step == 0) Fail(ErrorCode::kArgument, "--moe_step is at least 1");
   Maker maker(shape, type);
   maker.Keys();

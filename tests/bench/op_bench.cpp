@@ -77,10 +77,14 @@ int Main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const char* const value = i + 1 < argc ? argv[i + 1] : "";
-    if (argument == "--threads") threads = std::atoi(value), ++i;
-    else if (argument == "--isa") isa = value, ++i;
-    else if (argument == "--mb") megabytes = static_cast<size_t>(std::atoi(value)), ++i;
-    else if (argument == "--cpu-time") cpu_time = true;
+    if (argument == "--threads")
+      threads = std::atoi(value), ++i;
+    else if (argument == "--isa")
+      isa = value, ++i;
+    else if (argument == "--mb")
+      megabytes = static_cast<size_t>(std::atoi(value)), ++i;
+    else if (argument == "--cpu-time")
+      cpu_time = true;
     else if (argument == "--rows") {
       row_counts.clear();
       for (const char* at = value; *at;) {
@@ -96,8 +100,8 @@ int Main(int argc, char** argv) {
   const auto backend = MakeBackend("cpu", {threads, Numerics::kInvariant, isa});
   std::printf("%s\n", backend->Info().description.c_str());
   constexpr int64_t kColumns = 5120;
-  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
-                             DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
+                             DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
     const std::string name(InfoOf(format).name);
     if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), name) == wanted.end()) continue;
     const size_t row_bytes = RowBytes(format, kColumns);
@@ -132,8 +136,10 @@ int Main(int argc, char** argv) {
       }
       const double gbs = static_cast<double>(bytes) / best * 1e-9;
       const double tops = 2e-12 * static_cast<double>(rows) * static_cast<double>(outputs) * kColumns / best;
-      if (rows <= 4) std::printf(" N=%lld %5.1f GB/s (%2.0f%%)", static_cast<long long>(rows), gbs, 100 * gbs / read);
-      else std::printf(" N=%lld %5.3f TOP/s", static_cast<long long>(rows), tops);
+      if (rows <= 4)
+        std::printf(" N=%lld %5.1f GB/s (%2.0f%%)", static_cast<long long>(rows), gbs, 100 * gbs / read);
+      else
+        std::printf(" N=%lld %5.3f TOP/s", static_cast<long long>(rows), tops);
       std::fflush(stdout);
     }
     std::printf("\n");

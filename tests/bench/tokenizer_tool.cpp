@@ -1,7 +1,7 @@
 // The tokenizer on a pipe, for comparing it with others and for timing it.
 //
-//   tokenizer_tool VOCABULARY encode <texts >ids     a text is its size (u32) and its bytes; the answer its count and ids (i32 each)
-//   tokenizer_tool VOCABULARY time FILE [SECONDS]    encodes the file again and again on one thread; prints MB/s
+//   tokenizer_tool VOCABULARY encode <texts >ids     a text is its size (u32) and its bytes; the answer its count and ids (i32
+//   each) tokenizer_tool VOCABULARY time FILE [SECONDS]    encodes the file again and again on one thread; prints MB/s
 //
 // VOCABULARY is a tiktoken file, or a tokenizer.json when its name ends in .json. Every text is decoded again and compared.
 #include <chrono>
@@ -65,7 +65,8 @@ int Time(const scout::prompt::Tokenizer& tokenizer, const std::string& text, dou
     if (best == 0 || took < best) best = took;
     tokens = ids.size();
   }
-  std::printf("%.2f MB/s, %zu bytes, %zu tokens, %.4f s\n", static_cast<double>(text.size()) / best * 1e-6, text.size(), tokens, best);
+  std::printf("%.2f MB/s, %zu bytes, %zu tokens, %.4f s\n", static_cast<double>(text.size()) / best * 1e-6, text.size(), tokens,
+              best);
   return 0;
 }
 

@@ -39,7 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     before.assign(ids.begin(), ids.end());
     fuzz::Expect(chat.size() == messages, "messages are counted");
   }
-  const auto special = static_cast<size_t>(std::count_if(before.begin(), before.end(), [&](TokenId id) { return tokenizer.IsSpecial(id); }));
+  const auto special =
+      static_cast<size_t>(std::count_if(before.begin(), before.end(), [&](TokenId id) { return tokenizer.IsSpecial(id); }));
   fuzz::Expect(special == 1 + 3 * messages, "control tokens come from structure only");
   return 0;
 }

@@ -23,7 +23,8 @@ inline std::shared_ptr<const Tokenizer> SmallTokenizer() {
     const std::string common = "aets \n.'";
     for (const char a : common)
       for (const char b : common) vocabulary.Add(std::string{a, b}, TokenKind::kText, "pair");
-    for (const char* text : {"tes", "est", "test", "aaa", "aaaa", "aaaaaaaa", "   ", "    ", "\n\n\n", "...", "<|", "|>", "eot", "\xc3\xa9", "\xe6\x97", "\xe6\x97\xa5", "\xcc\x81"})
+    for (const char* text : {"tes", "est", "test", "aaa", "aaaa", "aaaaaaaa", "   ", "    ", "\n\n\n", "...", "<|", "|>", "eot",
+                             "\xc3\xa9", "\xe6\x97", "\xe6\x97\xa5", "\xcc\x81"})
       vocabulary.Add(text, TokenKind::kText, "word");
     for (size_t i = 0; i < 20; ++i) vocabulary.Add(Llama4ControlName(i), TokenKind::kControl, "control");
     return std::make_shared<const Tokenizer>(std::move(vocabulary));

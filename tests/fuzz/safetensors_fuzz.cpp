@@ -23,8 +23,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto& files = scout::fuzz::Files();
   files = {{"/m/config.json", "{}"}};
   switch (data[0] & 3) {
-    case 0: files["/m/model.safetensors"] = rest; break;
-    case 1: files["/m/model.safetensors"] = WithLength(rest, 16); break;
+    case 0:
+      files["/m/model.safetensors"] = rest;
+      break;
+    case 1:
+      files["/m/model.safetensors"] = WithLength(rest, 16);
+      break;
     case 2:
       files["/m/config.json"] = rest;
       files["/m/model.safetensors"] = good;

@@ -53,8 +53,8 @@ TEST(Step, AllocatesNothingAfterWarmUp) {
     int64_t next_free = setup.page_count - 1;
     std::vector<SequencePages> sequences(2, SequencePages(setup, &next_free));
     const int64_t most = 40;
-    const Rows x(*backend, most, d), y(*backend, most, d), qkv_rows(*backend, most, 2 * width), q(*backend, most, width), o(*backend, most, width),
-        ids(*backend, most, 2), gates(*backend, most, 2), logits(*backend, 2, vocabulary);
+    const Rows x(*backend, most, d), y(*backend, most, d), qkv_rows(*backend, most, 2 * width), q(*backend, most, width),
+        o(*backend, most, width), ids(*backend, most, 2), gates(*backend, most, 2), logits(*backend, 2, vocabulary);
     const auto part = [](const Rows& rows, int64_t n) {
       Act act = rows.act();
       act.rows = n;
@@ -64,7 +64,11 @@ TEST(Step, AllocatesNothingAfterWarmUp) {
     const std::vector<SampleRow> wanted = {{0, 5, 40, 3, 0.7f, {}, {}}, {1, 0, 900, -1, 1.0f, {}, {}}};
     const std::vector<int32_t> gathered = {0, 1};
     // Prompts of 39 and 1, then one token each, and the largest step again later.
-    const std::vector<std::vector<Cut>> steps = {{{0, 0, 39}, {1, 0, 1}}, {{0, 39, 1}, {1, 1, 39}}, {{0, 40, 1}, {1, 40, 1}}, {{0, 41, 20}, {1, 41, 20}}, {{0, 61, 1}, {1, 61, 1}}};
+    const std::vector<std::vector<Cut>> steps = {{{0, 0, 39}, {1, 0, 1}},
+                                                 {{0, 39, 1}, {1, 1, 39}},
+                                                 {{0, 40, 1}, {1, 40, 1}},
+                                                 {{0, 41, 20}, {1, 41, 20}},
+                                                 {{0, 61, 1}, {1, 61, 1}}};
     for (size_t i = 0; i < steps.size(); ++i) {
       const StepPlan plan = PlanOf(setup, sequences, steps[i]);
       const int64_t n = plan.rows();
@@ -73,10 +77,12 @@ TEST(Step, AllocatesNothingAfterWarmUp) {
       backend->Embed({table.get(), part(x, n)});
       backend->RmsNorm({part(x, n), norm.get(), 1e-5f, part(y, n)});
       backend->Linear({part(y, n), qkv.get(), Epilogue::kStore, part(qkv_rows, n)});
-      backend->RopeNormStore({part(qkv_rows, n), part(q, n), pages.get(), kGlobalPages, 1, setup.heads, false, {}, true, 1e-5f, 8192, 0.1});
+      backend->RopeNormStore(
+          {part(qkv_rows, n), part(q, n), pages.get(), kGlobalPages, 1, setup.heads, false, {}, true, 1e-5f, 8192, 0.1});
       backend->Attention({part(q, n), pages.get(), kGlobalPages, 1, setup.heads, 0.125f, AttentionMask::kCausal, part(o, n), {}});
       backend->Route({part(y, n), router.get(), 2, part(ids, n), part(gates, n)});
-      backend->Experts({part(y, n), part(ids, n), part(gates, n), gate_up.get(), down.get(), shared_gate_up.get(), shared_down.get(), 0, 4, part(x, n)});
+      backend->Experts({part(y, n), part(ids, n), part(gates, n), gate_up.get(), down.get(), shared_gate_up.get(),
+                        shared_down.get(), 0, 4, part(x, n)});
       backend->GatherRows({part(x, n), gathered, part(y, 2)});
       backend->Linear({part(y, 2), head.get(), Epilogue::kStore, logits.act()});
       backend->Sample({logits.act(), wanted}, results);

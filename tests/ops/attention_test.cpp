@@ -46,7 +46,8 @@ TEST(Attention, IsTheSoftmaxOverTheKeysThatTheMaskAllows) {
         for (int64_t h = 0; h < setup.heads; ++h) {
           const auto want = Expected(setup, 0, p, h);
           // Float32 rounding of scores up to ~30 moves a weight by 30 * 2^-24 of itself; values go to ~30.
-          for (int64_t i = 0; i < setup.head_dim; ++i) EXPECT_NEAR(run.out[0][p][h * setup.head_dim + i], want[i], 2e-4) << chunk << " " << p;
+          for (int64_t i = 0; i < setup.head_dim; ++i)
+            EXPECT_NEAR(run.out[0][p][h * setup.head_dim + i], want[i], 2e-4) << chunk << " " << p;
         }
       }
     }
@@ -81,10 +82,13 @@ std::vector<PageSetup> Setups() {
 
 TEST(Attention, CpuRepeatsTheDefinedArithmeticBitForBit) {
   for (const PageSetup& setup : Setups()) {
-    const std::vector<std::vector<Cut>> steps = {{{0, 0, 70}, {1, 0, 1}, {2, 0, 33}}, {{0, 70, 1}, {1, 1, 1}, {2, 33, 40}}, {{2, 73, 1}, {0, 71, 5}}};
+    const std::vector<std::vector<Cut>> steps = {
+        {{0, 0, 70}, {1, 0, 1}, {2, 0, 33}}, {{0, 70, 1}, {1, 1, 1}, {2, 33, 40}}, {{2, 73, 1}, {0, 71, 5}}};
     const auto want = RunAttention(*MakeRef(Numerics::kInvariant), setup, steps);
     for (const std::string& isa : Isas())
-      for (const int threads : {1, 2, 3}) EXPECT_TRUE(SameRuns(want, RunAttention(*MakeCpu(isa, threads), setup, steps))) << isa << ", " << threads << " threads, chunk " << setup.chunk;
+      for (const int threads : {1, 2, 3})
+        EXPECT_TRUE(SameRuns(want, RunAttention(*MakeCpu(isa, threads), setup, steps)))
+            << isa << ", " << threads << " threads, chunk " << setup.chunk;
   }
 }
 
@@ -97,7 +101,9 @@ TEST(Attention, DoesNotDependOnHowThePromptWasCut) {
     backends.push_back(MakeCpu("", 3));
     for (const auto& backend : backends) {
       const auto want = RunAttention(*backend, setup, {Whole(0, 150)});
-      for (const int64_t piece : {1, 7, 64}) EXPECT_TRUE(SameRuns(want, RunAttention(*backend, setup, Pieces(0, 150, piece)))) << backend->Info().description << ", pieces of " << piece;
+      for (const int64_t piece : {1, 7, 64})
+        EXPECT_TRUE(SameRuns(want, RunAttention(*backend, setup, Pieces(0, 150, piece))))
+            << backend->Info().description << ", pieces of " << piece;
     }
   }
 }
@@ -124,7 +130,8 @@ TEST(Attention, SpansAreWorkedOnApartAndMergedInOrder) {
   setup.k_format = setup.v_format = DType::kF16;
   const int64_t length = 4500;
   // A tile of rows on both sides of the border between two spans, one row, and three, at depth.
-  const std::vector<std::vector<Cut>> steps = {{{0, 0, 4090}}, {{0, 4090, 12}}, {{0, 0, length}}, {{0, length, 1}}, {{0, length + 1, 3}}};
+  const std::vector<std::vector<Cut>> steps = {
+      {{0, 0, 4090}}, {{0, 4090, 12}}, {{0, 0, length}}, {{0, length, 1}}, {{0, length + 1, 3}}};
   const auto run = [&](Backend& backend) {
     AttentionRun all = RunAttention(backend, setup, {steps[0], steps[1]}, {}, 1);
     const AttentionRun late = RunAttention(backend, setup, {steps[2], steps[3], steps[4]}, {}, 1);
@@ -210,7 +217,8 @@ TEST(MergeAttention, GivesTheAttentionOverAllKeys) {
     for (int64_t i = 0; i < rows * heads; ++i) {
       const double ea = std::exp(static_cast<double>(lse_a[i])), eb = std::exp(static_cast<double>(lse_b[i]));
       EXPECT_NEAR(l[i], std::log(ea + eb), 1e-5 * std::max(1.0, std::fabs(std::log(ea + eb))));
-      for (int64_t j = 0; j < d; ++j) EXPECT_NEAR(o[i * d + j], (ea * values_a[i * d + j] + eb * values_b[i * d + j]) / (ea + eb), 1e-5 * 40);
+      for (int64_t j = 0; j < d; ++j)
+        EXPECT_NEAR(o[i * d + j], (ea * values_a[i * d + j] + eb * values_b[i * d + j]) / (ea + eb), 1e-5 * 40);
     }
     if (reference.empty()) reference = o;
     EXPECT_TRUE(SameBits(reference, o)) << backend->Info().description;

@@ -39,8 +39,11 @@ std::string ErrorOf(Backend& backend, int64_t out_cols = 16) {
 
 TEST(CheckBackend, FindsWritesOutsideABuffer) {
   EXPECT_EQ(ErrorOf(*MakeCheckBackend(std::make_unique<Faulty>(Faulty::Fault::kNone))), "");
-  EXPECT_NE(ErrorOf(*MakeCheckBackend(std::make_unique<Faulty>(Faulty::Fault::kPastTheEnd))).find("Linear: wrote past the buffer of out"), std::string::npos);
-  EXPECT_NE(ErrorOf(*MakeCheckBackend(std::make_unique<Faulty>(Faulty::Fault::kBeforeTheBegin))).find("Linear: wrote before"), std::string::npos);
+  EXPECT_NE(
+      ErrorOf(*MakeCheckBackend(std::make_unique<Faulty>(Faulty::Fault::kPastTheEnd))).find("Linear: wrote past the buffer of out"),
+      std::string::npos);
+  EXPECT_NE(ErrorOf(*MakeCheckBackend(std::make_unique<Faulty>(Faulty::Fault::kBeforeTheBegin))).find("Linear: wrote before"),
+            std::string::npos);
 }
 
 TEST(CheckBackend, NamesWhereANonFiniteValueIs) {
@@ -62,7 +65,8 @@ TEST(CheckBackend, RefusesAPlanWhoseSlotsDisagreeWithItsPages) {
   const auto backend = MakeCheckBackend(MakeCpu("", 1));
   const auto pages = backend->AllocPages(setup.spec());
   const auto q = backend->Alloc(MemoryKind::kWorkspace, 6 * 64 * 4), out = backend->Alloc(MemoryKind::kWorkspace, 6 * 64 * 4);
-  const AttentionOp op{{q.get(), 0, 6, 64}, pages.get(), kGlobalPages, 0, 4, 0.25f, AttentionMask::kCausal, {out.get(), 0, 6, 64}, {}};
+  const AttentionOp op{{q.get(), 0, 6, 64},   pages.get(), kGlobalPages, 0, 4, 0.25f, AttentionMask::kCausal,
+                       {out.get(), 0, 6, 64}, {}};
   backend->BeginStep(plan);
   backend->Attention(op);
   EXPECT_FALSE(backend->EndStep().has_value());
@@ -92,7 +96,8 @@ TEST(TraceBackend, WritesTheOperationsInOrder) {
   PageSetup setup;
   setup.chunk = 10;
   RunAttention(*backend, setup, {{{0, 0, 2}}}, {true, true, 0, 0});
-  EXPECT_EQ(lines, (std::vector<std::string>{"BeginStep 2 rows of 1 sequences", "RopeNormStore local layer 1 rope norm", "Attention local layer 1 chunk", "EndStep"}));
+  EXPECT_EQ(lines, (std::vector<std::string>{"BeginStep 2 rows of 1 sequences", "RopeNormStore local layer 1 rope norm",
+                                             "Attention local layer 1 chunk", "EndStep"}));
 }
 
 TEST(MakeBackend, AnUnknownNameIsRefusedWithTheOnesThatExist) {

@@ -9,9 +9,13 @@ struct Moe {
   int64_t experts = 5, d = 256, f = 256;
   DType gate_up_format = DType::kQ4_K, down_format = DType::kQ6_K;
   bool shared = true;
-  WeightDesc gate_up() const { return RandomWeight(WeightRole::kExperts, experts, {{gate_up_format, f}, {gate_up_format, f}}, d, 1); }
+  WeightDesc gate_up() const {
+    return RandomWeight(WeightRole::kExperts, experts, {{gate_up_format, f}, {gate_up_format, f}}, d, 1);
+  }
   WeightDesc down() const { return RandomWeight(WeightRole::kExperts, experts, {{down_format, d}}, f, 2); }
-  WeightDesc shared_gate_up() const { return RandomWeight(WeightRole::kLinear, 1, {{gate_up_format, f}, {gate_up_format, f}}, d, 3); }
+  WeightDesc shared_gate_up() const {
+    return RandomWeight(WeightRole::kLinear, 1, {{gate_up_format, f}, {gate_up_format, f}}, d, 3);
+  }
   WeightDesc shared_down() const { return RandomWeight(WeightRole::kLinear, 1, {{down_format, d}}, f, 4); }
 };
 
@@ -26,8 +30,9 @@ std::vector<float> RunExperts(Backend& backend, const Moe& moe, const std::vecto
   const Rows in(backend, rows, moe.d, x), id_rows(backend, rows, top_k, id_bits), gate_rows(backend, rows, top_k, gates),
       out(backend, rows, moe.d, residual);
   RunStep(backend, PlainPlan(rows), [&] {
-    backend.Experts({in.act(), id_rows.act(), gate_rows.act(), gate_up.get(), down.get(), moe.shared ? shared_gate_up.get() : nullptr,
-                     moe.shared ? shared_down.get() : nullptr, first, last < 0 ? static_cast<int32_t>(moe.experts) : last, out.act()});
+    backend.Experts({in.act(), id_rows.act(), gate_rows.act(), gate_up.get(), down.get(),
+                     moe.shared ? shared_gate_up.get() : nullptr, moe.shared ? shared_down.get() : nullptr, first,
+                     last < 0 ? static_cast<int32_t>(moe.experts) : last, out.act()});
   });
   EXPECT_TRUE(out.GuardsIntact());
   EXPECT_TRUE(SameBits(x, in.Read()));
@@ -67,7 +72,8 @@ TEST(Experts, IsSharedPlusExpertsOfTheGatedInputAddedToTheResidual) {
     for (const WeightPart& part : desc.parts) {
       for (int64_t r = 0; r < part.rows; ++r) {
         std::vector<float> row(static_cast<size_t>(part.cols));
-        part.sources[0]->Read(static_cast<uint64_t>(e) * part.expert_bytes + static_cast<uint64_t>(r * part.cols) * 4, std::as_writable_bytes(std::span(row)));
+        part.sources[0]->Read(static_cast<uint64_t>(e) * part.expert_bytes + static_cast<uint64_t>(r * part.cols) * 4,
+                              std::as_writable_bytes(std::span(row)));
         out.emplace_back(row.begin(), row.end());
       }
     }
@@ -108,7 +114,10 @@ TEST(Experts, CpuRepeatsTheDefinedArithmeticBitForBit) {
   const struct {
     DType gate_up, down;
     int64_t d, f;
-  } cases[] = {{DType::kQ4_K, DType::kQ6_K, 512, 256}, {DType::kQ8_0, DType::kQ8_0, 96, 72 + 24}, {DType::kF32, DType::kF16, 40, 23}, {DType::kBF16, DType::kQ5_1, 64, 32}};
+  } cases[] = {{DType::kQ4_K, DType::kQ6_K, 512, 256},
+               {DType::kQ8_0, DType::kQ8_0, 96, 72 + 24},
+               {DType::kF32, DType::kF16, 40, 23},
+               {DType::kBF16, DType::kQ5_1, 64, 32}};
   for (const auto& c : cases) {
     for (const bool shared : {true, false}) {
       Moe moe;
@@ -143,7 +152,9 @@ TEST(Experts, ARowDoesNotDependOnTheOthers) {
     const auto cpu = MakeCpu("", threads);
     const auto all = RunExperts(*cpu, moe, x, ids, gates, rows, residual);
     for (const int64_t n : {0, 7, 39}) {
-      const auto cut = [&](const std::vector<float>& v) { return std::vector<float>(v.begin() + n * moe.d, v.begin() + (n + 1) * moe.d); };
+      const auto cut = [&](const std::vector<float>& v) {
+        return std::vector<float>(v.begin() + n * moe.d, v.begin() + (n + 1) * moe.d);
+      };
       EXPECT_TRUE(SameBits(cut(all), RunExperts(*cpu, moe, cut(x), {ids[n]}, {gates[n]}, 1, cut(residual)))) << n;
     }
   }
@@ -188,8 +199,11 @@ TEST(Experts, EachMayComeFromASourceOfItsOwn) {
   for (const WeightDesc& desc : {together, apart}) {
     const auto gate_up = cpu->PrepareWeight(desc);
     const float id = std::bit_cast<float>(int32_t{3});
-    const Rows in(*cpu, 1, moe.d, x), ids(*cpu, 1, 1, {id}), gates(*cpu, 1, 1, {0.5f}), out(*cpu, 1, moe.d, std::vector<float>(static_cast<size_t>(moe.d)));
-    RunStep(*cpu, PlainPlan(1), [&] { cpu->Experts({in.act(), ids.act(), gates.act(), gate_up.get(), down.get(), nullptr, nullptr, 0, 5, out.act()}); });
+    const Rows in(*cpu, 1, moe.d, x), ids(*cpu, 1, 1, {id}), gates(*cpu, 1, 1, {0.5f}),
+        out(*cpu, 1, moe.d, std::vector<float>(static_cast<size_t>(moe.d)));
+    RunStep(*cpu, PlainPlan(1), [&] {
+      cpu->Experts({in.act(), ids.act(), gates.act(), gate_up.get(), down.get(), nullptr, nullptr, 0, 5, out.act()});
+    });
     results.push_back(out.Read());
   }
   EXPECT_TRUE(SameBits(results[0], results[1]));

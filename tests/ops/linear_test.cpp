@@ -58,7 +58,8 @@ TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
     // Every byte but the float fields.
     const size_t block_bytes = InfoOf(format).bytes_per_block;
     const bool at_start = block_bytes < 40 || format == DType::kQ4_K || format == DType::kQ5_K;
-    const bool two = format == DType::kQ4_1 || format == DType::kQ5_1 || format == DType::kQ2_K || format == DType::kQ4_K || format == DType::kQ5_K;
+    const bool two = format == DType::kQ4_1 || format == DType::kQ5_1 || format == DType::kQ2_K || format == DType::kQ4_K ||
+                     format == DType::kQ5_K;
     const size_t float_bytes = two ? 4 : 2, float_at = at_start ? 0 : block_bytes - float_bytes;
     for (size_t i = 0; i < blocks.size(); ++i) {
       const size_t in_block = i % block_bytes;
@@ -73,7 +74,8 @@ TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
     const auto exact = RunLinear(*MakeRef(Numerics::kFloat32), desc, x, 3, Epilogue::kStore, {});
     // Activations of one magnitude are rounded without error, so only float32 sums separate the two.
     for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(want[i], exact[i], 1e-4 * std::max(1.0f, std::fabs(exact[i]))) << byte;
-    for (const std::string& isa : Isas()) EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, 3, Epilogue::kStore, {}))) << isa << ", bytes of " << byte;
+    for (const std::string& isa : Isas())
+      EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, 3, Epilogue::kStore, {}))) << isa << ", bytes of " << byte;
   }
 }
 
@@ -113,7 +115,8 @@ TEST_P(LinearFormats, TheDefinedArithmeticIsAsCloseToFloat32AsItsRoundingAllows)
       for (int64_t i = 0; i < k; ++i) {
         double step = 0;
         if (group > 0) {
-          for (int64_t j = i / group * group; j < (i / group + 1) * group; ++j) step = std::max(step, std::fabs(static_cast<double>(x[n * k + j])));
+          for (int64_t j = i / group * group; j < (i / group + 1) * group; ++j)
+            step = std::max(step, std::fabs(static_cast<double>(x[n * k + j])));
         }
         bound += std::fabs(static_cast<double>(w[i])) * step / 254 * 1.001;
         sum += std::fabs(static_cast<double>(w[i]) * x[n * k + i]);
@@ -157,7 +160,8 @@ TEST(Linear, EpiloguesAddAndGate) {
 TEST(Linear, APartMayHaveAFormatOfItsOwn) {
   // q and k in Q4_K, v in Q6_K, a fourth in F16; the borders are not those of panels.
   const int64_t k = 512, rows = 3;
-  const std::vector<PartShape> parts = {{DType::kQ4_K, 20}, {DType::kQ4_K, 7}, {DType::kQ6_K, 7}, {DType::kQ8_0, 3}, {DType::kF16, 5}};
+  const std::vector<PartShape> parts = {
+      {DType::kQ4_K, 20}, {DType::kQ4_K, 7}, {DType::kQ6_K, 7}, {DType::kQ8_0, 3}, {DType::kF16, 5}};
   const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, parts, k, 11);
   const auto x = Random(5).Values(rows * k);
   const auto ref = MakeRef(Numerics::kInvariant);
@@ -171,7 +175,8 @@ TEST(Linear, APartMayHaveAFormatOfItsOwn) {
       for (int64_t r = 0; r < parts[p].rows; ++r) EXPECT_EQ(y[n * parts[p].rows + r], want[n * 42 + at + r]);
     at += parts[p].rows;
   }
-  for (const std::string& isa : Isas()) EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 3), desc, x, rows, Epilogue::kStore, {}))) << isa;
+  for (const std::string& isa : Isas())
+    EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 3), desc, x, rows, Epilogue::kStore, {}))) << isa;
 }
 
 TEST(Linear, ARowDoesNotDependOnTheOthers) {
@@ -223,8 +228,10 @@ TEST(Linear, AMappedSourceIsUsedInPlaceAndGivesTheSame) {
   const auto x = Random(8).Values(2 * k);
   for (const DType format : {DType::kF32, DType::kQ6_K}) {
     const auto cpu = MakeCpu("", 2);
-    const auto read = RunLinear(*cpu, RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 14, false), x, 2, Epilogue::kStore, {});
-    const auto mapped = RunLinear(*cpu, RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 14, true), x, 2, Epilogue::kStore, {});
+    const auto read =
+        RunLinear(*cpu, RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 14, false), x, 2, Epilogue::kStore, {});
+    const auto mapped =
+        RunLinear(*cpu, RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 14, true), x, 2, Epilogue::kStore, {});
     EXPECT_TRUE(SameBits(read, mapped));
   }
 }
@@ -240,7 +247,8 @@ TEST(Linear, TransposedPartsAreTurned) {
       std::vector<std::byte> turned(file.size());
       for (int64_t i = 0; i < k; ++i)
         for (int64_t r = 0; r < row_values; ++r)
-          std::memcpy(turned.data() + static_cast<size_t>(r * k + i) * size, file.data() + static_cast<size_t>(i * row_values + r) * size, size);
+          std::memcpy(turned.data() + static_cast<size_t>(r * k + i) * size,
+                      file.data() + static_cast<size_t>(i * row_values + r) * size, size);
       WeightDesc plain, fused;
       plain.parts.resize(1);
       plain.parts[0] = {format, row_values, k, false, k, 0, {std::make_shared<MemorySource>(turned, false)}, 0};

@@ -64,7 +64,9 @@ class MemorySource final : public WeightSource {
  public:
   MemorySource(std::vector<std::byte> bytes, bool mapped) : bytes_(std::move(bytes)), mapped_(mapped) {}
   uint64_t size_bytes() const override { return bytes_.size(); }
-  void Read(uint64_t offset, std::span<std::byte> out) const override { std::memcpy(out.data(), bytes_.data() + offset, out.size()); }
+  void Read(uint64_t offset, std::span<std::byte> out) const override {
+    std::memcpy(out.data(), bytes_.data() + offset, out.size());
+  }
   const std::byte* Mapped() const override { return mapped_ ? bytes_.data() : nullptr; }
 
  private:
@@ -72,8 +74,9 @@ class MemorySource final : public WeightSource {
   bool mapped_;
 };
 
-constexpr DType kWeightFormats[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
-                                    DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+constexpr DType kWeightFormats[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ4_0, DType::kQ4_1,
+                                    DType::kQ5_0, DType::kQ5_1, DType::kQ8_0, DType::kQ2_K, DType::kQ3_K,
+                                    DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
 inline bool IsBlocks(DType format) { return InfoOf(format).values_per_block > 1; }
 
 // Random blocks: every bit pattern of codes and scales, with the float fields set so that values stay near [-1, 1].
@@ -83,8 +86,10 @@ inline std::vector<std::byte> RandomBlocks(DType format, int64_t values, Random&
     for (int64_t i = 0; i < values; ++i) {
       const float value = random.Uniform(-1, 1);
       const uint16_t half = format == DType::kF16 ? quant::F32ToF16(value) : quant::F32ToBf16(value);
-      if (format == DType::kF32) std::memcpy(bytes.data() + 4 * i, &value, 4);
-      else std::memcpy(bytes.data() + 2 * i, &half, 2);
+      if (format == DType::kF32)
+        std::memcpy(bytes.data() + 4 * i, &value, 4);
+      else
+        std::memcpy(bytes.data() + 2 * i, &half, 2);
     }
     return bytes;
   }
@@ -95,16 +100,26 @@ inline std::vector<std::byte> RandomBlocks(DType format, int64_t values, Random&
   };
   const auto fields = [&]() -> std::vector<Field> {
     switch (format) {
-      case DType::kQ4_0: return {{0, 0.12f}};
-      case DType::kQ4_1: return {{0, 0.12f}, {2, -1.0f}};
-      case DType::kQ5_0: return {{0, 0.06f}};
-      case DType::kQ5_1: return {{0, 0.06f}, {2, -1.0f}};
-      case DType::kQ8_0: return {{0, 0.008f}};
-      case DType::kQ2_K: return {{80, 0.03f}, {82, 0.06f}};
-      case DType::kQ3_K: return {{108, 0.008f}};
-      case DType::kQ4_K: return {{0, 0.001f}, {2, 0.01f}};
-      case DType::kQ5_K: return {{0, 0.0005f}, {2, 0.01f}};
-      default: return {{208, 0.0003f}};
+      case DType::kQ4_0:
+        return {{0, 0.12f}};
+      case DType::kQ4_1:
+        return {{0, 0.12f}, {2, -1.0f}};
+      case DType::kQ5_0:
+        return {{0, 0.06f}};
+      case DType::kQ5_1:
+        return {{0, 0.06f}, {2, -1.0f}};
+      case DType::kQ8_0:
+        return {{0, 0.008f}};
+      case DType::kQ2_K:
+        return {{80, 0.03f}, {82, 0.06f}};
+      case DType::kQ3_K:
+        return {{108, 0.008f}};
+      case DType::kQ4_K:
+        return {{0, 0.001f}, {2, 0.01f}};
+      case DType::kQ5_K:
+        return {{0, 0.0005f}, {2, 0.01f}};
+      default:
+        return {{208, 0.0003f}};
     }
   }();
   const size_t block_bytes = InfoOf(format).bytes_per_block;

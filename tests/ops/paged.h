@@ -56,7 +56,8 @@ inline StepPlan PlanOf(const PageSetup& setup, std::vector<SequencePages>& seque
       pages.slot.push_back(sequence.Slot(p));
       other.slot.push_back(-1);
     }
-    const int64_t first_page = setup.geometry().Find(first_position, 0).page, count = setup.geometry().PagesFor(first_position, end);
+    const int64_t first_page = setup.geometry().Find(first_position, 0).page,
+                  count = setup.geometry().PagesFor(first_position, end);
     for (int64_t i = 0; i < count; ++i) pages.page.push_back(static_cast<int32_t>(sequence.PageAt(first_page + i)));
     pages.begin.push_back(static_cast<int32_t>(pages.page.size()));
     pages.first_position.push_back(static_cast<int32_t>(first_position));
@@ -112,12 +113,12 @@ inline AttentionRun RunAttention(Backend& backend, const PageSetup& setup, const
       }
     }
     const int64_t n = plan.rows(), width = setup.heads * setup.head_dim;
-    const Rows in(backend, n, (setup.heads + 2 * setup.kv_heads) * setup.head_dim, qkv), q(backend, n, width), out(backend, n, width),
-        lse(backend, n, setup.heads);
+    const Rows in(backend, n, (setup.heads + 2 * setup.kv_heads) * setup.head_dim, qkv), q(backend, n, width),
+        out(backend, n, width), lse(backend, n, setup.heads);
     const float scale = 1.0f / std::sqrt(static_cast<float>(setup.head_dim));
     RunStep(backend, plan, [&] {
-      backend.RopeNormStore({in.act(), q.act(), pages.get(), setup.group(), 1, setup.heads, rope.rope, inv_freq, rope.qk_norm, 1e-5f,
-                             rope.temperature_length, rope.temperature_scale});
+      backend.RopeNormStore({in.act(), q.act(), pages.get(), setup.group(), 1, setup.heads, rope.rope, inv_freq, rope.qk_norm,
+                             1e-5f, rope.temperature_length, rope.temperature_scale});
       if (step < attend_from) return;
       backend.Attention({q.act(), pages.get(), setup.group(), 1, setup.heads, scale,
                          setup.chunk > 0 ? AttentionMask::kChunk : AttentionMask::kCausal, out.act(), lse.act()});
@@ -143,8 +144,10 @@ inline testing::AssertionResult SameRuns(const AttentionRun& want, const Attenti
   for (size_t s = 0; s < want.out.size(); ++s) {
     if (want.out[s].size() != got.out[s].size()) return testing::AssertionFailure() << "sequence " << s << " has other rows";
     for (size_t p = 0; p < want.out[s].size(); ++p) {
-      if (const auto same = SameBits(want.out[s][p], got.out[s][p]); !same) return testing::AssertionFailure() << "sequence " << s << ", position " << p << ": " << same.message();
-      if (const auto same = SameBits(want.lse[s][p], got.lse[s][p]); !same) return testing::AssertionFailure() << "lse of sequence " << s << ", position " << p << ": " << same.message();
+      if (const auto same = SameBits(want.out[s][p], got.out[s][p]); !same)
+        return testing::AssertionFailure() << "sequence " << s << ", position " << p << ": " << same.message();
+      if (const auto same = SameBits(want.lse[s][p], got.lse[s][p]); !same)
+        return testing::AssertionFailure() << "lse of sequence " << s << ", position " << p << ": " << same.message();
     }
   }
   return testing::AssertionSuccess();

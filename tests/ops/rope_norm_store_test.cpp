@@ -11,8 +11,8 @@ struct Stored {
 };
 
 // One row at `position`, page size and slot such that it lands in slot 1 of page 2.
-Stored Store(Backend& backend, const PageSetup& setup, int32_t position, const std::vector<float>& qkv, const std::vector<float>& inv_freq,
-             const RopeSetup& rope) {
+Stored Store(Backend& backend, const PageSetup& setup, int32_t position, const std::vector<float>& qkv,
+             const std::vector<float>& inv_freq, const RopeSetup& rope) {
   StepPlan plan = PlainPlan(1);
   plan.position[0] = position;
   plan.pages[kGlobalPages].slot[0] = 2 * setup.page_size + 1;
@@ -38,8 +38,10 @@ std::vector<float> SlotOf(const PageSetup& setup, const std::vector<std::byte>& 
     for (size_t i = 0; i < values; ++i) {
       float value = 0;
       uint16_t half = 0;
-      if (size == 4) std::memcpy(&value, page.data() + at + 4 * i, 4);
-      else std::memcpy(&half, page.data() + at + 2 * i, 2);
+      if (size == 4)
+        std::memcpy(&value, page.data() + at + 4 * i, 4);
+      else
+        std::memcpy(&half, page.data() + at + 2 * i, 2);
       if (setup.k_format == DType::kF16) value = quant::F16ToF32(half);
       if (setup.k_format == DType::kBF16) value = quant::Bf16ToF32(half);
       out.push_back(value);
@@ -97,7 +99,8 @@ TEST(RopeNormStore, TheTemperatureGrowsAtMultiplesOfItsLength) {
   const struct {
     int32_t position;
     double scale;
-  } cases[] = {{0, 1.0}, {8190, 1.0}, {8191, 1.0693147}, {16382, 1.0693147}, {16383, 1.1098612}, {131071, 1.2833213}, {10485759, 1.7155396}};
+  } cases[] = {{0, 1.0},           {8190, 1.0},         {8191, 1.0693147},    {16382, 1.0693147},
+               {16383, 1.1098612}, {131071, 1.2833213}, {10485759, 1.7155396}};
   for (const auto& c : cases) {
     for (const char* device : {"ref", "cpu"}) {
       const Stored got = Store(*MakeBackend(device, {}), setup, c.position, qkv, {}, {false, false, 8192, 0.1});
@@ -134,13 +137,15 @@ TEST(RopeNormStore, RoundsToThePagesFormatToNearestEven) {
     setup.k_format = setup.v_format = format;
     auto qkv = Random(5).Values((setup.heads + 2 * setup.kv_heads) * setup.head_dim);
     // Ties, the largest, subnormals and what overflows.
-    const float special[] = {1.00048828125f, 1.00146484375f, 65504.0f, 65519.0f, 65520.0f, 6e-8f, 3e-8f, 1e-7f, -0.0f, 1.00390625f, 1.01171875f, 3.4e38f};
+    const float special[] = {1.00048828125f, 1.00146484375f, 65504.0f, 65519.0f,    65520.0f,    6e-8f,
+                             3e-8f,          1e-7f,          -0.0f,    1.00390625f, 1.01171875f, 3.4e38f};
     std::copy(std::begin(special), std::end(special), qkv.begin() + setup.heads * setup.head_dim);
     for (const std::string& isa : Isas()) {
       const auto kv = SlotOf(setup, Store(*MakeCpu(isa, 1), setup, 0, qkv, {}, {}).page);
       for (int64_t i = 0; i < setup.kv_heads * setup.head_dim; ++i) {
         const float from = qkv[setup.heads * setup.head_dim + i];
-        const float want = format == DType::kF16 ? quant::F16ToF32(quant::F32ToF16(from)) : quant::Bf16ToF32(quant::F32ToBf16(from));
+        const float want =
+            format == DType::kF16 ? quant::F16ToF32(quant::F32ToF16(from)) : quant::Bf16ToF32(quant::F32ToBf16(from));
         EXPECT_EQ(kv[i], want) << isa << " " << from;
       }
     }

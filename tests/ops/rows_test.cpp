@@ -78,7 +78,8 @@ TEST(RmsNorm, DividesByTheRootOfTheMeanSquare) {
         const double scale = 1 / std::sqrt(squares / static_cast<double>(d) + static_cast<double>(1e-5f));
         // The sum rounds d / 16 + 4 times in float32 at most; four more roundings follow.
         for (int64_t i = 0; i < d; ++i)
-          EXPECT_NEAR(got[n * d + i], x[n * d + i] * scale * w[i], std::fabs(x[n * d + i] * scale * w[i]) * (static_cast<double>(d) / 32 + 8) * 0x1p-24);
+          EXPECT_NEAR(got[n * d + i], x[n * d + i] * scale * w[i],
+                      std::fabs(x[n * d + i] * scale * w[i]) * (static_cast<double>(d) / 32 + 8) * 0x1p-24);
       }
     }
   }

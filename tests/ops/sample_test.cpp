@@ -18,7 +18,8 @@ std::vector<std::unique_ptr<Backend>> AllBackends() {
   return backends;
 }
 
-std::vector<SampleResult> RunSample(Backend& backend, const std::vector<float>& logits, int64_t rows, std::span<const SampleRow> wanted) {
+std::vector<SampleResult> RunSample(Backend& backend, const std::vector<float>& logits, int64_t rows,
+                                    std::span<const SampleRow> wanted) {
   const Rows in(backend, rows, static_cast<int64_t>(logits.size()) / rows, logits);
   std::vector<SampleResult> results(wanted.size());
   RunStep(backend, PlainPlan(rows), [&] { backend.Sample({in.act(), wanted}, results); });
@@ -75,7 +76,8 @@ TEST(Sample, GivesTheBestAndTheLogSumExps) {
         EXPECT_EQ(got[i].top_id, best(l, row.top)) << backend->Info().description << ", " << vocabulary;
         EXPECT_EQ(got[i].candidate_id, best(edited.data(), row.candidates)) << backend->Info().description << ", " << vocabulary;
         for (size_t j = 0; j < got[i].top_id.size(); ++j) EXPECT_EQ(got[i].top_logit[j], l[got[i].top_id[j]]);
-        for (size_t j = 0; j < got[i].candidate_id.size(); ++j) EXPECT_EQ(got[i].candidate_logit[j], edited[got[i].candidate_id[j]]);
+        for (size_t j = 0; j < got[i].candidate_id.size(); ++j)
+          EXPECT_EQ(got[i].candidate_logit[j], edited[got[i].candidate_id[j]]);
         if (row.target >= 0) {
           EXPECT_EQ(got[i].target_logit, l[row.target]);
         }

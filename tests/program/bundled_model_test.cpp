@@ -1,6 +1,7 @@
-// The bundled model through the C ABI: answers, recall over attention chunks, and token ids, against examples/models/expectations.json,
-// which `python examples/models/train.py --expectations` writes from the same weights in float32 with PyTorch. Where the file
-// says that the best token leads by 0.5 or more the answer must be the same token for token, on every device.
+// The bundled model through the C ABI: answers, recall over attention chunks, and token ids, against
+// examples/models/expectations.json, which `python examples/models/train.py --expectations` writes from the same weights in float32
+// with PyTorch. Where the file says that the best token leads by 0.5 or more the answer must be the same token for token, on every
+// device.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -55,7 +56,8 @@ class Bundled : public testing::TestWithParam<const char*> {
       EXPECT_EQ(scout_chat_tokens(chat.get(), ids.data(), ids.size(), &needed), SCOUT_OK) << scout_last_error();
     } else {
       const std::string text = entry["prompt"];
-      EXPECT_EQ(scout_encode(model_.get(), text.data(), text.size(), SCOUT_ENCODE_BOS, ids.data(), ids.size(), &needed), SCOUT_OK) << scout_last_error();
+      EXPECT_EQ(scout_encode(model_.get(), text.data(), text.size(), SCOUT_ENCODE_BOS, ids.data(), ids.size(), &needed), SCOUT_OK)
+          << scout_last_error();
     }
     ids.resize(needed);
     return ids;
@@ -88,7 +90,8 @@ TEST_P(Bundled, IsTheModelThatTheExpectationsAreOf) {
 }
 
 TEST_P(Bundled, EncodesPromptsToTheSameIds) {
-  for (const json& entry : document()["prompts"]) EXPECT_EQ(PromptIds(entry), entry["prompt_ids"].get<std::vector<int32_t>>()) << entry.dump();
+  for (const json& entry : document()["prompts"])
+    EXPECT_EQ(PromptIds(entry), entry["prompt_ids"].get<std::vector<int32_t>>()) << entry.dump();
 }
 
 TEST_P(Bundled, AnswersAreTheReferences) {
@@ -100,7 +103,8 @@ TEST_P(Bundled, AnswersAreTheReferences) {
     const auto ids = entry["ids"].get<std::vector<int32_t>>();
     const size_t clear = entry["clear"];
     ASSERT_GE(answers[i].ids.size(), std::min(clear, ids.size())) << entry.dump();
-    EXPECT_TRUE(std::equal(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(clear), answers[i].ids.begin())) << entry.dump() << "\ngot: " << answers[i].text;
+    EXPECT_TRUE(std::equal(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(clear), answers[i].ids.begin()))
+        << entry.dump() << "\ngot: " << answers[i].text;
     whole += answers[i].text == entry["text"].get<std::string>();
     if (entry.contains("messages") && i % 4 == 0)
       std::printf("  %s\n    -> %s\n", entry["messages"].back()["content"].get<std::string>().c_str(), answers[i].text.c_str());
@@ -129,7 +133,8 @@ TEST_P(Bundled, RecallsWhatItWasToldChunksBefore) {
       EXPECT_EQ(answers[i].text, entry["text"].get<std::string>());
     }
   }
-  for (const auto& [distance, count] : by_distance) std::printf("  %d chunks away: %d of %d whole answers right\n", distance, count.first, count.second);
+  for (const auto& [distance, count] : by_distance)
+    std::printf("  %d chunks away: %d of %d whole answers right\n", distance, count.first, count.second);
   // Held to what the float32 reference recalls; two cases in a hundred may fall to the rounding of quantised activations.
   EXPECT_GE(right, reference_right - 2);
 }

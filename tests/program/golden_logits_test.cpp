@@ -21,9 +21,9 @@ void RunAll(const std::string& device, double bound) {
   for (const goldens::Golden& golden : all) {
     if (Quantised(golden) && device != "ref") continue;
     const auto output = program::Scratch() / "logits.npy";
-    const program::Result result =
-        program::Scout("logits " + program::Quoted(golden.container) + " --device " + device + (device == "ref" ? " --numerics float32" : "") +
-                       " --tokens " + program::Quoted(golden.tokens.string()) + " --output " + program::Quoted(output.string()));
+    const program::Result result = program::Scout(
+        "logits " + program::Quoted(golden.container) + " --device " + device + (device == "ref" ? " --numerics float32" : "") +
+        " --tokens " + program::Quoted(golden.tokens.string()) + " --output " + program::Quoted(output.string()));
     ASSERT_EQ(result.exit_code, 0) << golden.name << ": " << result.err;
     const goldens::Array got = goldens::ReadNpy(output), reference = goldens::ReadNpy(golden.logits);
     ASSERT_EQ(got.rows, reference.rows) << golden.name;

@@ -87,7 +87,8 @@ TEST(Program, LogitsRefusesIdsOutsideTheVocabularyAndLeavesNoFile) {
 
 TEST(Program, LogitsOfSomePositionsAreTheRowsOfAll) {
   const auto all = goldens::All(SCOUT_SOURCE_DIR "/tests/fixtures/goldens").front();
-  const auto whole = program::Scratch() / "whole.npy", some = program::Scratch() / "some.npy", positions = program::Scratch() / "positions";
+  const auto whole = program::Scratch() / "whole.npy", some = program::Scratch() / "some.npy",
+             positions = program::Scratch() / "positions";
   std::ofstream(positions) << "0 2\n5";
   const std::string command = "logits " + Quoted(all.container) + " --tokens " + Quoted(all.tokens.string()) + " --output ";
   ASSERT_EQ(Scout(command + Quoted(whole.string())).exit_code, 0);
@@ -144,7 +145,8 @@ TEST(BundledModel, PerplexityIsLowerOnItsOwnLanguageThanOnNoise) {
     story += "Once upon a time there was a little fox. The fox lived near a river. ";
     for (int j = 0; j < 60; ++j) noise += static_cast<char>(33 + (state = state * 1664525u + 1013904223u) / 65536u % 90);
   }
-  const Result good = Scout("perplexity scout-tiny - --json --window 64", story), bad = Scout("perplexity scout-tiny - --json --window 64", noise);
+  const Result good = Scout("perplexity scout-tiny - --json --window 64", story),
+               bad = Scout("perplexity scout-tiny - --json --window 64", noise);
   ASSERT_EQ(good.exit_code, 0) << good.err;
   ASSERT_EQ(bad.exit_code, 0) << bad.err;
   EXPECT_LT(json::parse(good.out)["bits_per_byte"].get<double>(), json::parse(bad.out)["bits_per_byte"].get<double>() / 2);

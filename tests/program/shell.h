@@ -3,10 +3,10 @@
 
 #include <unistd.h>
 
+#include <sys/wait.h>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <sys/wait.h>
 
 #include "support/goldens.h"
 
@@ -46,7 +46,8 @@ inline std::string Quoted(const std::string& text) {
 inline Result Scout(const std::string& arguments, const std::string& input = "") {
   const auto in = Scratch() / "in", out = Scratch() / "out", err = Scratch() / "err";
   std::ofstream(in, std::ios::binary) << input;
-  const std::string command = Quoted(SCOUT_PROGRAM) + " " + arguments + " <" + Quoted(in.string()) + " >" + Quoted(out.string()) + " 2>" + Quoted(err.string());
+  const std::string command = Quoted(SCOUT_PROGRAM) + " " + arguments + " <" + Quoted(in.string()) + " >" + Quoted(out.string()) +
+                              " 2>" + Quoted(err.string());
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, goldens::Slurp(out), goldens::Slurp(err)};
 }

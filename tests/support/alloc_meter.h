@@ -1,5 +1,5 @@
-// Counts what goes through operator new, and makes it fail. A test program that lists alloc_meter.cpp among its own sources gets the counting
-// operators; nothing else does.
+// Counts what goes through operator new, and makes it fail. A test program that lists alloc_meter.cpp among its own sources gets
+// the counting operators; nothing else does.
 #pragma once
 
 #include <cstddef>

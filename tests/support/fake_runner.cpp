@@ -149,9 +149,11 @@ class FakeRunner final : public model::Runner {
         for (int32_t row = plan.sequence_begin[s]; row < plan.sequence_begin[s + 1]; ++row) {
           const int32_t position = plan.position[static_cast<size_t>(row)];
           Complain(position == first + (row - plan.sequence_begin[s]), "positions are not consecutive");
-          Complain(pages.slot[static_cast<size_t>(row)] == SlotOf(static_cast<int>(s), group, position), "a slot is not the position's");
+          Complain(pages.slot[static_cast<size_t>(row)] == SlotOf(static_cast<int>(s), group, position),
+                   "a slot is not the position's");
         }
-        Complain(plan.sequence_length[s] == plan.position[static_cast<size_t>(plan.sequence_begin[s + 1] - 1)] + 1, "sequence_length");
+        Complain(plan.sequence_length[s] == plan.position[static_cast<size_t>(plan.sequence_begin[s + 1] - 1)] + 1,
+                 "sequence_length");
       }
     }
   }
@@ -181,8 +183,7 @@ class FakeRunner final : public model::Runner {
         const int64_t slot = plan_->pages[static_cast<size_t>(group)].slot[static_cast<size_t>(row)];
         if (slot >= 0) slots_[static_cast<size_t>(group)][static_cast<size_t>(slot)] = {position, value};
       }
-      if (logit_rows_ == static_cast<int32_t>(plan_->logit_row.size()) ||
-          plan_->logit_row[static_cast<size_t>(logit_rows_)] != row)
+      if (logit_rows_ == static_cast<int32_t>(plan_->logit_row.size()) || plan_->logit_row[static_cast<size_t>(logit_rows_)] != row)
         continue;
       const std::span<float> logits = Logits(logit_rows_++);
       for (size_t id = 0; id < logits.size(); ++id)

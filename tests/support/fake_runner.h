@@ -31,10 +31,10 @@ struct FakeOptions {
 struct FakeControl {
   // Called before the step's result is made; a message makes Finish fail with it.
   std::function<std::string(const StepPlan&)> fail;
-  std::function<bool(int32_t token, int32_t position)> nan;         // the row's logits hold a NaN
-  std::function<int32_t(int32_t position)> script;                  // the best token after `position`; -1 = as the hash says
-  std::function<void()> on_advance;                                 // between layers
-  std::function<bool()> fail_sample;                                // Sample fails
+  std::function<bool(int32_t token, int32_t position)> nan;  // the row's logits hold a NaN
+  std::function<int32_t(int32_t position)> script;           // the best token after `position`; -1 = as the hash says
+  std::function<void()> on_advance;                          // between layers
+  std::function<bool()> fail_sample;                         // Sample fails
   std::atomic<int64_t> steps{0}, rows{0}, aborts{0}, read_rows{0}, alive{0};
   std::atomic<int64_t> most_rows{0}, most_sequences{0};
   std::vector<std::string> complaints;  // broken rules; read when no step runs

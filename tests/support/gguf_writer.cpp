@@ -41,7 +41,8 @@ GgufWriter::TensorEntry& GgufWriter::TensorOfSize(std::string_view name, std::ve
 }
 
 std::string GgufWriter::Header() const {
-  std::string out = magic + Raw(version) + Raw(n_tensors.value_or(tensors_.size())) + Raw(n_kv.value_or(key_count_)) + keys_ + after_keys;
+  std::string out =
+      magic + Raw(version) + Raw(n_tensors.value_or(tensors_.size())) + Raw(n_kv.value_or(key_count_)) + keys_ + after_keys;
   uint64_t offset = 0;
   for (const TensorEntry& t : tensors_) {
     out += Raw(t.name_length.value_or(t.name.size())) + t.name + Raw(t.n_dims.value_or(static_cast<uint32_t>(t.ne.size())));

@@ -21,7 +21,19 @@ namespace scout::test {
 
 // Value types of GGUF by number.
 enum GgufValue : uint32_t {
-  kGgufU8, kGgufI8, kGgufU16, kGgufI16, kGgufU32, kGgufI32, kGgufF32, kGgufBool, kGgufString, kGgufArray, kGgufU64, kGgufI64, kGgufF64
+  kGgufU8,
+  kGgufI8,
+  kGgufU16,
+  kGgufI16,
+  kGgufU32,
+  kGgufI32,
+  kGgufF32,
+  kGgufBool,
+  kGgufString,
+  kGgufArray,
+  kGgufU64,
+  kGgufI64,
+  kGgufF64
 };
 
 // The little-endian bytes of a number.
@@ -47,17 +59,19 @@ class GgufWriter {
     std::string name;
     std::vector<uint64_t> ne;  // fastest first
     uint32_t type = 0;
-    uint64_t size = 0;                   // bytes of data
-    std::string data;                    // empty, or `size` bytes
-    std::optional<uint64_t> offset;      // says another offset than the true one
-    std::optional<uint32_t> n_dims;      // says another rank
-    std::optional<uint64_t> name_length; // says another length of the name
+    uint64_t size = 0;                    // bytes of data
+    std::string data;                     // empty, or `size` bytes
+    std::optional<uint64_t> offset;       // says another offset than the true one
+    std::optional<uint32_t> n_dims;       // says another rank
+    std::optional<uint64_t> name_length;  // says another length of the name
   };
 
   // A key with any type number and any bytes.
   GgufWriter& Key(std::string_view key, uint32_t type, std::string value_bytes);
   template <typename T>
-  GgufWriter& Number(std::string_view key, uint32_t type, T value) { return Key(key, type, Raw(value)); }
+  GgufWriter& Number(std::string_view key, uint32_t type, T value) {
+    return Key(key, type, Raw(value));
+  }
   GgufWriter& U32(std::string_view key, uint32_t value) { return Number(key, kGgufU32, value); }
   GgufWriter& F32(std::string_view key, float value) { return Number(key, kGgufF32, value); }
   GgufWriter& Bool(std::string_view key, bool value) { return Number(key, kGgufBool, static_cast<uint8_t>(value)); }
@@ -83,7 +97,7 @@ class GgufWriter {
 
   std::string magic = "GGUF";
   uint32_t version = 3;
-  uint64_t alignment = 32;  // used for the layout; say it with U32("general.alignment", ...)
+  uint64_t alignment = 32;                  // used for the layout; say it with U32("general.alignment", ...)
   std::optional<uint64_t> n_tensors, n_kv;  // say other counts
   std::string after_keys;                   // raw bytes between the keys and the tensor table
 

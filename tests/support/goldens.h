@@ -52,7 +52,7 @@ inline std::vector<int32_t> ReadTokens(const fs::path& path) {
 }
 
 struct Golden {
-  std::string name;       // directory, container and prompt
+  std::string name;  // directory, container and prompt
   std::string directory;
   std::string container;  // what to load
   fs::path tokens;

@@ -1,5 +1,5 @@
-// A whole model small enough for every test: Llama 4 in all its parts with random weights, and a tokenizer of single bytes with the control
-// tokens of the chat format. Its answers are noise, always the same.
+// A whole model small enough for every test: Llama 4 in all its parts with random weights, and a tokenizer of single bytes with the
+// control tokens of the chat format. Its answers are noise, always the same.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 namespace scout::test {
 
 struct TinyModel {
-  uint32_t layers = 4;        // every fourth attends to everything
+  uint32_t layers = 4;  // every fourth attends to everything
   uint32_t chunk = 16;
   uint32_t context = 4096;
   bool tokenizer = true;
-  bool chat = true;           // with the control tokens that the chat format needs
+  bool chat = true;  // with the control tokens that the chat format needs
   std::string architecture = "llama4";
   uint64_t seed = 1;
 

@@ -28,8 +28,10 @@ TEST(Fma, EqualsTheLibrarysOnRandomBits) {
       c = FromBits(Bits(-a * b) + static_cast<uint32_t>(s % 5) - 2);
     }
     const float want = std::fma(a, b, c), got = Fma(a, b, c);
-    if (std::isnan(want)) EXPECT_TRUE(std::isnan(got));
-    else ASSERT_EQ(Bits(got), Bits(want)) << a << " * " << b << " + " << c;
+    if (std::isnan(want))
+      EXPECT_TRUE(std::isnan(got));
+    else
+      ASSERT_EQ(Bits(got), Bits(want)) << a << " * " << b << " + " << c;
   }
 }
 
@@ -54,7 +56,8 @@ TEST(Fma, RoundsSubnormalResultsOnce) {
   std::mt19937_64 random(3);
   for (int i = 0; i < 1000000; ++i) {
     const uint64_t r = random();
-    const float a = std::ldexp(FromBits(0x3f800000 | (r & 0x7fffff)), -70), b = std::ldexp(FromBits(0x3f800000 | (r >> 23 & 0x7fffff)), -60);
+    const float a = std::ldexp(FromBits(0x3f800000 | (r & 0x7fffff)), -70),
+                b = std::ldexp(FromBits(0x3f800000 | (r >> 23 & 0x7fffff)), -60);
     const float c = FromBits(static_cast<uint32_t>(random() & 0x807fffff));
     ASSERT_EQ(Bits(Fma(a, b, c)), Bits(std::fma(a, b, c)));
   }
@@ -66,9 +69,12 @@ TEST(Exp, IsWithinOneUlp) {
     for (const float x : {FromBits(bits), -FromBits(bits)}) {
       const double want = std::exp(static_cast<double>(x));
       const float got = Exp(x);
-      if (want > 3.4028235e38) EXPECT_EQ(got, std::numeric_limits<float>::infinity());
-      else if (x < -87.33654f) EXPECT_EQ(got, 0.0f);
-      else worst = std::max(worst, Ulps(got, want));
+      if (want > 3.4028235e38)
+        EXPECT_EQ(got, std::numeric_limits<float>::infinity());
+      else if (x < -87.33654f)
+        EXPECT_EQ(got, 0.0f);
+      else
+        worst = std::max(worst, Ulps(got, want));
     }
   }
   EXPECT_LE(worst, 1.0);

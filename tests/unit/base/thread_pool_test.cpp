@@ -55,7 +55,11 @@ TEST(ThreadPool, AnExceptionReachesTheCallerAndThePoolLivesOn) {
   ThreadPool pool;
   pool.Grow(2);
   for (int round = 0; round < 50; ++round) {
-    EXPECT_THROW(pool.Run(3, 50, [&](int64_t i, int) { if (i == 7) throw std::runtime_error("seven"); }), std::runtime_error);
+    EXPECT_THROW(pool.Run(3, 50,
+                          [&](int64_t i, int) {
+                            if (i == 7) throw std::runtime_error("seven");
+                          }),
+                 std::runtime_error);
     std::atomic<int> runs{0};
     pool.Run(3, 50, [&](int64_t, int) { ++runs; });
     EXPECT_EQ(runs.load(), 50);

@@ -1,5 +1,5 @@
-// One step allocates nothing after warm-up. Counted: every call of operator new in the process, between two points on the one thread
-// that there is (stepped mode), around Step and around reading the events into one Event that is used again. The fake runner
+// One step allocates nothing after warm-up. Counted: every call of operator new in the process, between two points on the one
+// thread that there is (stepped mode), around Step and around reading the events into one Event that is used again. The fake runner
 // allocates nothing itself, so what is counted is the engine's.
 #include <atomic>
 #include <cstdlib>

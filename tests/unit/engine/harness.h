@@ -30,7 +30,7 @@ struct Answer {
   std::vector<float> logprobs;
   std::vector<int32_t> top_ids;
   std::vector<float> top_logprobs;
-  Event last;      // the event with the stop reason
+  Event last;  // the event with the stop reason
   int events = 0;
 
   // All that must not depend on anything but the request.
@@ -62,8 +62,8 @@ class Harness {
   explicit Harness(const FakeOptions& fake = {}, EngineOptions options = {}) : fake_(fake) {
     options.mode = Mode::kStepped;
     options.check_invariants = true;
-    text = std::make_shared<FakeText>(fake.vocabulary, [](int32_t id) { return " w" + std::to_string(id); },
-                                      static_cast<int32_t>(fake.vocabulary));
+    text = std::make_shared<FakeText>(
+        fake.vocabulary, [](int32_t id) { return " w" + std::to_string(id); }, static_cast<int32_t>(fake.vocabulary));
     Make(options);
   }
   void Make(const EngineOptions& options) {

@@ -178,11 +178,16 @@ TEST(Failure, ARequestWhoseEditsLeaveNoTokenFailsAlone) {
 TEST(Text, StopTokensStopStringsAndControlTokens) {
   Harness harness;
   const std::vector<int32_t> script = {10, 11, 90, 12, 13, 14, 15, 16};
-  harness.control->script = [&](int32_t position) { return position >= 4 ? script[static_cast<size_t>(position - 4) % script.size()] : -1; };
+  harness.control->script = [&](int32_t position) {
+    return position >= 4 ? script[static_cast<size_t>(position - 4) % script.size()] : -1;
+  };
   const char* words[] = {"ab", "cS", "TO", "P d", "e", "f", "g"};
-  harness.text = std::make_shared<FakeText>(97, [&](int32_t id) {
-    return id >= 10 && id < 17 ? std::string(words[id - 10]) : id >= 90 ? "<|" + std::to_string(id) + "|>" : std::string("?");
-  }, 90);
+  harness.text = std::make_shared<FakeText>(
+      97,
+      [&](int32_t id) {
+        return id >= 10 && id < 17 ? std::string(words[id - 10]) : id >= 90 ? "<|" + std::to_string(id) + "|>" : std::string("?");
+      },
+      90);
   harness.stop_tokens = {15};
   harness.Make({.mode = Mode::kStepped, .check_invariants = true});
   Job job = Greedy(Tokens(1, 5), 8);
@@ -210,11 +215,16 @@ TEST(Text, StopTokensStopStringsAndControlTokens) {
 
 TEST(Text, CharactersCutOverTokensComeWhole) {
   Harness harness;
-  const std::string bytes = "\xf0\x9f\xa6\x99" "a\xc3\xa9\xff";  // U+1F999, a, U+00E9, a byte that is no character
+  const std::string bytes =
+      "\xf0\x9f\xa6\x99"
+      "a\xc3\xa9\xff";  // U+1F999, a, U+00E9, a byte that is no character
   harness.control->script = [](int32_t position) { return position >= 4 ? position - 4 : -1; };
-  harness.text = std::make_shared<FakeText>(97, [&](int32_t id) {
-    return id < static_cast<int32_t>(bytes.size()) ? bytes.substr(static_cast<size_t>(id), 1) : std::string("x");
-  }, 97);
+  harness.text = std::make_shared<FakeText>(
+      97,
+      [&](int32_t id) {
+        return id < static_cast<int32_t>(bytes.size()) ? bytes.substr(static_cast<size_t>(id), 1) : std::string("x");
+      },
+      97);
   harness.Make({.mode = Mode::kStepped});
   const auto request = harness.engine->Submit(Tokens(1, 5), Greedy({}, 8).options);
   harness.StepAll();

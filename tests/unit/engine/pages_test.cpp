@@ -181,7 +181,8 @@ TEST(PageStore, AdoptsTheLongestPrefixThatTheDefinitionAllows) {
       adopted += expected > 0;
       longest = std::max(longest, expected);
       while (sequence.computed < static_cast<int64_t>(tokens.size())) {
-        const int64_t end = store.Grow(sequence, std::min(sequence.computed + 1 + numbers.Below(20), static_cast<int64_t>(tokens.size())));
+        const int64_t end =
+            store.Grow(sequence, std::min(sequence.computed + 1 + numbers.Below(20), static_cast<int64_t>(tokens.size())));
         ASSERT_GT(end, sequence.computed);
         store.Commit(sequence, tokens, end);
       }

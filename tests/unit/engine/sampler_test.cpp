@@ -61,10 +61,13 @@ Drawn Draw(const Sampling& sampling, const std::vector<float>& logits, int64_t p
   const SampleResult result = Bring(row, logits);
   SamplerScratch scratch;
   int rows_read = 0;
-  const int32_t token = sampler.Pick(result, position, [&](std::span<float> out) {
-    ++rows_read;
-    std::copy(logits.begin(), logits.end(), out.begin());
-  }, scratch);
+  const int32_t token = sampler.Pick(
+      result, position,
+      [&](std::span<float> out) {
+        ++rows_read;
+        std::copy(logits.begin(), logits.end(), out.begin());
+      },
+      scratch);
   return {token, rows_read};
 }
 
@@ -92,8 +95,7 @@ std::vector<std::pair<int32_t, double>> Kept(const Sampling& s, const std::vecto
 
 std::vector<float> Logits(uint64_t seed, int n, float spread) {
   std::vector<float> logits;
-  for (int i = 0; i < n; ++i)
-    logits.push_back(static_cast<float>(UniformAt(seed, 77, static_cast<uint64_t>(i))) * spread);
+  for (int i = 0; i < n; ++i) logits.push_back(static_cast<float>(UniformAt(seed, 77, static_cast<uint64_t>(i))) * spread);
   return logits;
 }
 

@@ -41,7 +41,8 @@ Scores Read(Harness& harness, const std::shared_ptr<Request>& request, int64_t v
   return scores;
 }
 
-Scores Score(const std::vector<int32_t>& tokens, const ScoreOptions& options, const EngineOptions& engine = {}, FakeOptions fake = {}) {
+Scores Score(const std::vector<int32_t>& tokens, const ScoreOptions& options, const EngineOptions& engine = {},
+             FakeOptions fake = {}) {
   Harness harness(fake, engine);
   const auto request = harness.engine->SubmitScore(tokens, options);
   Scores scores = Read(harness, request);
@@ -81,7 +82,8 @@ TEST(Score, EveryWayOfAskingGivesTheSameBits) {
   for (const int32_t rows : {1, 7, 64, 512}) {
     EngineOptions engine;
     engine.step_rows = rows;
-    const Scores a = Score(tokens, only_logprobs, engine), b = Score(tokens, chosen, engine), c = Score(tokens, chosen_only, engine);
+    const Scores a = Score(tokens, only_logprobs, engine), b = Score(tokens, chosen, engine),
+                 c = Score(tokens, chosen_only, engine);
     EXPECT_EQ(a.order.size(), 150u);
     EXPECT_TRUE(a.logits.empty());
     EXPECT_EQ(b.order.size(), 150u);

@@ -81,7 +81,10 @@ TEST(Stream, GivesWholeCharactersOnly) {
 
 TEST(Stream, BytesThatAreNoCharacterBecomeTheReplacementCharacter) {
   const std::string bad = "\xef\xbf\xbd";
-  ExpectAnyCut({}, "a\xff" "b", "a" + bad + "b", false);
+  ExpectAnyCut({},
+               "a\xff"
+               "b",
+               "a" + bad + "b", false);
   ExpectAnyCut({}, "a\xf0\x9f", "a" + bad, false);
   EXPECT_TRUE(Pieces({bad}, {"a\xf0\x9f"}).stopped) << "even at the very end";
 }

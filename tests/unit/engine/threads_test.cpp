@@ -11,10 +11,11 @@
 namespace scout::test {
 namespace {
 
-std::shared_ptr<Engine> MakeThreaded(const std::shared_ptr<FakeControl>& control, const FakeOptions& fake = {}, EngineOptions options = {}) {
+std::shared_ptr<Engine> MakeThreaded(const std::shared_ptr<FakeControl>& control, const FakeOptions& fake = {},
+                                     EngineOptions options = {}) {
   options.check_invariants = true;
-  auto text = std::make_shared<FakeText>(fake.vocabulary, [](int32_t id) { return " w" + std::to_string(id); },
-                                         static_cast<int32_t>(fake.vocabulary));
+  auto text = std::make_shared<FakeText>(
+      fake.vocabulary, [](int32_t id) { return " w" + std::to_string(id); }, static_cast<int32_t>(fake.vocabulary));
   return engine::MakeEngine(MakeFakeRunner(fake, control), text, {}, 42, options);
 }
 
@@ -83,8 +84,12 @@ TEST(Threads, CancelsFreesAndReadsFromEverywhereLeaveTheOthersRight) {
         const std::shared_ptr<Request> request = engine->Submit(job.prompt, job.options);
         ASSERT_NE(request, nullptr);
         switch (numbers.Below(5)) {
-          case 0: EXPECT_TRUE(ReadAll(*engine, *request).SameAs(alone[i])); break;
-          case 1: request->Cancel(); break;
+          case 0:
+            EXPECT_TRUE(ReadAll(*engine, *request).SameAs(alone[i]));
+            break;
+          case 1:
+            request->Cancel();
+            break;
           case 2: {
             engine->NextEvent(*request, numbers.Below(3), event);
             std::thread other([request] { request->Cancel(); });
@@ -101,7 +106,10 @@ TEST(Threads, CancelsFreesAndReadsFromEverywhereLeaveTheOthersRight) {
             EXPECT_EQ(positions, job.prompt.size());
             break;
           }
-          default: engine->Stats(); request->GeneratedIds(); break;  // and let go of it
+          default:
+            engine->Stats();
+            request->GeneratedIds();
+            break;  // and let go of it
         }
       }
     });

@@ -53,9 +53,9 @@ GgufWriter SmallGguf() {
       .Array("a.u8s", test::kGgufU8, 3, "\x01\x02\xff")
       .Array("a.bools", test::kGgufBool, 2, std::string_view("\0\1", 2))
       .Array("a.none", test::kGgufString, 0, "");
-  file.Tensor("first", {5, 3}, 0, Pattern(60, 1));                // F32 [3, 5]
-  file.Tensor("second", {32, 2, 2, 1}, 8, Pattern(34 * 4, 2));    // Q8_0 [1, 2, 2, 32]
-  file.Tensor("third", {256}, 23, Pattern(136, 3));               // IQ4_XS
+  file.Tensor("first", {5, 3}, 0, Pattern(60, 1));              // F32 [3, 5]
+  file.Tensor("second", {32, 2, 2, 1}, 8, Pattern(34 * 4, 2));  // Q8_0 [1, 2, 2, 32]
+  file.Tensor("third", {256}, 23, Pattern(136, 3));             // IQ4_XS
   return file;
 }
 
@@ -153,13 +153,16 @@ TEST(GgufMetadata, WhatDoesNotConvertIsRefusedWithKeyAndValue) {
   WriteFile(dir / "m.gguf", SmallGguf().Build());
   const auto checkpoint = OpenCheckpoint(dir / "m.gguf", {});
   const Metadata& m = checkpoint->metadata();
-  EXPECT_EQ(RefusalOf([&] { m.FindUint("a.i8", 0, 10); }), "the key a.i8 holds the signed integer -100, expected an integer from 0 to 10");
-  EXPECT_EQ(RefusalOf([&] { m.FindUint("a.u8", 1, 100); }), "the key a.u8 holds the unsigned integer 200, expected an integer from 1 to 100");
+  EXPECT_EQ(RefusalOf([&] { m.FindUint("a.i8", 0, 10); }),
+            "the key a.i8 holds the signed integer -100, expected an integer from 0 to 10");
+  EXPECT_EQ(RefusalOf([&] { m.FindUint("a.u8", 1, 100); }),
+            "the key a.u8 holds the unsigned integer 200, expected an integer from 1 to 100");
   EXPECT_EQ(RefusalOf([&] { m.FindUint("a.f32", 0, 1); }), "the key a.f32 holds the float 0.25, expected an integer from 0 to 1");
   EXPECT_EQ(RefusalOf([&] { m.FindUint("a.bool", 0, 1); }), "the key a.bool holds the bool true, expected an integer from 0 to 1");
   EXPECT_EQ(RefusalOf([&] { m.FindFloat("general.architecture"); }),
             "the key general.architecture holds the string \"llama4\", expected a number");
-  EXPECT_EQ(RefusalOf([&] { m.FindFloat("a.u64"); }), "the key a.u64 holds the unsigned integer 18446744073709551615, expected a number");
+  EXPECT_EQ(RefusalOf([&] { m.FindFloat("a.u64"); }),
+            "the key a.u64 holds the unsigned integer 18446744073709551615, expected a number");
   EXPECT_EQ(RefusalOf([&] { m.FindBool("a.u8"); }), "the key a.u8 holds the unsigned integer 200, expected true or false");
   EXPECT_EQ(RefusalOf([&] { m.FindString("a.strings"); }), "the key a.strings holds an array of 3 strings, expected a string");
   EXPECT_EQ(RefusalOf([&] { m.FindArray("a.u8"); }), "the key a.u8 holds the unsigned integer 200, expected an array");
@@ -256,8 +259,8 @@ struct StTensor {
 std::string Safetensors(const std::vector<StTensor>& tensors, const std::string& metadata = "") {
   std::string header = "{" + metadata, data;
   for (const StTensor& t : tensors) {
-    header += StrCat(header.size() > 1 ? "," : "", "\"", t.name, "\":{\"dtype\":\"", t.dtype, "\",\"shape\":", t.shape, ",\"data_offsets\":[",
-                     data.size(), ",", data.size() + t.data.size(), "]}");
+    header += StrCat(header.size() > 1 ? "," : "", "\"", t.name, "\":{\"dtype\":\"", t.dtype, "\",\"shape\":", t.shape,
+                     ",\"data_offsets\":[", data.size(), ",", data.size() + t.data.size(), "]}");
     data += t.data;
   }
   header += "}";
@@ -268,8 +271,9 @@ std::string Safetensors(const std::vector<StTensor>& tensors, const std::string&
 TEST(HuggingFace, ASingleFileIsRead) {
   TempDir dir;
   WriteFile(dir / "config.json", R"({"model_type": "llama4", "text_config": {"hidden_size": 64}})");
-  WriteFile(dir / "model.safetensors", Safetensors({{"b", "BF16", "[2,3]", Pattern(12, 1)}, {"a", "F32", "[]", Pattern(4, 2)}, {"z", "I8", "[3,0]", ""}},
-                                                   R"("__metadata__":{"format":"pt"})"));
+  WriteFile(dir / "model.safetensors",
+            Safetensors({{"b", "BF16", "[2,3]", Pattern(12, 1)}, {"a", "F32", "[]", Pattern(4, 2)}, {"z", "I8", "[3,0]", ""}},
+                        R"("__metadata__":{"format":"pt"})"));
   WriteFile(dir / "tokenizer.json", "{}");
   const auto checkpoint = OpenCheckpoint(dir.path(), {});
   EXPECT_EQ(checkpoint->format(), CheckpointFormat::kHuggingFace);
@@ -288,7 +292,8 @@ TEST(HuggingFace, ASingleFileIsRead) {
 TEST(HuggingFace, ShardsAreReadThroughTheIndex) {
   TempDir dir;
   WriteFile(dir / "config.json", "{}");
-  WriteFile(dir / "model-00001-of-00002.safetensors", Safetensors({{"a", "F32", "[2]", Pattern(8, 1)}, {"b", "F32", "[2]", Pattern(8, 2)}}));
+  WriteFile(dir / "model-00001-of-00002.safetensors",
+            Safetensors({{"a", "F32", "[2]", Pattern(8, 1)}, {"b", "F32", "[2]", Pattern(8, 2)}}));
   WriteFile(dir / "model-00002-of-00002.safetensors", Safetensors({{"c", "F16", "[4]", Pattern(8, 3)}}));
   WriteFile(dir / "model.safetensors.index.json",
             R"({"metadata": {"total_size": 24, "note": "x"}, "weight_map": {"a": "model-00001-of-00002.safetensors",
@@ -399,7 +404,8 @@ TEST(Checkpoint, ReadsFromSeveralThreadsAgree) {
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
       for (int i = 0; i < 16; ++i)
-        wrong[t] += ReadAll(*checkpoint, *checkpoint->FindTensor("t" + std::to_string((i + t) % 16))) != Pattern(16384, (i + t) % 16);
+        wrong[t] +=
+            ReadAll(*checkpoint, *checkpoint->FindTensor("t" + std::to_string((i + t) % 16))) != Pattern(16384, (i + t) % 16);
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, std::vector<int>(4));

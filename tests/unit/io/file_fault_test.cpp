@@ -29,13 +29,13 @@ namespace fs = std::filesystem;
 
 // State of the faulty calls below; each test sets what it needs.
 struct Faults {
-  int calls = 0;          // of pread so far
-  int fail_at = -1;       // the call that fails,
-  int fail_errno = EIO;   // with this
-  bool one_byte = false;  // every pread returns at most one byte
-  bool interrupt = false; // every other pread fails with EINTR
+  int calls = 0;           // of pread so far
+  int fail_at = -1;        // the call that fails,
+  int fail_errno = EIO;    // with this
+  bool one_byte = false;   // every pread returns at most one byte
+  bool interrupt = false;  // every other pread fails with EINTR
   int opens = 0;
-  int descriptors = 0;    // open now
+  int descriptors = 0;  // open now
 } g_faults;
 
 int FaultyOpen(const char* path) {
@@ -152,7 +152,8 @@ TEST(FileFaults, F05_OnlyRegularFilesAreOpened) {
   ExpectRefused("F05 zero", "/dev/zero", 0, ErrorCode::kUnsupported, {"/dev/zero", "a device"});
   ExpectRefused("F05 full", "/dev/full", 0, ErrorCode::kUnsupported, {"a device"});
   ExpectRefused("F05 a folder", dir.path(), 0, ErrorCode::kFormat, {"without config.json"});
-  ExpectRefused("F05 memory", "/proc/self/mem", 0, ErrorCode::kTruncated, {"/proc/self/mem"});  // a file of 0 bytes by its own account
+  ExpectRefused("F05 memory", "/proc/self/mem", 0, ErrorCode::kTruncated,
+                {"/proc/self/mem"});  // a file of 0 bytes by its own account
   const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;

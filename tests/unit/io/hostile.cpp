@@ -102,7 +102,8 @@ std::string ExpectRefused(const std::string& id, const std::string& path, uint64
   EXPECT_FALSE(outcome.accepted) << id;
   const std::string message = outcome.message;
   EXPECT_EQ(static_cast<int>(outcome.code), static_cast<int>(code)) << id << ": " << message;
-  for (const std::string& text : says) EXPECT_NE(message.find(text), std::string::npos) << id << ": \"" << text << "\" is not in: " << message;
+  for (const std::string& text : says)
+    EXPECT_NE(message.find(text), std::string::npos) << id << ": \"" << text << "\" is not in: " << message;
   EXPECT_LE(message.size(), 500u) << id;
   EXPECT_TRUE(std::all_of(message.begin(), message.end(), [](char c) { return c >= 0x20 && c < 0x7f; })) << id << ": " << message;
   std::string without_path = message;

@@ -9,12 +9,12 @@
 namespace scout::io {
 
 struct HostileCase {
-  std::string id;                  // row of the catalogue, then what is wrong: "G07 key length 2^64-1"
-  std::string bytes;               // of the file
+  std::string id;     // row of the catalogue, then what is wrong: "G07 key length 2^64-1"
+  std::string bytes;  // of the file
   ErrorCode code;
-  std::vector<std::string> says;   // the message holds each of these
-  double cpu_s = 1.0;              // most seconds
-  int64_t peak_bytes = -1;         // most extra memory; -1: 4 MiB + twice the input
+  std::vector<std::string> says;  // the message holds each of these
+  double cpu_s = 1.0;             // most seconds
+  int64_t peak_bytes = -1;        // most extra memory; -1: 4 MiB + twice the input
 };
 
 // Opens `path` (a file or folder of `input_bytes`) on a small stack and checks: it is refused with `code`; the message is one

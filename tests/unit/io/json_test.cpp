@@ -64,11 +64,59 @@ TEST(Json, RefusalsNameLineAndOffset) {
 }
 
 TEST(Json, MalformedTextIsRefused) {
-  for (const char* text : {"", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{1:2}",
-                           "[1 2]", "01", "-", "1.", "1.e5", "1e", "1e+", "+1", ".5", "NaN", "Infinity", "-Infinity", "tru", "nul", "True",
-                           "'a'", "\"a", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\\u+123\"",
-                           "\"\t\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xff\"", "\"\xf5\x80\x80\x80\"", "\"\xe2\x82\"", "1 2", "{}{}", "[]x",
-                           "\xef\xbb\xbf{}", "/*c*/1", "[1,,2]", "]", "}", "{]", "[}"})
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "[",
+                           "[1",
+                           "[1,",
+                           "[1,]",
+                           "{\"a\"",
+                           "{\"a\":",
+                           "{\"a\":1",
+                           "{\"a\":1,",
+                           "{\"a\":1,}",
+                           "{,}",
+                           "{1:2}",
+                           "[1 2]",
+                           "01",
+                           "-",
+                           "1.",
+                           "1.e5",
+                           "1e",
+                           "1e+",
+                           "+1",
+                           ".5",
+                           "NaN",
+                           "Infinity",
+                           "-Infinity",
+                           "tru",
+                           "nul",
+                           "True",
+                           "'a'",
+                           "\"a",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"\\ud800\"",
+                           "\"\\ud800\\u0041\"",
+                           "\"\\udc00\"",
+                           "\"\\u+123\"",
+                           "\"\t\"",
+                           "\"\xc0\x80\"",
+                           "\"\xed\xa0\x80\"",
+                           "\"\xff\"",
+                           "\"\xf5\x80\x80\x80\"",
+                           "\"\xe2\x82\"",
+                           "1 2",
+                           "{}{}",
+                           "[]x",
+                           "\xef\xbb\xbf{}",
+                           "/*c*/1",
+                           "[1,,2]",
+                           "]",
+                           "}",
+                           "{]",
+                           "[}"})
     EXPECT_NE(Refusal(text), "accepted") << Escape(text);
   EXPECT_NE(Refusal(std::string_view("[1\0]", 4)), "accepted");
 }
@@ -103,7 +151,8 @@ TEST(Json, EveryPrefixIsRefused) {
 // Random mutations of valid text: the verdict equals that of an independent reader, except for what is stricter here
 // (duplicate keys, a byte order mark, numbers that underflow).
 TEST(Json, VerdictEqualsAnIndependentReader) {
-  const std::string seed_text = R"({"a": [1, -2.5e3, "x\u00e9\ud83e\udd99é"], "b": {"c": null, "d": true, "e": [[], {}]}, "f": 0.125})";
+  const std::string seed_text =
+      R"({"a": [1, -2.5e3, "x\u00e9\ud83e\udd99é"], "b": {"c": null, "d": true, "e": [[], {}]}, "f": 0.125})";
   std::mt19937 random(7);
   const std::string alphabet = "{}[]\",:0123456789.eE+-\\utrflsn aé \n\t\x01\xff";
   int agreed = 0, accepted = 0;
@@ -113,9 +162,14 @@ TEST(Json, VerdictEqualsAnIndependentReader) {
     for (int i = 0; i < edits; ++i) {
       const size_t at = random() % text.size();
       switch (random() % 3) {
-        case 0: text[at] = alphabet[random() % alphabet.size()]; break;
-        case 1: text.erase(at, 1 + random() % 3); break;
-        default: text.insert(at, 1, alphabet[random() % alphabet.size()]);
+        case 0:
+          text[at] = alphabet[random() % alphabet.size()];
+          break;
+        case 1:
+          text.erase(at, 1 + random() % 3);
+          break;
+        default:
+          text.insert(at, 1, alphabet[random() % alphabet.size()]);
       }
     }
     bool ours = true;

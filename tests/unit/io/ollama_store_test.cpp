@@ -25,7 +25,8 @@ void MakeStore(const TempDir& dir, const std::string& manifest_path, const std::
   std::filesystem::create_directories(dir / "blobs");
   WriteFile(path.string(), R"({"schemaVersion": 2, "config": {"digest": "sha256:0", "mediaType": "x"}, "layers": [
     {"mediaType": "application/vnd.ollama.image.license", "digest": "sha256:1", "size": 5},
-    {"mediaType": "application/vnd.ollama.image.model", "digest": ")" + digest + R"(", "size": 5}]})");
+    {"mediaType": "application/vnd.ollama.image.model", "digest": ")" +
+                               digest + R"(", "size": 5}]})");
   WriteFile(dir / ("blobs/sha256-" + kHex), test::GgufWriter().String("general.architecture", "llama4").Build());
 }
 
@@ -44,20 +45,23 @@ TEST(OllamaStore, NamesAreCompletedWithOllamasDefaults) {
   MakeStore(dir, "registry.ollama.ai/library/llama4/latest", "sha256:" + kHex);
   MakeStore(dir, "example.org/me/llama4/x-1.0_b", "sha256:" + kHex);
   const std::string blob = dir / ("blobs/sha256-" + kHex);
-  for (const char* name : {"llama4:scout", "llama4", "library/llama4:scout", "registry.ollama.ai/library/llama4:latest", "example.org/me/llama4:x-1.0_b"})
+  for (const char* name : {"llama4:scout", "llama4", "library/llama4:scout", "registry.ollama.ai/library/llama4:latest",
+                           "example.org/me/llama4:x-1.0_b"})
     EXPECT_EQ(FindOllamaModel(name, dir.path()), blob) << name;
 }
 
 TEST(OllamaStore, NamesCannotLeaveTheStore) {
   TempDir dir;
-  for (const char* name : {"", "..", "../x", "a/b/c/d", "llama4:", "llama4:..", "a b", "/llama4", "llama4/", "a//b", "x:../../y", "llama4:a/b"})
+  for (const char* name :
+       {"", "..", "../x", "a/b/c/d", "llama4:", "llama4:..", "a b", "/llama4", "llama4/", "a//b", "x:../../y", "llama4:a/b"})
     EXPECT_EQ(CodeOf(name, dir.path()), ErrorCode::kArgument) << name;
 }
 
 TEST(OllamaStore, WrongManifestsAreRefused) {
   TempDir dir;
   EXPECT_EQ(CodeOf("llama4", dir.path()), ErrorCode::kIo);
-  for (const std::string& digest : {std::string("sha256:../../x"), "sha256:" + kHex + "a", std::string("md5:") + kHex, std::string("sha256:") + std::string(64, 'G')}) {
+  for (const std::string& digest : {std::string("sha256:../../x"), "sha256:" + kHex + "a", std::string("md5:") + kHex,
+                                    std::string("sha256:") + std::string(64, 'G')}) {
     MakeStore(dir, "registry.ollama.ai/library/llama4/latest", digest);
     EXPECT_EQ(CodeOf("llama4", dir.path()), ErrorCode::kDenied) << digest;
   }

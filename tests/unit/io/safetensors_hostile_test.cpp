@@ -18,7 +18,9 @@ using test::WriteFile;
 namespace fs = std::filesystem;
 
 // A header of any text with `data` behind it.
-std::string File(const std::string& header, const std::string& data = "") { return Raw(static_cast<uint64_t>(header.size())) + header + data; }
+std::string File(const std::string& header, const std::string& data = "") {
+  return Raw(static_cast<uint64_t>(header.size())) + header + data;
+}
 
 // One entry named "w", with any text for its three fields, and 8 bytes of data.
 std::string Entry(const std::string& dtype, const std::string& shape, const std::string& offsets) {
@@ -29,7 +31,8 @@ std::string Entry(const std::string& dtype, const std::string& shape, const std:
 class Folder {
  public:
   Folder() { WriteFile(dir_ / "config.json", "{}"); }
-  void Refused(const std::string& id, const std::string& bytes, ErrorCode code, std::vector<std::string> says, double cpu_s = 1.0, int64_t peak = -1) {
+  void Refused(const std::string& id, const std::string& bytes, ErrorCode code, std::vector<std::string> says, double cpu_s = 1.0,
+               int64_t peak = -1) {
     WriteFile(dir_ / "model.safetensors", bytes);
     says.push_back("model.safetensors");
     ExpectRefused(id, dir_.path(), bytes.size(), code, says, cpu_s, peak);
@@ -48,11 +51,14 @@ TEST(HostileSafetensors, TheGoodFileOfTheseTestsIsAccepted) { Folder().Accepted(
 
 TEST(HostileSafetensors, S01_S02_HeaderLengthsAreChecked) {
   Folder folder;
-  for (const size_t n : {0, 1, 7}) folder.Refused("S01", std::string(n, '\0'), ErrorCode::kTruncated, {"offset 0", "8 bytes", std::to_string(n)});
+  for (const size_t n : {0, 1, 7})
+    folder.Refused("S01", std::string(n, '\0'), ErrorCode::kTruncated, {"offset 0", "8 bytes", std::to_string(n)});
   const std::string tail(92, ' ');
-  for (const uint64_t length : {uint64_t{0}, uint64_t{1}}) folder.Refused("S01", Raw(length) + tail, ErrorCode::kTruncated, {"length is " + std::to_string(length)});
+  for (const uint64_t length : {uint64_t{0}, uint64_t{1}})
+    folder.Refused("S01", Raw(length) + tail, ErrorCode::kTruncated, {"length is " + std::to_string(length)});
   for (const uint64_t length : {uint64_t{100000001}, uint64_t{1} << 63, ~uint64_t{0}})
-    folder.Refused("S01", Raw(length) + tail, ErrorCode::kLimit, {"length is " + std::to_string(length), "100000000"}, 1.0, 1 << 20);
+    folder.Refused("S01", Raw(length) + tail, ErrorCode::kLimit, {"length is " + std::to_string(length), "100000000"}, 1.0,
+                   1 << 20);
   folder.Refused("S02", Raw(uint64_t{93}) + tail, ErrorCode::kTruncated, {"length is 93", "92"});
   folder.Refused("S02", Raw(uint64_t{100000000}) + tail, ErrorCode::kTruncated, {"100000000"}, 1.0, 1 << 20);
 }
@@ -76,11 +82,13 @@ TEST(HostileSafetensors, S04_SwarmsOfEntriesAreLimits) {
   std::string header = "{";
   std::string data;
   for (int i = 0; i < 100000; ++i)
-    header += (i ? ",\"t" : "\"t") + std::to_string(i) + "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[" + std::to_string(i) + "," + std::to_string(i + 1) + "]}";
+    header += (i ? ",\"t" : "\"t") + std::to_string(i) + "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[" +
+              std::to_string(i) + "," + std::to_string(i + 1) + "]}";
   folder.Refused("S04 tensors", File(header + "}", std::string(100000, 'x')), ErrorCode::kLimit, {"100000 tensors", "65536"});
   header = "{";
   for (int i = 0; i < 65536; ++i)
-    header += (i ? ",\"t" : "\"t") + std::to_string(i) + "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[" + std::to_string(i) + "," + std::to_string(i + 1) + "]}";
+    header += (i ? ",\"t" : "\"t") + std::to_string(i) + "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[" +
+              std::to_string(i) + "," + std::to_string(i + 1) + "]}";
   folder.Accepted("S04 the limit", File(header + "}", std::string(65536, 'x')));
   header = "{\"__metadata__\":{";
   for (int i = 0; i < 1000000; ++i) header += (i ? ",\"k" : "\"k") + std::to_string(i) + "\":\"\"";
@@ -95,13 +103,15 @@ TEST(HostileSafetensors, S05_DepthAndDuplicatesAreRefused) {
   folder.Refused("S05", File(objects), ErrorCode::kFormat, {"64"});
   const std::string w = "\"w\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}";
   folder.Refused("S05", File("{" + w + "," + w + "}", "xxxx"), ErrorCode::kFormat, {"occurs twice", "\"w\"", "offset 1"});
-  folder.Refused("S05", File("{\"w\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", "xxxx"), ErrorCode::kFormat, {"\"dtype\" occurs twice"});
+  folder.Refused("S05", File("{\"w\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", "xxxx"),
+                 ErrorCode::kFormat, {"\"dtype\" occurs twice"});
 }
 
 TEST(HostileSafetensors, S06_OffsetsCoverTheDataExactly) {
   Folder folder;
   const auto two = [](const std::string& a, const std::string& b, size_t data) {
-    return File("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" + a + "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" + b + "}}",
+    return File("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" + a +
+                    "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" + b + "}}",
                 std::string(data, 'x'));
   };
   folder.Accepted("S06 good", two("[0,4]", "[4,8]", 8));
@@ -118,18 +128,22 @@ TEST(HostileSafetensors, S06_OffsetsCoverTheDataExactly) {
 
 TEST(HostileSafetensors, S07_OffsetsAreTwoWholeNumbers) {
   Folder folder;
-  for (const char* offsets : {"[0,8e0]", "[0.0,8]", "[\"0\",8]", "[0,-8]", "[0,18446744073709551616]", "[0,null]", "[0,[8]]", "[0,{}]", "[true,8]"})
-    folder.Refused(std::string("S07 ") + offsets, Entry("\"F32\"", "[2]", offsets), ErrorCode::kFormat, {"tensor w", "data_offsets", "offset"});
+  for (const char* offsets :
+       {"[0,8e0]", "[0.0,8]", "[\"0\",8]", "[0,-8]", "[0,18446744073709551616]", "[0,null]", "[0,[8]]", "[0,{}]", "[true,8]"})
+    folder.Refused(std::string("S07 ") + offsets, Entry("\"F32\"", "[2]", offsets), ErrorCode::kFormat,
+                   {"tensor w", "data_offsets", "offset"});
   folder.Refused("S07 three", Entry("\"F32\"", "[2]", "[0,4,8]"), ErrorCode::kFormat, {"more than 2"});
   folder.Refused("S07 none", Entry("\"F32\"", "[2]", "[]"), ErrorCode::kFormat, {"0 entries"});
   folder.Refused("S07 one", Entry("\"F32\"", "[2]", "[8]"), ErrorCode::kFormat, {"1 entries"});
   for (const char* offsets : {"{}", "8", "\"0,8\"", "null"})
-    folder.Refused(std::string("S07 ") + offsets, Entry("\"F32\"", "[2]", offsets), ErrorCode::kFormat, {"tensor w", "data_offsets is"});
+    folder.Refused(std::string("S07 ") + offsets, Entry("\"F32\"", "[2]", offsets), ErrorCode::kFormat,
+                   {"tensor w", "data_offsets is"});
 }
 
 TEST(HostileSafetensors, S08_ShapesThatDoNotFitAreLimits) {
   Folder folder;
-  folder.Refused("S08", File("{\"w\":{\"dtype\":\"U8\",\"shape\":[65536,65536,65536,65536],\"data_offsets\":[0,0]}}"), ErrorCode::kLimit, {"tensor w", "65536"});
+  folder.Refused("S08", File("{\"w\":{\"dtype\":\"U8\",\"shape\":[65536,65536,65536,65536],\"data_offsets\":[0,0]}}"),
+                 ErrorCode::kLimit, {"tensor w", "65536"});
   folder.Refused("S08", Entry("\"F32\"", "[4611686018427387904]", "[0,8]"), ErrorCode::kLimit, {"tensor w"});
   folder.Refused("S08 behind a zero", Entry("\"U8\"", "[0,4294967296,4294967296]", "[0,0]"), ErrorCode::kLimit, {"tensor w"});
 }
@@ -161,10 +175,14 @@ TEST(HostileSafetensors, S11_BytesAreShapeTimesDtype) {
   Folder folder;
   for (const char* offsets : {"[0,7]", "[0,9]", "[0,0]"})
     folder.Refused("S11", Entry("\"F32\"", "[2]", offsets), ErrorCode::kFormat, {"tensor w", "[2] of F32 takes 8 bytes"});
-  folder.Refused("S11 no shape", File("{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", "xxxxxxxx"), ErrorCode::kFormat, {"tensor w", "without shape"});
-  folder.Refused("S11 no dtype", File("{\"w\":{\"shape\":[2],\"data_offsets\":[0,8]}}", "xxxxxxxx"), ErrorCode::kFormat, {"without dtype"});
-  folder.Refused("S11 no offsets", File("{\"w\":{\"dtype\":\"F32\",\"shape\":[2]}}", "xxxxxxxx"), ErrorCode::kFormat, {"without data_offsets"});
-  folder.Refused("S11 another field", File("{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}", "xxxxxxxx"), ErrorCode::kFormat, {"\"x\""});
+  folder.Refused("S11 no shape", File("{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", "xxxxxxxx"), ErrorCode::kFormat,
+                 {"tensor w", "without shape"});
+  folder.Refused("S11 no dtype", File("{\"w\":{\"shape\":[2],\"data_offsets\":[0,8]}}", "xxxxxxxx"), ErrorCode::kFormat,
+                 {"without dtype"});
+  folder.Refused("S11 no offsets", File("{\"w\":{\"dtype\":\"F32\",\"shape\":[2]}}", "xxxxxxxx"), ErrorCode::kFormat,
+                 {"without data_offsets"});
+  folder.Refused("S11 another field", File("{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}", "xxxxxxxx"),
+                 ErrorCode::kFormat, {"\"x\""});
   folder.Refused("S11 not an object", File("{\"w\":[]}"), ErrorCode::kFormat, {"tensor w", "an array"});
   folder.Refused("S11 an empty name", File("{\"\":{}}"), ErrorCode::kFormat, {"empty name"});
   folder.Refused("S11 a long name", File("{\"" + std::string(2000, 'w') + "\":{}}"), ErrorCode::kLimit, {"2000 bytes", "1024"});
@@ -172,18 +190,23 @@ TEST(HostileSafetensors, S11_BytesAreShapeTimesDtype) {
 
 TEST(HostileSafetensors, S12_MetadataIsAMapOfStrings) {
   Folder folder;
-  for (const char* map : {"1", "[]", "null", "\"x\""}) folder.Refused("S12", File(std::string("{\"__metadata__\":") + map + "}"), ErrorCode::kFormat, {"__metadata__ is"});
+  for (const char* map : {"1", "[]", "null", "\"x\""})
+    folder.Refused("S12", File(std::string("{\"__metadata__\":") + map + "}"), ErrorCode::kFormat, {"__metadata__ is"});
   for (const char* value : {"1", "[]", "{}", "null", "true", "1.5", "-1"})
-    folder.Refused("S12", File(std::string("{\"__metadata__\":{\"k\":") + value + "}}"), ErrorCode::kFormat, {"__metadata__ holds"});
+    folder.Refused("S12", File(std::string("{\"__metadata__\":{\"k\":") + value + "}}"), ErrorCode::kFormat,
+                   {"__metadata__ holds"});
   folder.Accepted("S12 a value of 16 MiB", File("{\"__metadata__\":{\"k\":\"" + std::string(16 << 20, 'v') + "\"}}"));
 }
 
 TEST(HostileSafetensors, S18_EveryPrefixIsTruncated) {
   Folder folder;
-  const std::string whole = File("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[4,20]}}",
-                                 std::string(20, 'x'));
+  const std::string whole = File(
+      "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[4,"
+      "20]}}",
+      std::string(20, 'x'));
   folder.Accepted("S18 the whole", whole);
-  for (size_t n = 0; n < whole.size(); ++n) folder.Refused("S18 " + std::to_string(n), whole.substr(0, n), ErrorCode::kTruncated, {});
+  for (size_t n = 0; n < whole.size(); ++n)
+    folder.Refused("S18 " + std::to_string(n), whole.substr(0, n), ErrorCode::kTruncated, {});
 }
 
 // A folder with two shards of one tensor each, and an index of any text.
@@ -210,8 +233,8 @@ TEST(HostileIndex, S13_FileNamesStayInTheFolder) {
   ShardFolder folder;
   folder.Index(kGoodIndex);
   ExpectAccepted("S13 good", folder.dir().path(), 1024);
-  for (const char* name : {"../../etc/passwd", "/etc/passwd", "C:\\\\x", "sub/one.safetensors", "..", ".", "", "a\\u0000b", "./one.safetensors", ".hidden",
-                           "one.safetensors/"}) {
+  for (const char* name : {"../../etc/passwd", "/etc/passwd", "C:\\\\x", "sub/one.safetensors", "..", ".", "", "a\\u0000b",
+                           "./one.safetensors", ".hidden", "one.safetensors/"}) {
     folder.Index(std::string("{\"weight_map\":{\"a\":\"") + name + "\"}}");
     folder.Refused(std::string("S13 ") + name, ErrorCode::kDenied, {"tensor a", "plain name", "index.json"});
   }
@@ -242,7 +265,9 @@ TEST(HostileIndex, S14_ShardsAndIndexMustAgree) {
   folder.Refused("S14 lacks", ErrorCode::kFormat, {"one.safetensors", "tensor b"});
   folder.Index(R"({"weight_map":{"a":"one.safetensors","b":"three.safetensors"}})");
   folder.Refused("S14 missing", ErrorCode::kFormat, {"three.safetensors", "missing"});
-  WriteFile(folder.dir() / "two.safetensors", File("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,8]}}", "xxxxyyyy"));
+  WriteFile(folder.dir() / "two.safetensors", File("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{"
+                                                   "\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,8]}}",
+                                                   "xxxxyyyy"));
   folder.Index(kGoodIndex);
   folder.Refused("S14 twice", ErrorCode::kFormat, {"tensor a", "occurs twice", "one.safetensors", "two.safetensors"});
   WriteFile(folder.dir() / "two.safetensors", "{}");
@@ -267,10 +292,12 @@ TEST(HostileIndex, S15_SizesAndShardsAreBounded) {
 
 TEST(HostileIndex, S15_MalformedIndicesAreRefused) {
   ShardFolder folder;
-  for (const char* index : {"", "[]", "1", "\"x\"", "null", "{}", "{\"weight_map\":{}}", "{\"weight_map\":[]}", "{\"weight_map\":1}", "{\"weight_map\":\"x\"}",
-                            "{\"weight_map\":null}", "{\"weight_map\":{\"a\":1}}", "{\"weight_map\":{\"a\":[\"x\"]}}", "{\"weight_map\":{\"a\":{\"b\":\"x\"}}}",
-                            "{\"weight_map\":{\"a\":null}}", "{\"weight_map\":{\"a\":true}}", "{\"weight_map\":{\"a\":-1}}",
-                            "{\"weight_map\":{\"a\":\"one.safetensors\",\"a\":\"one.safetensors\"}}", "{\"weight_map\":{\"a\":\"one.safetensors\"}"}) {
+  for (const char* index :
+       {"", "[]", "1", "\"x\"", "null", "{}", "{\"weight_map\":{}}", "{\"weight_map\":[]}", "{\"weight_map\":1}",
+        "{\"weight_map\":\"x\"}", "{\"weight_map\":null}", "{\"weight_map\":{\"a\":1}}", "{\"weight_map\":{\"a\":[\"x\"]}}",
+        "{\"weight_map\":{\"a\":{\"b\":\"x\"}}}", "{\"weight_map\":{\"a\":null}}", "{\"weight_map\":{\"a\":true}}",
+        "{\"weight_map\":{\"a\":-1}}", "{\"weight_map\":{\"a\":\"one.safetensors\",\"a\":\"one.safetensors\"}}",
+        "{\"weight_map\":{\"a\":\"one.safetensors\"}"}) {
     folder.Index(index);
     folder.Refused(std::string("index ") + index, ErrorCode::kFormat, {"index.json"});
   }
@@ -283,7 +310,8 @@ TEST(HostileConfig, ConfigsAreObjectsOfBoundedSize) {
     WriteFile(folder.dir() / "config.json", config);
     ExpectRefused(id, folder.dir().path(), config.size(), code, says);
   };
-  for (const char* config : {"", "[]", "1", "null", "\"x\"", "true", "{", "{\"a\":1}x", "{\"a\":1,\"a\":2}", "{\"a.b\":1,\"a\":{\"b\":2}}", "{\"a\":NaN}", "{\"a\":1e999}"})
+  for (const char* config : {"", "[]", "1", "null", "\"x\"", "true", "{", "{\"a\":1}x", "{\"a\":1,\"a\":2}",
+                             "{\"a.b\":1,\"a\":{\"b\":2}}", "{\"a\":NaN}", "{\"a\":1e999}"})
     refused(std::string("config ") + config, config, ErrorCode::kFormat, {"config.json"});
   refused("config depth", "{\"a\":" + std::string(100000, '['), ErrorCode::kFormat, {"64"});
   std::string many = "{";
@@ -304,8 +332,9 @@ TEST(HostileConfig, ConfigsAreObjectsOfBoundedSize) {
 // room has no call that could.
 TEST(HostileConfig, S17_KeysThatAskForCodeAreText) {
   Folder folder;
-  WriteFile(folder.dir() / "config.json",
-            R"({"auto_map": {"AutoConfig": "http://169.254.169.254/x.py--C"}, "trust_remote_code": true, "_attn_implementation_internal": "kernels-community/x"})");
+  WriteFile(
+      folder.dir() / "config.json",
+      R"({"auto_map": {"AutoConfig": "http://169.254.169.254/x.py--C"}, "trust_remote_code": true, "_attn_implementation_internal": "kernels-community/x"})");
   folder.Accepted("S17", File("{}"));
 }
 

@@ -60,7 +60,8 @@ struct Learned {
       table.Index(id);
       ranks[text] = id;
     }
-    for (const auto& [left, right] : test::Small().merges) merges.push_back({ranks.at(left), ranks.at(right), ranks.at(left + right)});
+    for (const auto& [left, right] : test::Small().merges)
+      merges.push_back({ranks.at(left), ranks.at(right), ranks.at(left + right)});
   }
 };
 

@@ -29,7 +29,8 @@ std::string Shown(const Ids& ids) { return test::SmallTokenizer()->Decode(ids, t
 
 TEST(ChatFormat, GivesTheKnownIdsOfLlama4) {
   std::ifstream file(std::string(SCOUT_SHARED_DIR) + "/data/tokenizer.model", std::ios::binary);
-  if (std::string_view(SCOUT_SHARED_DIR).empty() || !file) GTEST_SKIP() << "Llama 4's tokenizer.model does not lie beside this checkout";
+  if (std::string_view(SCOUT_SHARED_DIR).empty() || !file)
+    GTEST_SKIP() << "Llama 4's tokenizer.model does not lie beside this checkout";
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const ChatFormat format(std::make_shared<const Tokenizer>(ReadTiktokenVocabulary(text, "tokenizer.model")));
   const std::vector<Message> hello = {Text(Role::kUser, "Hello")};
@@ -44,10 +45,11 @@ TEST(ChatFormat, GivesTheKnownIdsOfLlama4) {
 TEST(ChatFormat, EveryRoleHasItsHeader) {
   const std::vector<Message> messages = {Text(Role::kSystem, "Be brief."), Text(Role::kUser, "hi"), Text(Role::kAssistant, "hello"),
                                          Text(Role::kTool, "{\"a\": 1}")};
-  EXPECT_EQ(Shown(Format()->Render(messages)),
-            "<|begin_of_text|><|header_start|>system<|header_end|>\n\nBe brief.<|eot|><|header_start|>user<|header_end|>\n\nhi<|eot|>"
-            "<|header_start|>assistant<|header_end|>\n\nhello<|eot|><|header_start|>ipython<|header_end|>\n\n{\"a\": 1}<|eot|>"
-            "<|header_start|>assistant<|header_end|>\n\n");
+  EXPECT_EQ(
+      Shown(Format()->Render(messages)),
+      "<|begin_of_text|><|header_start|>system<|header_end|>\n\nBe brief.<|eot|><|header_start|>user<|header_end|>\n\nhi<|eot|>"
+      "<|header_start|>assistant<|header_end|>\n\nhello<|eot|><|header_start|>ipython<|header_end|>\n\n{\"a\": 1}<|eot|>"
+      "<|header_start|>assistant<|header_end|>\n\n");
   EXPECT_EQ(Shown(Format()->Render(std::vector<Message>{}, false, false)), "");
 }
 
@@ -56,7 +58,8 @@ TEST(ChatFormat, TheSystemMessageIsTrimmedAndNoOther) {
   EXPECT_EQ(Shown(Format()->Render(messages, false, false)),
             "<|header_start|>system<|header_end|>\n\nBe brief.<|eot|><|header_start|>user<|header_end|>\n\n  hi\n<|eot|>");
   for (const std::string blank : {"", " \n", "\u2003\u0085"}) {
-    EXPECT_EQ(Shown(Format()->Render(std::vector<Message>{Text(Role::kSystem, blank)}, false, false)), "<|header_start|>system<|header_end|>\n\n<|eot|>");
+    EXPECT_EQ(Shown(Format()->Render(std::vector<Message>{Text(Role::kSystem, blank)}, false, false)),
+              "<|header_start|>system<|header_end|>\n\n<|eot|>");
   }
   // Bytes that are not UTF-8 are no white space, whatever they resemble.
   EXPECT_EQ(Shown(Format()->Render(std::vector<Message>{Text(Role::kSystem, "\x85 x \xa0")}, false, false)),
@@ -77,8 +80,8 @@ TEST(ChatFormat, ContentNeverBecomesStructure) {
     Ids special;
     for (const TokenId id : ids)
       if (tokenizer->IsSpecial(id)) special.push_back(id);
-    const TokenId bos = tokenizer->Find("<|begin_of_text|>"), start = tokenizer->Find("<|header_start|>"), end = tokenizer->Find("<|header_end|>"),
-                  eot = tokenizer->Find("<|eot|>");
+    const TokenId bos = tokenizer->Find("<|begin_of_text|>"), start = tokenizer->Find("<|header_start|>"),
+                  end = tokenizer->Find("<|header_end|>"), eot = tokenizer->Find("<|eot|>");
     EXPECT_EQ(special, (Ids{bos, start, end, eot, start, end}));
   }
 }
@@ -113,7 +116,8 @@ TEST(ChatFormat, AVocabularyWithoutAControlTokenIsRefusedByName) {
 
 TEST(Chat, GrowsOnlyAtItsEnd) {
   Chat chat(Format());
-  const std::vector<Message> messages = {Text(Role::kSystem, "s"), Text(Role::kUser, "\n\na"), Text(Role::kAssistant, "\n"), Text(Role::kUser, "")};
+  const std::vector<Message> messages = {Text(Role::kSystem, "s"), Text(Role::kUser, "\n\na"), Text(Role::kAssistant, "\n"),
+                                         Text(Role::kUser, "")};
   Ids before(chat.ids().begin(), chat.ids().end());
   for (size_t i = 0; i < messages.size(); ++i) {
     chat.Add(messages[i]);
@@ -134,7 +138,8 @@ TEST(Chat, AnAnswerIsKeptAsItWasGenerated) {
   const Ids prompt = chat.AnswerPrompt();
   // Not what encoding "the" would give: the pages of the answer would not be found again.
   Ids generated = {'t', 'h', 'e'};
-  for (const TokenId stop : {kNoToken, tokenizer->Find("<|eot|>"), tokenizer->Find("<|eom|>"), tokenizer->Find("<|end_of_text|>")}) {
+  for (const TokenId stop :
+       {kNoToken, tokenizer->Find("<|eot|>"), tokenizer->Find("<|eom|>"), tokenizer->Find("<|end_of_text|>")}) {
     Chat copy = chat;
     Ids answer = generated;
     if (stop != kNoToken) answer.push_back(stop);

@@ -125,8 +125,9 @@ TEST(LoadTokenizer, ADirectorysJsonComesBeforeItsTiktokenFile) {
 }
 
 TEST(LoadTokenizer, RefusesWrongTypesByKey) {
-  const std::vector<std::string> keys = {"tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges", "tokenizer.ggml.bos_token_id",
-                                         "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eos_token_ids", "tokenizer.ggml.model"};
+  const std::vector<std::string> keys = {
+      "tokenizer.ggml.tokens",       "tokenizer.ggml.token_type",    "tokenizer.ggml.merges", "tokenizer.ggml.bos_token_id",
+      "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eos_token_ids", "tokenizer.ggml.model"};
   for (const std::string& key : keys) {
     GgufCheckpoint checkpoint;
     checkpoint.meta.values[key] = 1.5;

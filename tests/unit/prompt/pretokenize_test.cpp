@@ -25,11 +25,53 @@ using Pieces = std::vector<std::string>;
 
 // Every class, every character that the pattern names, and the ones next to them.
 const std::vector<std::string>& Alphabet() {
-  static const std::vector<std::string> alphabet = {
-      "A", "a", "\u65e5", "\u0301", "1", " ", "\n", ".", "'", "s", "/", "\t", "\r",                       // the first 13 go deep
-      "S", "\u017f", "t", "r", "R", "e", "E", "v", "m", "l", "L", "d", "\u01c5", "\u02b0", "\u00e9", "\u0414",
-      "\u00a0", "\u0085", "\u3000", "\u2028", "\u0663", "\u00bd", "\u2019", "\U0001F600", "\u20dd", "\u0903", "_",
-      "\xff", "\xc3", "\xed\xa0\x80", "\xf0\x9f\x98", "\x80", "\x01", std::string(1, '\0')};
+  static const std::vector<std::string> alphabet = {"A",
+                                                    "a",
+                                                    "\u65e5",
+                                                    "\u0301",
+                                                    "1",
+                                                    " ",
+                                                    "\n",
+                                                    ".",
+                                                    "'",
+                                                    "s",
+                                                    "/",
+                                                    "\t",
+                                                    "\r",  // the first 13 go deep
+                                                    "S",
+                                                    "\u017f",
+                                                    "t",
+                                                    "r",
+                                                    "R",
+                                                    "e",
+                                                    "E",
+                                                    "v",
+                                                    "m",
+                                                    "l",
+                                                    "L",
+                                                    "d",
+                                                    "\u01c5",
+                                                    "\u02b0",
+                                                    "\u00e9",
+                                                    "\u0414",
+                                                    "\u00a0",
+                                                    "\u0085",
+                                                    "\u3000",
+                                                    "\u2028",
+                                                    "\u0663",
+                                                    "\u00bd",
+                                                    "\u2019",
+                                                    "\U0001F600",
+                                                    "\u20dd",
+                                                    "\u0903",
+                                                    "_",
+                                                    "\xff",
+                                                    "\xc3",
+                                                    "\xed\xa0\x80",
+                                                    "\xf0\x9f\x98",
+                                                    "\x80",
+                                                    "\x01",
+                                                    std::string(1, '\0')};
   return alphabet;
 }
 
@@ -110,7 +152,8 @@ TEST(Pretokenize, EqualsThePatternOnRandomBytes) {
 
 TEST(Pretokenize, LooksAtEachByteAtMostFourTimes) {
   // The shapes in which something is looked at and not taken: a give-back, a lonely prefix, white space before a word.
-  std::vector<std::string> units = {"a", "A", "aA", "\u65e5A", "\u0301A", ".A", " \n ", " ", "  x", "\n", "\u0301", "'", "a'", "7", "/", "\xff", "\u3000"};
+  std::vector<std::string> units = {"a",  "A",      "aA", "\u65e5A", "\u0301A", ".A", " \n ", " ",     "  x",
+                                    "\n", "\u0301", "'",  "a'",      "7",       "/",  "\xff", "\u3000"};
   for (const std::string& a : Alphabet()) units.push_back(a + "A");
   scout::test::OnSmallStack([&] {
     for (const std::string& unit : units) {

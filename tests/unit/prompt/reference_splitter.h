@@ -25,8 +25,10 @@ inline std::vector<Symbol> Symbols(std::string_view text) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
   for (size_t at = 0; at < text.size();) {
     const Utf8Char c = DecodeUtf8(bytes + at, bytes + text.size());
-    if (c.length == 0) out.push_back({CharClass::kOther, 0x110000u + bytes[at], at, 1});
-    else out.push_back({ClassOf(c.code_point), c.code_point, at, c.length});
+    if (c.length == 0)
+      out.push_back({CharClass::kOther, 0x110000u + bytes[at], at, 1});
+    else
+      out.push_back({ClassOf(c.code_point), c.code_point, at, c.length});
     at += out.back().length;
   }
   return out;
@@ -92,16 +94,23 @@ class ReferenceSplitter {
   Node Quantified() {
     Node node = Atom();
     size_t low = 1, high = 1;
-    if (Take("?")) low = 0;
-    else if (Take("*")) low = 0, high = SIZE_MAX;
-    else if (Take("+")) high = SIZE_MAX;
-    else if (Take("{1,3}")) high = 3;
-    else return node;
-    return [node, low, high](const Text& text, size_t at, const Continue& then) { return Repeat(node, low, high, 0, text, at, then); };
+    if (Take("?"))
+      low = 0;
+    else if (Take("*"))
+      low = 0, high = SIZE_MAX;
+    else if (Take("+"))
+      high = SIZE_MAX;
+    else if (Take("{1,3}"))
+      high = 3;
+    else
+      return node;
+    return
+        [node, low, high](const Text& text, size_t at, const Continue& then) { return Repeat(node, low, high, 0, text, at, then); };
   }
 
   static bool Repeat(const Node& node, size_t low, size_t high, size_t done, const Text& text, size_t at, const Continue& then) {
-    if (done < high && node(text, at, [&](size_t stop) { return stop > at && Repeat(node, low, high, done + 1, text, stop, then); }))
+    if (done < high &&
+        node(text, at, [&](size_t stop) { return stop > at && Repeat(node, low, high, done + 1, text, stop, then); }))
       return true;
     return done >= low && then(at);
   }

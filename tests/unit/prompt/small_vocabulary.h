@@ -20,8 +20,8 @@
 namespace scout::prompt::test {
 
 struct SmallVocabulary {
-  std::vector<std::string> texts;                            // text tokens in the order of their ids
-  std::vector<std::pair<std::string, std::string>> merges;   // merge i makes texts[256 + i]
+  std::vector<std::string> texts;                           // text tokens in the order of their ids
+  std::vector<std::pair<std::string, std::string>> merges;  // merge i makes texts[256 + i]
 };
 
 // Byte-pair training in its plainest form: count neighbours, join the commonest pair (the first in byte order among equals).
@@ -30,7 +30,8 @@ inline SmallVocabulary Learn(size_t merges = 300) {
       "the quick brown fox jumps over the lazy dog. the user asks and the assistant answers: hello there, how are you? "
       "I don't know what you're thinking, they'll see that we've been there. The system of the house is the user's own. "
       "a cat and a hat and a bat sat on the mat; ten thousand tokens and nothing that repeats repeats repeats. "
-      "naive caf\xc3\xa9 and \xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80, \xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82! "
+      "naive caf\xc3\xa9 and \xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80, "
+      "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82! "
       "ipython 123 123 456 \n\n \n\n assistant user system <| |> aaaaaaaaaaaaaaaa aaaaaaaa ........ ";
   SmallVocabulary out;
   for (int byte = 0; byte < 256; ++byte) out.texts.emplace_back(1, static_cast<char>(byte));
@@ -41,7 +42,8 @@ inline SmallVocabulary Learn(size_t merges = 300) {
     for (size_t i = 0; i + 1 < parts.size(); ++i)
       if (parts[i + 1].front() != ' ') ++counts[{parts[i], parts[i + 1]}];
     if (counts.empty()) break;
-    const auto best = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto best =
+        std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     const auto [left, right] = best->first;
     const std::string joined = left + right;
     if (std::find(out.texts.begin(), out.texts.end(), joined) == out.texts.end()) {
@@ -162,15 +164,18 @@ struct JsonParts {
     return out;
   }
   std::string Text() const {
-    const std::string pre = !pre_tokenizer.empty() ? pre_tokenizer
-        : R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)" + JsonString(pattern) +
-          R"(},"behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]})";
-    return R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[)" + Join(added) + R"(],"normalizer":)" + normalizer +
-           R"(,"pre_tokenizer":)" + pre + R"(,"post_processor":{"type":"ByteLevel","special":[1,2,{"a":null}]},"decoder":)" + decoder +
-           R"(,"model":{"type":)" + model_type +
+    const std::string pre =
+        !pre_tokenizer.empty()
+            ? pre_tokenizer
+            : R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)" + JsonString(pattern) +
+                  R"(},"behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]})";
+    return R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[)" + Join(added) + R"(],"normalizer":)" +
+           normalizer + R"(,"pre_tokenizer":)" + pre +
+           R"(,"post_processor":{"type":"ByteLevel","special":[1,2,{"a":null}]},"decoder":)" + decoder + R"(,"model":{"type":)" +
+           model_type +
            R"(,"dropout":null,"unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":false,)"
-           R"("byte_fallback":false,"ignore_merges":)" + ignore_merges + R"(,"vocab":{)" + Join(vocabulary) + R"(},"merges":[)" + Join(merges) +
-           "]}}";
+           R"("byte_fallback":false,"ignore_merges":)" +
+           ignore_merges + R"(,"vocab":{)" + Join(vocabulary) + R"(},"merges":[)" + Join(merges) + "]}}";
   }
 };
 
@@ -182,7 +187,8 @@ inline std::string AddedTokenText(size_t id, std::string_view content, bool spec
 inline JsonParts SmallJson(size_t control_tokens = 20) {
   JsonParts parts;
   const auto& texts = Small().texts;
-  for (size_t i = 0; i < texts.size(); ++i) parts.vocabulary.push_back(JsonString(EncodeByteText(texts[i])) + ":" + std::to_string(i));
+  for (size_t i = 0; i < texts.size(); ++i)
+    parts.vocabulary.push_back(JsonString(EncodeByteText(texts[i])) + ":" + std::to_string(i));
   for (const auto& [left, right] : Small().merges)
     parts.merges.push_back("[" + JsonString(EncodeByteText(left)) + "," + JsonString(EncodeByteText(right)) + "]");
   for (size_t i = 0; i < control_tokens; ++i) parts.added.push_back(AddedTokenText(texts.size() + i, Llama4ControlName(i)));

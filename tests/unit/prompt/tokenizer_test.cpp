@@ -30,7 +30,7 @@ const Tokenizer* Llama4() {
   return tokenizer.get();
 }
 
-#define NEEDS_LLAMA4()             \
+#define NEEDS_LLAMA4()                \
   const Tokenizer* llama4 = Llama4(); \
   if (!llama4) GTEST_SKIP() << "Llama 4's tokenizer.model does not lie beside this checkout"
 
@@ -77,11 +77,23 @@ TEST(Tokenizer, KnowsTheControlTokensOfLlama4) {
   const struct {
     const char* name;
     TokenId id;
-  } known[] = {{"<|begin_of_text|>", 200000}, {"<|end_of_text|>", 200001}, {"<|header_start|>", 200005}, {"<|header_end|>", 200006},
-               {"<|eom|>", 200007}, {"<|eot|>", 200008}, {"<|text_post_train_reserved_special_token_5|>", 200015},
-               {"<|python_start|>", 200016}, {"<|finetune_right_pad|>", 200018}, {"<|text_post_train_reserved_special_token_8|>", 200019},
-               {"<|image_start|>", 200080}, {"<|tile_x_separator|>", 200084}, {"<|image|>", 200090}, {"<|patch|>", 200092},
-               {"<|vision_reserved_special_token_1047|>", 201133}, {"<|reasoning_thinking_end|>", 201143}, {"<|reserved_special_token_903|>", 202047}};
+  } known[] = {{"<|begin_of_text|>", 200000},
+               {"<|end_of_text|>", 200001},
+               {"<|header_start|>", 200005},
+               {"<|header_end|>", 200006},
+               {"<|eom|>", 200007},
+               {"<|eot|>", 200008},
+               {"<|text_post_train_reserved_special_token_5|>", 200015},
+               {"<|python_start|>", 200016},
+               {"<|finetune_right_pad|>", 200018},
+               {"<|text_post_train_reserved_special_token_8|>", 200019},
+               {"<|image_start|>", 200080},
+               {"<|tile_x_separator|>", 200084},
+               {"<|image|>", 200090},
+               {"<|patch|>", 200092},
+               {"<|vision_reserved_special_token_1047|>", 201133},
+               {"<|reasoning_thinking_end|>", 201143},
+               {"<|reserved_special_token_903|>", 202047}};
   for (const auto& [name, id] : known) {
     EXPECT_EQ(llama4->Find(name), id) << name;
     EXPECT_EQ(llama4->TokenBytes(id), name);
@@ -114,13 +126,25 @@ TEST(Tokenizer, EveryTokenOfTheReleasedVocabularyEncodesToItself) {
 
 // Texts that lean on every part: bytes of all kinds, runs, control spellings.
 std::vector<std::string> Texts(size_t count, uint32_t seed) {
-  static const std::vector<std::string> parts = {"the ", "user", "'s", "\u65e5", "\u0301", "12", "  ", "\n\n", "\t", "...", "/", "A", "a", "\xff", "\xc3", "\U0001F600",
-                                                 "<|eot|>", "<|header_start|>", "|>", std::string(1, '\0'), "\u200d", "repeats ", "\u00a0", "\xf0\x9f\x98", "\xed\xa0\x80"};
+  static const std::vector<std::string> parts = {"the ",        "user",
+                                                 "'s",          "\u65e5",
+                                                 "\u0301",      "12",
+                                                 "  ",          "\n\n",
+                                                 "\t",          "...",
+                                                 "/",           "A",
+                                                 "a",           "\xff",
+                                                 "\xc3",        "\U0001F600",
+                                                 "<|eot|>",     "<|header_start|>",
+                                                 "|>",          std::string(1, '\0'),
+                                                 "\u200d",      "repeats ",
+                                                 "\u00a0",      "\xf0\x9f\x98",
+                                                 "\xed\xa0\x80"};
   std::mt19937 random(seed);
   std::vector<std::string> texts;
   for (size_t i = 0; i < count; ++i) {
     std::string text;
-    for (size_t n = random() % 30; n > 0; --n) text += random() % 4 ? parts[random() % parts.size()] : std::string(1 + random() % 100, static_cast<char>(random()));
+    for (size_t n = random() % 30; n > 0; --n)
+      text += random() % 4 ? parts[random() % parts.size()] : std::string(1 + random() % 100, static_cast<char>(random()));
     texts.push_back(text);
   }
   return texts;
@@ -216,7 +240,8 @@ TEST(Tokenizer, BeginOfTextIsAddedOnlyWhereAskedAndKnown) {
 TEST(Tokenizer, LongInputOfEveryKindOnASmallStack) {
   const auto tokenizer = test::SmallTokenizer();
   scout::test::OnSmallStack([&] {
-    for (const std::string_view unit : {"a", "A", ".", " ", "\n", "aA", "\u0301", "\U0001F468\u200d", "\xff", "<|eot|>", "<|", "7"}) {
+    for (const std::string_view unit :
+         {"a", "A", ".", " ", "\n", "aA", "\u0301", "\U0001F468\u200d", "\xff", "<|eot|>", "<|", "7"}) {
       std::string text;
       while (text.size() < 300000) text += unit;
       for (const bool special : {false, true}) {

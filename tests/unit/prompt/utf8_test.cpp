@@ -42,8 +42,9 @@ TEST(Utf8, EveryCodePointRoundTrips) {
 }
 
 TEST(Utf8, IllFormedFormsAreRefused) {
-  for (const std::string_view bad : {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
-                                     "\xe2\x82", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xf0\x9f\x98"}) {
+  for (const std::string_view bad :
+       {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
+        "\xe2\x82", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xf0\x9f\x98"}) {
     const auto* at = reinterpret_cast<const unsigned char*>(bad.data());
     EXPECT_EQ(DecodeUtf8(at, at + bad.size()).length, 0u) << testing::PrintToString(bad);
   }
@@ -67,8 +68,16 @@ TEST(Utf8Assembler, HoldsBackAnUnfinishedCharacter) {
 TEST(Utf8Assembler, ReplacesEachMaximalSubpartByOneCharacter) {
   // The example of the Unicode standard, section 3.9, table 3-8, and its neighbours.
   const std::string r = "\ufffd";
-  EXPECT_EQ(Assemble("a\xf1\x80\x80\xe1\x80\xc2" "b\x80" "c\x80\xbf" "d", 99), "a" + r + r + r + "b" + r + "c" + r + r + "d");
-  EXPECT_EQ(Assemble("\xc0\xaf\xe0\x80\xbf\xf0\x81\x82" "A", 99), r + r + r + r + r + r + r + r + "A");
+  EXPECT_EQ(Assemble("a\xf1\x80\x80\xe1\x80\xc2"
+                     "b\x80"
+                     "c\x80\xbf"
+                     "d",
+                     99),
+            "a" + r + r + r + "b" + r + "c" + r + r + "d");
+  EXPECT_EQ(Assemble("\xc0\xaf\xe0\x80\xbf\xf0\x81\x82"
+                     "A",
+                     99),
+            r + r + r + r + r + r + r + r + "A");
   EXPECT_EQ(Assemble("\xed\xa0\x80", 99), r + r + r);
   EXPECT_EQ(Assemble("x\xf0\x9f\x98", 99), "x" + r);  // at the end of the stream
 }

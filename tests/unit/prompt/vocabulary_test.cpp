@@ -33,7 +33,8 @@ TEST(GgufVocabulary, FillersOfAFullSizeVocabularyGetTheirNamesBack) {
   for (int byte = 0; byte < 256; ++byte) arrays.tokens.push_back(EncodeByteText(std::string(1, static_cast<char>(byte))));
   // Texts that no other token has: three letters of the byte alphabet from their number.
   for (int i = 256; i < 200000; ++i)
-    arrays.tokens.push_back(std::string{static_cast<char>('a' + i / 17576 % 26), static_cast<char>('a' + i / 676 % 26), static_cast<char>('a' + i / 26 % 26), static_cast<char>('a' + i % 26)});
+    arrays.tokens.push_back(std::string{static_cast<char>('a' + i / 17576 % 26), static_cast<char>('a' + i / 676 % 26),
+                                        static_cast<char>('a' + i / 26 % 26), static_cast<char>('a' + i % 26)});
   arrays.tokens.push_back(kBeginOfText);
   for (int i = 200001; i < 202048; ++i) arrays.tokens.push_back("[PAD" + std::to_string(i) + "]");
   arrays.types.assign(arrays.tokens.size(), 1);
@@ -79,7 +80,8 @@ TEST(JsonVocabulary, MergesMayBeTextsOrPairs) {
   test::JsonParts parts = test::SmallJson();
   const Tokenizer pairs(ReadJsonVocabulary(parts.Text(), "a"));
   parts.merges.clear();
-  for (const auto& [left, right] : test::Small().merges) parts.merges.push_back(test::JsonString(EncodeByteText(left) + " " + EncodeByteText(right)));
+  for (const auto& [left, right] : test::Small().merges)
+    parts.merges.push_back(test::JsonString(EncodeByteText(left) + " " + EncodeByteText(right)));
   EXPECT_EQ(Tokenizer(ReadJsonVocabulary(parts.Text(), "b")).Fingerprint(), pairs.Fingerprint());
 }
 

@@ -35,8 +35,10 @@ struct Codes {
 };
 
 Codes Quantize(const std::vector<float>& x, int group) {
-  Codes out{std::vector<int8_t>(x.size()), std::vector<float>(x.size() / group), std::vector<int16_t>(x.size() / (group == 32 ? 32 : 16))};
-  (group == 32 ? QuantizeActivation32 : QuantizeActivation256)(x.data(), x.size(), out.codes.data(), out.scales.data(), out.sums.data());
+  Codes out{std::vector<int8_t>(x.size()), std::vector<float>(x.size() / group),
+            std::vector<int16_t>(x.size() / (group == 32 ? 32 : 16))};
+  (group == 32 ? QuantizeActivation32 : QuantizeActivation256)(x.data(), x.size(), out.codes.data(), out.scales.data(),
+                                                               out.sums.data());
   return out;
 }
 
@@ -100,7 +102,8 @@ TEST(Activation, ZerosTinyAndHugeValuesAreDefined) {
 }
 
 TEST(Activation, NanAndInfinityPoisonTheirGroupOnly) {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
     std::vector<float> x(64, 1.0f);
     x[40] = bad;
     const Codes q = Quantize(x, 32);

@@ -19,7 +19,8 @@ constexpr DType kDecodable[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType:
 
 std::string FixtureName(DType dtype, const std::string& suffix) {
   std::string name(InfoOf(dtype).name);
-  std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return std::string(SCOUT_SOURCE_DIR) + "/tests/fixtures/quant/" + name + suffix;
 }
 
@@ -97,9 +98,9 @@ TEST(Formats, ABlockWithANonFiniteScaleIsFound) {
     DType dtype;
     std::vector<size_t> scales;  // offsets of the 16-bit scales and minima in a block
   };
-  const Case cases[] = {{DType::kQ4_0, {0}},      {DType::kQ4_1, {0, 2}},   {DType::kQ5_0, {0}},    {DType::kQ5_1, {0, 2}},
-                        {DType::kQ8_0, {0}},      {DType::kQ2_K, {80, 82}}, {DType::kQ3_K, {108}},  {DType::kQ4_K, {0, 2}},
-                        {DType::kQ5_K, {0, 2}},   {DType::kQ6_K, {208}},    {DType::kF16, {0}}};
+  const Case cases[] = {{DType::kQ4_0, {0}},    {DType::kQ4_1, {0, 2}},   {DType::kQ5_0, {0}},   {DType::kQ5_1, {0, 2}},
+                        {DType::kQ8_0, {0}},    {DType::kQ2_K, {80, 82}}, {DType::kQ3_K, {108}}, {DType::kQ4_K, {0, 2}},
+                        {DType::kQ5_K, {0, 2}}, {DType::kQ6_K, {208}},    {DType::kF16, {0}}};
   for (const Case& c : cases) {
     const size_t size = InfoOf(c.dtype).bytes_per_block, values = 5 * InfoOf(c.dtype).values_per_block;
     for (const size_t scale : c.scales)

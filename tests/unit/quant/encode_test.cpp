@@ -73,8 +73,9 @@ std::vector<char> Slurp(const std::string& name) {
 
 // For these formats the package has encoders too; ours make the same blocks.
 TEST(Encode, EqualsTheGgufPackageWhereItHasAnEncoder) {
-  for (const auto& [name, dtype] : {std::pair("q8_0", DType::kQ8_0), std::pair("q4_0", DType::kQ4_0), std::pair("q4_1", DType::kQ4_1),
-                                   std::pair("q5_0", DType::kQ5_0), std::pair("q5_1", DType::kQ5_1)}) {
+  for (const auto& [name, dtype] :
+       {std::pair("q8_0", DType::kQ8_0), std::pair("q4_0", DType::kQ4_0), std::pair("q4_1", DType::kQ4_1),
+        std::pair("q5_0", DType::kQ5_0), std::pair("q5_1", DType::kQ5_1)}) {
     const std::vector<char> in = Slurp(std::string(name) + ".in"), expected = Slurp(std::string(name) + ".enc");
     std::vector<float> x(in.size() / 4);
     std::memcpy(x.data(), in.data(), in.size());
@@ -87,8 +88,8 @@ TEST(Encode, EqualsTheGgufPackageWhereItHasAnEncoder) {
 }
 
 TEST(Encode, ZerosAndTinyValuesStayZero) {
-  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ4_K, DType::kQ6_K, DType::kF16,
-                            DType::kBF16}) {
+  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ4_K, DType::kQ6_K,
+                            DType::kF16, DType::kBF16}) {
     std::vector<float> x(256, 0.0f), y(256);
     std::vector<std::byte> blocks(RowBytes(dtype, 256));
     EncodeRow(dtype, x.data(), blocks.data(), 256);
