@@ -13,9 +13,9 @@ static void check(scout_status status) {
 }
 
 /* Asks, prints the answer as it comes, and adds it to the conversation. */
-static void turn(scout_engine* engine, scout_chat* chat, const char* question, size_t size) {
-  scout_request* request = NULL;
-  const scout_event* event = NULL;
+static void turn(scout_engine *engine, scout_chat *chat, const char *question, size_t size) {
+  scout_request *request = NULL;
+  const scout_event *event = NULL;
   check(scout_chat_add(chat, SCOUT_ROLE_USER, question, size)); /* text can never become control tokens */
   check(scout_submit(engine, chat, NULL, &request));
   while (scout_request_next(request, SCOUT_WAIT, &event) == SCOUT_OK) {
@@ -29,10 +29,10 @@ static void turn(scout_engine* engine, scout_chat* chat, const char* question, s
   scout_request_free(request);
 }
 
-int main(int argc, char** argv) {
-  scout_model* model = NULL;
-  scout_engine* engine = NULL;
-  scout_chat* chat = NULL;
+int main(int argc, char **argv) {
+  scout_model *model = NULL;
+  scout_engine *engine = NULL;
+  scout_chat *chat = NULL;
   char line[4096];
   int i;
 

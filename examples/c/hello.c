@@ -2,11 +2,10 @@
 #include <stdio.h>
 
 int main(void) {
-  scout_model* model = NULL;
-  scout_request* answer = NULL;
-  const scout_event* event = NULL;
-  if (scout_load("scout-tiny", NULL, &model) < 0 ||
-      scout_generate(model, "Tell me a story about a fox.", NULL, &answer) != SCOUT_OK) {
+  scout_model *model = NULL;
+  scout_request *answer = NULL;
+  const scout_event *event = NULL;
+  if (scout_load("scout-tiny", NULL, &model) < 0 || scout_generate(model, "Tell me a story about a fox.", NULL, &answer) != SCOUT_OK) {
     fprintf(stderr, "%s\n", scout_last_error());
     return 1;
   }

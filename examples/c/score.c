@@ -12,14 +12,14 @@ static void check(scout_status status) {
   }
 }
 
-int main(int argc, char** argv) {
-  const char* text = argc > 2 ? argv[2] : "Once upon a time there was a fox.";
-  scout_model* model = NULL;
-  scout_engine* engine = NULL;
-  scout_scores* scores = NULL;
-  const scout_score_block* block = NULL;
+int main(int argc, char **argv) {
+  const char *text = argc > 2 ? argv[2] : "Once upon a time there was a fox.";
+  scout_model *model = NULL;
+  scout_engine *engine = NULL;
+  scout_scores *scores = NULL;
+  const scout_score_block *block = NULL;
   scout_status status;
-  int32_t* ids;
+  int32_t *ids;
   size_t count = 0;
   double sum = 0;
   uint64_t i;
@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
   while ((status = scout_scores_next(scores, SCOUT_WAIT, &block)) == SCOUT_OK) {
     for (i = 0; i < block->count; ++i) {
       const int64_t position = block->positions[i];
-      const char* bytes = NULL;
+      const char *bytes = NULL;
       size_t size = 0;
       if (position == 0) continue; /* nothing comes before the first token */
       check(scout_token_bytes(model, ids[position], &bytes, &size, NULL));

@@ -9,9 +9,9 @@
 enum { MAX_CONNECTIONS = 64 };
 
 typedef struct connection {
-  const char* question;
-  scout_request* request;
-  char* reply;
+  const char *question;
+  scout_request *request;
+  char *reply;
   size_t size;
 } connection;
 
@@ -22,8 +22,8 @@ static void check(scout_status status) {
   }
 }
 
-static void write_to(connection* to, const char* text, size_t size) {
-  char* grown = realloc(to->reply, to->size + size + 1);
+static void write_to(connection *to, const char *text, size_t size) {
+  char *grown = realloc(to->reply, to->size + size + 1);
   if (grown == NULL) exit(1);
   memcpy(grown + to->size, text, size);
   to->reply = grown;
@@ -32,9 +32,9 @@ static void write_to(connection* to, const char* text, size_t size) {
 }
 
 /* Asks the engine to answer; the event's tag will say which connection an event is for. */
-static void submit(scout_model* model, scout_engine* engine, connection* c, uint64_t tag) {
+static void submit(scout_model *model, scout_engine *engine, connection *c, uint64_t tag) {
   scout_request_options options;
-  scout_chat* chat = NULL;
+  scout_chat *chat = NULL;
   check(scout_request_options_init(&options, sizeof options));
   options.tag = tag;
   options.max_tokens = 200;
@@ -44,12 +44,12 @@ static void submit(scout_model* model, scout_engine* engine, connection* c, uint
   scout_chat_free(chat);
 }
 
-int main(int argc, char** argv) {
-  static const char* const questions[] = {"Tell me a story about a fox.", "What is 7 plus 5?", "What is 20 minus 8?"};
+int main(int argc, char **argv) {
+  static const char *const questions[] = {"Tell me a story about a fox.", "What is 7 plus 5?", "What is 20 minus 8?"};
   connection connections[MAX_CONNECTIONS];
-  scout_model* model = NULL;
-  scout_engine* engine = NULL;
-  const scout_event* event = NULL;
+  scout_model *model = NULL;
+  scout_engine *engine = NULL;
+  const scout_event *event = NULL;
   scout_status status;
   struct pollfd wake;
   size_t count = argc > 2 ? (size_t)argc - 2 : sizeof questions / sizeof *questions, open, i;
@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
   for (open = count; open > 0;) {
     if (poll(&wake, 1, -1) < 0) continue; /* a signal */
     while ((status = scout_engine_next(engine, 0, &event)) == SCOUT_OK) {
-      connection* c = &connections[event->tag];
+      connection *c = &connections[event->tag];
       write_to(c, event->text, (size_t)event->text_size);
       if (event->stop == SCOUT_STOP_NONE) continue;
       printf("%s\n  %s\n", c->question, event->stop == SCOUT_STOP_ERROR ? event->message : c->reply);

@@ -11,14 +11,14 @@ static void check(scout_status status) {
   }
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
   scout_load_options load;
   scout_engine_options options;
-  scout_model* model = NULL;
-  scout_engine* engine = NULL;
-  scout_chat* chat = NULL;
-  scout_request* request = NULL;
-  const scout_event* event = NULL;
+  scout_model *model = NULL;
+  scout_engine *engine = NULL;
+  scout_chat *chat = NULL;
+  scout_request *request = NULL;
+  const scout_event *event = NULL;
   long frames = 0;
   int running = 1;
 

@@ -13,13 +13,12 @@ enum {
 
 typedef struct scout_engine_options {
   uint32_t struct_size;
-  int32_t mode;             /**< SCOUT_ENGINE_* */
-  int32_t kv_format;        /**< SCOUT_KV_*; 0 = as the model was loaded */
-  int32_t step_rows;        /**< most tokens of a step; 0 = 512 */
-  uint64_t kv_bytes;        /**< memory for keys and values; 0 = as the model was loaded */
-  int64_t context;          /**< positions that one request may use; 0 = as the model was loaded */
-  int32_t decode_step_rows; /**< most tokens of a step while answers stream, which bounds how long a long prompt holds them up; 0 =
-                               128 */
+  int32_t mode;          /**< SCOUT_ENGINE_* */
+  int32_t kv_format;     /**< SCOUT_KV_*; 0 = as the model was loaded */
+  int32_t step_rows;     /**< most tokens of a step; 0 = 512 */
+  uint64_t kv_bytes;     /**< memory for keys and values; 0 = as the model was loaded */
+  int64_t context;       /**< positions that one request may use; 0 = as the model was loaded */
+  int32_t decode_step_rows; /**< most tokens of a step while answers stream, which bounds how long a long prompt holds them up; 0 = 128 */
   int32_t max_waiting;      /**< requests in the waiting list before scout_submit answers SCOUT_AGAIN; 0 = 1024 */
   int32_t max_running;      /**< requests that share a step; 0 = 64 */
   int32_t no_prefix_cache;  /**< 1: pages of finished prompts are not kept for later ones */
@@ -29,52 +28,50 @@ typedef struct scout_engine_options {
 /** Fills in the defaults.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_engine_options_init(scout_engine_options* options, size_t struct_size);
+SCOUT_API scout_status scout_engine_options_init(scout_engine_options *options, size_t struct_size);
 
 /** Makes an engine.
  * @return SCOUT_OK; _ARGUMENT, _LIMIT, _NO_MEMORY naming what is needed and what is left
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_engine_new(scout_model* model, const scout_engine_options* options, scout_engine** engine);
+SCOUT_API scout_status scout_engine_new(scout_model *model, const scout_engine_options *options, scout_engine **engine);
 
 /** Ends the engine's requests with a last event, joins its thread and frees it. Requests stay valid and can be read to their end.
  * @threads one, after everyone else's last call
  * @since 0.1 */
-SCOUT_API void scout_engine_free(scout_engine* engine);
+SCOUT_API void scout_engine_free(scout_engine *engine);
 
 /** Submits a conversation for an answer. The chat is copied and may go on changing.
- * @return SCOUT_OK; SCOUT_AGAIN when the waiting list is full; _ARGUMENT, _LIMIT for a prompt that can never fit, _STATE,
- * _NO_MEMORY
+ * @return SCOUT_OK; SCOUT_AGAIN when the waiting list is full; _ARGUMENT, _LIMIT for a prompt that can never fit, _STATE, _NO_MEMORY
  * @threads any; one at a time for the chat
  * @since 0.1 */
-SCOUT_API scout_status scout_submit(scout_engine* engine, const scout_chat* chat, const scout_request_options* options,
-                                    scout_request** request);
+SCOUT_API scout_status scout_submit(scout_engine *engine, const scout_chat *chat, const scout_request_options *options,
+                                    scout_request **request);
 
 /** Submits token ids to be continued. They are taken as they are: no begin-of-text token is added.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_submit_tokens(scout_engine* engine, const int32_t* ids, size_t count,
-                                           const scout_request_options* options, scout_request** request);
+SCOUT_API scout_status scout_submit_tokens(scout_engine *engine, const int32_t *ids, size_t count, const scout_request_options *options,
+                                           scout_request **request);
 
 /** Takes the next event of any of the engine's requests, in turn. Use this or scout_request_next for a request, not both.
  * @param[out] event  borrowed until the next call on this engine; event->tag tells whose it is
  * @return SCOUT_OK; SCOUT_AGAIN when the time is up; _ARGUMENT, _STATE (after fork)
  * @threads one at a time for an engine
  * @since 0.1 */
-SCOUT_API scout_status scout_engine_next(scout_engine* engine, int64_t timeout_ms, const scout_event** event);
+SCOUT_API scout_status scout_engine_next(scout_engine *engine, int64_t timeout_ms, const scout_event **event);
 
 /** A descriptor for poll or epoll that is readable while any request has an event; owned by the engine, only to be polled. -1 where
  * the system has none.
  * @threads any
  * @since 0.1 */
-SCOUT_API int scout_engine_descriptor(const scout_engine* engine);
+SCOUT_API int scout_engine_descriptor(const scout_engine *engine);
 
 /** Runs a stepped engine for about `budget_ms`, rounded up to a layer; 0 runs one layer.
- * @return SCOUT_OK when work is left; SCOUT_DONE when there is none; SCOUT_ERR_STATE for a threaded engine or from two threads at
- * once
+ * @return SCOUT_OK when work is left; SCOUT_DONE when there is none; SCOUT_ERR_STATE for a threaded engine or from two threads at once
  * @threads one at a time for an engine
  * @since 0.1 */
-SCOUT_API scout_status scout_engine_step(scout_engine* engine, int64_t budget_ms);
+SCOUT_API scout_status scout_engine_step(scout_engine *engine, int64_t budget_ms);
 
 typedef struct scout_engine_stats {
   uint32_t struct_size; /**< set by the caller */
@@ -94,7 +91,7 @@ typedef struct scout_engine_stats {
 /** Figures about an engine.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_engine_get_stats(const scout_engine* engine, scout_engine_stats* stats);
+SCOUT_API scout_status scout_engine_get_stats(const scout_engine *engine, scout_engine_stats *stats);
 
 SCOUT_END_DECLS
 

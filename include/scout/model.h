@@ -19,16 +19,16 @@ enum { SCOUT_KV_DEFAULT = 0, SCOUT_KV_F16 = 1, SCOUT_KV_BF16 = 2, SCOUT_KV_F32 =
 
 typedef struct scout_load_options {
   uint32_t struct_size;
-  int32_t numerics;   /**< SCOUT_NUMERICS_* */
-  const char* device; /**< "cpu", "ref"; NULL = the default one */
-  int32_t threads;    /**< compute threads; 0 = as many as the process may use (affinity and cgroup quota) */
-  int32_t kv_format;  /**< SCOUT_KV_*, for engines that do not say */
-  int64_t context;    /**< positions that one request may use, for engines that do not say; 0 = as many as kv_bytes holds, at most
-                           what the model was made for */
-  uint64_t kv_bytes;  /**< bytes of keys and values of an engine that does not say; 0 = a quarter of the memory left once the
-                           weights are loaded, at most 4 GiB */
+  int32_t numerics;     /**< SCOUT_NUMERICS_* */
+  const char *device;   /**< "cpu", "ref"; NULL = the default one */
+  int32_t threads;      /**< compute threads; 0 = as many as the process may use (affinity and cgroup quota) */
+  int32_t kv_format;    /**< SCOUT_KV_*, for engines that do not say */
+  int64_t context;      /**< positions that one request may use, for engines that do not say; 0 = as many as kv_bytes holds, at most
+                             what the model was made for */
+  uint64_t kv_bytes;    /**< bytes of keys and values of an engine that does not say; 0 = a quarter of the memory left once the
+                             weights are loaded, at most 4 GiB */
   uint64_t memory_limit_bytes; /**< refuse to load what needs more than this; 0 = what the machine and its cgroup have left */
-  const char* plugin_dir;      /**< where plug-ins are looked for; NULL = "scout" beside libscout */
+  const char *plugin_dir;      /**< where plug-ins are looked for; NULL = "scout" beside libscout */
   int32_t map_file;            /**< 1: map the file instead of reading it. The one exception to the promise that the process lives:
                                     when another program truncates a mapped file, the operating system kills this one */
   int32_t skip_weight_check;   /**< 1: do not look for NaN and infinity among scales and norms while loading */
@@ -38,25 +38,25 @@ typedef struct scout_load_options {
  * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_load_options_init(scout_load_options* options, size_t struct_size);
+SCOUT_API scout_status scout_load_options_init(scout_load_options *options, size_t struct_size);
 
 /** Loads a model and returns when it is ready.
  * @param path  a GGUF file (any part of a split one), a Hugging Face directory, or the name of a model that comes with libscout
- *   ("scout-tiny"), looked for in the folders of the environment variable SCOUT_MODELS and in share/scout/models of the
- * installation, or "ollama:NAME" for a model of the local Ollama store
+ *   ("scout-tiny"), looked for in the folders of the environment variable SCOUT_MODELS and in share/scout/models of the installation,
+ *   or "ollama:NAME" for a model of the local Ollama store
  * @param options  NULL = the defaults
  * @param[out] model  to be freed with scout_free; NULL after a failure
  * @return SCOUT_OK, or _ARGUMENT, _FORMAT, _TRUNCATED, _LIMIT, _UNSUPPORTED, _CORRUPT, _IO, _NO_MEMORY, _DENIED, _DEVICE
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_load(const char* path, const scout_load_options* options, scout_model** model);
+SCOUT_API scout_status scout_load(const char *path, const scout_load_options *options, scout_model **model);
 
 /** Starts loading on a thread of its own and returns at once. Errors in the arguments are returned here, those of the file by
  * scout_operation_wait.
  * @param[out] operation  to be freed with scout_operation_free
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_load_start(const char* path, const scout_load_options* options, scout_operation** operation);
+SCOUT_API scout_status scout_load_start(const char *path, const scout_load_options *options, scout_operation **operation);
 
 /** Waits for a load to end.
  * @param timeout_ms  0 asks only, SCOUT_WAIT waits for ever
@@ -64,46 +64,46 @@ SCOUT_API scout_status scout_load_start(const char* path, const scout_load_optio
  * @return SCOUT_OK; SCOUT_AGAIN while it is not ready; SCOUT_ERR_CANCELLED; any failure of scout_load
  * @threads one waits at a time
  * @since 0.1 */
-SCOUT_API scout_status scout_operation_wait(scout_operation* operation, int64_t timeout_ms, scout_model** model);
+SCOUT_API scout_status scout_operation_wait(scout_operation *operation, int64_t timeout_ms, scout_model **model);
 
 /** How far the load is: bytes of weights done and in all (0 while the headers are read). Either pointer may be NULL.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_operation_progress(const scout_operation* operation, uint64_t* done_bytes, uint64_t* total_bytes);
+SCOUT_API scout_status scout_operation_progress(const scout_operation *operation, uint64_t *done_bytes, uint64_t *total_bytes);
 
 /** Asks the load to end; it does after the read that is under way.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_operation_cancel(scout_operation* operation);
+SCOUT_API scout_status scout_operation_cancel(scout_operation *operation);
 
 /** Cancels, waits for the read that is under way, and frees.
  * @threads one, after everyone else's last call
  * @since 0.1 */
-SCOUT_API void scout_operation_free(scout_operation* operation);
+SCOUT_API void scout_operation_free(scout_operation *operation);
 
 /** Drops the caller's hold on a model. Its memory goes when the last engine and request that use it have gone.
  * @threads any
  * @since 0.1 */
-SCOUT_API void scout_free(scout_model* model);
+SCOUT_API void scout_free(scout_model *model);
 
 typedef struct scout_model_info {
   uint32_t struct_size; /**< set by the caller */
   int32_t layers;
-  const char* architecture; /**< "llama4". This and every text below: borrowed, valid while the model lives */
-  const char* name;         /**< as the file says, may be "" */
-  const char* version;      /**< as the file says, may be "" */
-  const char* device;       /**< what it runs on */
-  const char* rope_scaling; /**< in words */
+  const char *architecture; /**< "llama4". This and every text below: borrowed, valid while the model lives */
+  const char *name;         /**< as the file says, may be "" */
+  const char *version;      /**< as the file says, may be "" */
+  const char *device;       /**< what it runs on */
+  const char *rope_scaling; /**< in words */
   int64_t embedding;        /**< width of a row */
   int64_t heads, kv_heads, head_dim;
-  int64_t vocabulary;     /**< rows of the embedding; ids are below this */
-  int64_t tokenizer_size; /**< entries of the tokenizer, 0 without one */
+  int64_t vocabulary;       /**< rows of the embedding; ids are below this */
+  int64_t tokenizer_size;   /**< entries of the tokenizer, 0 without one */
   int64_t dense_hidden, expert_hidden;
   int64_t experts, experts_used;
-  int64_t moe_layers;      /**< layers with experts */
-  int64_t global_layers;   /**< layers that attend to everything */
-  int64_t attention_chunk; /**< positions, 0 = none */
-  int64_t context;         /**< positions the model was made for */
+  int64_t moe_layers;       /**< layers with experts */
+  int64_t global_layers;    /**< layers that attend to everything */
+  int64_t attention_chunk;  /**< positions, 0 = none */
+  int64_t context;          /**< positions the model was made for */
   double rope_base;
   double norm_eps;
   double temperature_length, temperature_scale; /**< of the global layers' query scaling; length 0 = off */
@@ -123,20 +123,19 @@ typedef struct scout_model_info {
  * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_model_get_info(const scout_model* model, scout_model_info* info);
+SCOUT_API scout_status scout_model_get_info(const scout_model *model, scout_model_info *info);
 
 /** What layer `layer` is: each pointer may be NULL. @param[out] moe 1 experts, 0 dense @param[out] rope 1 rotated, 0 position-free
  * @param[out] chunked 1 attends inside its chunk, 0 to everything
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_model_get_layer(const scout_model* model, int32_t layer, int32_t* moe, int32_t* rope,
-                                             int32_t* chunked);
+SCOUT_API scout_status scout_model_get_layer(const scout_model *model, int32_t layer, int32_t *moe, int32_t *rope, int32_t *chunked);
 
 typedef struct scout_tensor_info {
   uint32_t struct_size; /**< set by the caller */
   int32_t rank;         /**< 0 .. 4 */
-  const char* name;     /**< as the file has it; borrowed, valid while the model lives */
-  const char* format;   /**< "Q4_K"; static or as name */
+  const char *name;     /**< as the file has it; borrowed, valid while the model lives */
+  const char *format;   /**< "Q4_K"; static or as name */
   int64_t shape[4];     /**< the last of rank is the fastest */
   uint64_t bytes;       /**< in the file */
   int32_t used;         /**< 0: not needed by the text model (vision, projector) */
@@ -146,19 +145,19 @@ typedef struct scout_tensor_info {
 /** The number of tensors in the model's files.
  * @threads any
  * @since 0.1 */
-SCOUT_API size_t scout_model_tensor_count(const scout_model* model);
+SCOUT_API size_t scout_model_tensor_count(const scout_model *model);
 
 /** Describes tensor `index`, in file order.
  * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_model_get_tensor(const scout_model* model, size_t index, scout_tensor_info* info);
+SCOUT_API scout_status scout_model_get_tensor(const scout_model *model, size_t index, scout_tensor_info *info);
 
 /** Bytes of keys and values that one request of `positions` positions needs, page padding included.
  * @param kv_format  SCOUT_KV_*
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_model_kv_bytes(const scout_model* model, int64_t positions, int32_t kv_format, uint64_t* bytes);
+SCOUT_API scout_status scout_model_kv_bytes(const scout_model *model, int64_t positions, int32_t kv_format, uint64_t *bytes);
 
 SCOUT_END_DECLS
 

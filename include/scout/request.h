@@ -18,13 +18,13 @@ typedef struct scout_request_options {
   uint64_t seed;            /**< same seed, same request: same answer, whatever else runs */
   int64_t max_tokens;       /**< 0 = as many as the context holds */
   uint64_t tag;             /**< repeated in each event */
-  const int32_t* bias_ids;  /**< [bias_count] added to the logits of these ids; copied by the call */
-  const float* bias_values; /**< [bias_count]; -INFINITY forbids */
+  const int32_t *bias_ids;  /**< [bias_count] added to the logits of these ids; copied by the call */
+  const float *bias_values; /**< [bias_count]; -INFINITY forbids */
   uint64_t bias_count;
-  const char* const* stop;    /**< [stop_count] the answer ends before the first of these texts; copied by the call */
-  const uint64_t* stop_sizes; /**< [stop_count] bytes; NULL = NUL-terminated */
+  const char *const *stop;     /**< [stop_count] the answer ends before the first of these texts; copied by the call */
+  const uint64_t *stop_sizes;  /**< [stop_count] bytes; NULL = NUL-terminated */
   uint64_t stop_count;
-  const int32_t* stop_tokens; /**< [stop_token_count] beside the model's own; copied by the call */
+  const int32_t *stop_tokens; /**< [stop_token_count] beside the model's own; copied by the call */
   uint64_t stop_token_count;
   int32_t logprobs;        /**< 1: log-probabilities of the generated tokens */
   int32_t top_logprobs;    /**< 0 .. 20: the most likely tokens of each position, with theirs */
@@ -37,7 +37,7 @@ typedef struct scout_request_options {
 /** Fills in the defaults: greedy, until the model ends or the context is full.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_request_options_init(scout_request_options* options, size_t struct_size);
+SCOUT_API scout_status scout_request_options_init(scout_request_options *options, size_t struct_size);
 
 /** Why an answer ended. */
 enum {
@@ -55,15 +55,15 @@ typedef struct scout_event {
   uint32_t struct_size; /**< how much of the struct this library fills */
   int32_t stop;         /**< SCOUT_STOP_*; not NONE: the last event */
   uint64_t tag;         /**< scout_request_options.tag */
-  const char* text;     /**< never NULL */
+  const char *text;     /**< never NULL */
   uint64_t text_size;   /**< bytes */
-  const int32_t* ids;   /**< [id_count] tokens the text came from */
+  const int32_t *ids;   /**< [id_count] tokens the text came from */
   uint64_t id_count;
-  const float* logprobs;     /**< [id_count] natural logarithm, of the model's own distribution; NULL unless asked for */
-  const int32_t* top_ids;    /**< [id_count][top_count] best first; NULL unless asked for */
-  const float* top_logprobs; /**< [id_count][top_count] */
+  const float *logprobs;      /**< [id_count] natural logarithm, of the model's own distribution; NULL unless asked for */
+  const int32_t *top_ids;     /**< [id_count][top_count] best first; NULL unless asked for */
+  const float *top_logprobs;  /**< [id_count][top_count] */
   uint64_t top_count;
-  const char* message; /**< never NULL; in the last event what there is to say about its end */
+  const char *message; /**< never NULL; in the last event what there is to say about its end */
   int32_t status;      /**< SCOUT_ERR_* where stop is ERROR or CANCELLED, else 0 */
   int32_t reserved;
   /* in the last event: */
@@ -80,32 +80,31 @@ typedef struct scout_event {
  * @return SCOUT_OK; SCOUT_AGAIN when too many requests wait; _ARGUMENT, _LIMIT for a prompt that can never fit, _STATE, _NO_MEMORY
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_generate(scout_model* model, const char* text, const scout_request_options* options,
-                                      scout_request** request);
+SCOUT_API scout_status scout_generate(scout_model *model, const char *text, const scout_request_options *options, scout_request **request);
 
 /** Takes the next event of a request.
  * @param timeout_ms  0 never waits, SCOUT_WAIT waits for ever; with a stepped engine no call waits
  * @param[out] event  borrowed until the next call on this request; NULL unless SCOUT_OK
- * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (another thread is inside,
- * the handle was freed, after fork)
+ * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (another thread is inside, the
+ *   handle was freed, after fork)
  * @threads one at a time for a request
  * @since 0.1 */
-SCOUT_API scout_status scout_request_next(scout_request* request, int64_t timeout_ms, const scout_event** event);
+SCOUT_API scout_status scout_request_next(scout_request *request, int64_t timeout_ms, const scout_event **event);
 
 /** Ends a request: its last event says CANCELLED. Harmless after the end.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_request_cancel(scout_request* request);
+SCOUT_API scout_status scout_request_cancel(scout_request *request);
 
 /** The ids generated so far, as far as their events were taken. Same rule for the buffer as scout_encode.
  * @threads one at a time for a request
  * @since 0.1 */
-SCOUT_API scout_status scout_request_ids(const scout_request* request, int32_t* ids, size_t capacity, size_t* needed);
+SCOUT_API scout_status scout_request_ids(const scout_request *request, int32_t *ids, size_t capacity, size_t *needed);
 
 /** Cancels a request that still runs, and frees it.
  * @threads one, after everyone else's last call
  * @since 0.1 */
-SCOUT_API void scout_request_free(scout_request* request);
+SCOUT_API void scout_request_free(scout_request *request);
 
 SCOUT_END_DECLS
 

@@ -9,31 +9,31 @@ SCOUT_BEGIN_DECLS
 typedef struct scout_score_options {
   uint32_t struct_size;
   int32_t logits;           /**< 1: whole rows of logits are wanted, of all positions unless some are named */
-  const int64_t* positions; /**< [position_count] ascending: rows whose logits are wanted; copied by the call */
+  const int64_t *positions; /**< [position_count] ascending: rows whose logits are wanted; copied by the call */
   uint64_t position_count;
 } scout_score_options;
 
 /** Fills in the defaults: log-probabilities only.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_score_options_init(scout_score_options* options, size_t struct_size);
+SCOUT_API scout_status scout_score_options_init(scout_score_options *options, size_t struct_size);
 
 /** Starts scoring tokens. The work shares steps with the engine's other requests and pauses until its blocks are taken.
  * @param[out] scores  to be freed with scout_scores_free
  * @return as scout_submit
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_score(scout_engine* engine, const int32_t* ids, size_t count, const scout_score_options* options,
-                                   scout_scores** scores);
+SCOUT_API scout_status scout_score(scout_engine *engine, const int32_t *ids, size_t count, const scout_score_options *options,
+                                   scout_scores **scores);
 
 /** A run of consecutive results. Borrowed until the next call on these scores. */
 typedef struct scout_score_block {
   uint32_t struct_size; /**< how much of the struct this library fills */
   int32_t reserved;
-  uint64_t count;           /**< rows in this block */
-  const int64_t* positions; /**< [count] ascending */
-  const float* logprobs; /**< [count] ln p(ids[position] | the ids before it); NaN at position 0; NULL when logits were asked for */
-  const float* logits;   /**< [count][vocabulary] of what follows `position`; NULL unless asked for */
+  uint64_t count;            /**< rows in this block */
+  const int64_t *positions;  /**< [count] ascending */
+  const float *logprobs;     /**< [count] ln p(ids[position] | the ids before it); NaN at position 0; NULL when logits were asked for */
+  const float *logits;       /**< [count][vocabulary] of what follows `position`; NULL unless asked for */
   uint64_t vocabulary;
 } scout_score_block;
 
@@ -41,17 +41,17 @@ typedef struct scout_score_block {
  * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last; the failure of the request
  * @threads one at a time for these scores
  * @since 0.1 */
-SCOUT_API scout_status scout_scores_next(scout_scores* scores, int64_t timeout_ms, const scout_score_block** block);
+SCOUT_API scout_status scout_scores_next(scout_scores *scores, int64_t timeout_ms, const scout_score_block **block);
 
 /** Ends the scoring from any thread; scout_scores_next then returns SCOUT_ERR_CANCELLED.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_scores_cancel(scout_scores* scores);
+SCOUT_API scout_status scout_scores_cancel(scout_scores *scores);
 
 /** Cancels what still runs, and frees.
  * @threads one, after everyone else's last call
  * @since 0.1 */
-SCOUT_API void scout_scores_free(scout_scores* scores);
+SCOUT_API void scout_scores_free(scout_scores *scores);
 
 SCOUT_END_DECLS
 

@@ -32,7 +32,7 @@ enum {
  * thread of the failing call.
  * @threads any
  * @since 0.1 */
-SCOUT_API const char* scout_last_error(void);
+SCOUT_API const char *scout_last_error(void);
 
 /** Forgets the message of the last failed call on this thread.
  * @threads any
@@ -42,7 +42,7 @@ SCOUT_API void scout_clear_error(void);
 /** The name of a status in words, "not enough memory" for instance. Never NULL, static.
  * @threads any
  * @since 0.1 */
-SCOUT_API const char* scout_status_text(scout_status status);
+SCOUT_API const char *scout_status_text(scout_status status);
 
 SCOUT_END_DECLS
 

@@ -27,14 +27,13 @@ enum {
  * @return SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small (nothing is written to ids); _ARGUMENT, _STATE, _NO_MEMORY
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_encode(const scout_model* model, const char* text, size_t text_size, uint32_t flags, int32_t* ids,
-                                    size_t capacity, size_t* needed);
+SCOUT_API scout_status scout_encode(const scout_model *model, const char *text, size_t text_size, uint32_t flags, int32_t *ids,
+                                    size_t capacity, size_t *needed);
 
 /** Counts the tokens of a text, as scout_encode would make them, without keeping them.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_count_tokens(const scout_model* model, const char* text, size_t text_size, uint32_t flags,
-                                          size_t* count);
+SCOUT_API scout_status scout_count_tokens(const scout_model *model, const char *text, size_t text_size, uint32_t flags, size_t *count);
 
 /** Decodes ids to bytes: valid UTF-8 wherever the ids came from valid UTF-8 as a whole; a single id may be part of a character.
  * @param flags  SCOUT_DECODE_*
@@ -43,26 +42,25 @@ SCOUT_API scout_status scout_count_tokens(const scout_model* model, const char* 
  * @return SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; _ARGUMENT for an id outside the vocabulary, _STATE
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_decode(const scout_model* model, const int32_t* ids, size_t count, uint32_t flags, char* text,
-                                    size_t capacity, size_t* needed);
+SCOUT_API scout_status scout_decode(const scout_model *model, const int32_t *ids, size_t count, uint32_t flags, char *text,
+                                    size_t capacity, size_t *needed);
 
 /** The bytes of one token (of a control token: its name). Not always UTF-8.
  * @param[out] bytes  borrowed, valid while the model lives @param[out] is_special 1 for a control token; may be NULL
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_token_bytes(const scout_model* model, int32_t id, const char** bytes, size_t* size,
-                                         int32_t* is_special);
+SCOUT_API scout_status scout_token_bytes(const scout_model *model, int32_t id, const char **bytes, size_t *size, int32_t *is_special);
 
 /** The id of a control token by its name, "<|eot|>" for instance.
  * @return SCOUT_OK; SCOUT_ERR_ARGUMENT when there is none of that name; _STATE
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_token_find(const scout_model* model, const char* name, size_t name_size, int32_t* id);
+SCOUT_API scout_status scout_token_find(const scout_model *model, const char *name, size_t name_size, int32_t *id);
 
 /** The ids that end an answer.
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_stop_tokens(const scout_model* model, int32_t* ids, size_t capacity, size_t* needed);
+SCOUT_API scout_status scout_stop_tokens(const scout_model *model, int32_t *ids, size_t capacity, size_t *needed);
 
 SCOUT_END_DECLS
 

@@ -5,11 +5,11 @@
  * - Options may be NULL: the defaults. An options struct begins with struct_size; its _init function fills in size and defaults,
  *   so that an old program and a new library agree. Structs only ever grow at their end. A member that this library does not know
  *   yet must be zero, else the call answers SCOUT_ERR_UNSUPPORTED; a struct_size that no release had is SCOUT_ERR_ARGUMENT.
- * - A struct that a call fills in has its struct_size set by the caller, at least 8. Members past it are not written; what this
- * library does not know is zeroed; struct_size itself stays.
+ * - A struct that a call fills in has its struct_size set by the caller, at least 8. Members past it are not written; what this library
+ *   does not know is zeroed; struct_size itself stays.
  * - Where a function says "one at a time", a second thread inside at once gets SCOUT_ERR_STATE.
- * - NULL, or a handle of another kind, where a handle is wanted is SCOUT_ERR_ARGUMENT; a handle that was freed is SCOUT_ERR_STATE
- * (it is known as such until some thousands of others were freed after it: no licence to use it).
+ * - NULL, or a handle of another kind, where a handle is wanted is SCOUT_ERR_ARGUMENT; a handle that was freed is SCOUT_ERR_STATE (it is
+ *   known as such until some thousands of others were freed after it: no licence to use it).
  * - Text is bytes and a size. Where a size is taken, SCOUT_NUL says "up to the terminating NUL". Text given back is valid UTF-8
  *   and is also followed by a NUL that its size does not count.
  * - What you make you free, with the _free of its object; _free(NULL) does nothing; any order is legal. Everything else is

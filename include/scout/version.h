@@ -14,7 +14,7 @@ SCOUT_BEGIN_DECLS
 /** The library's version as "major.minor.patch". Static.
  * @threads any
  * @since 0.1 */
-SCOUT_API const char* scout_version(void);
+SCOUT_API const char *scout_version(void);
 
 /** The library's version as major * 10000 + minor * 100 + patch.
  * @threads any
@@ -24,7 +24,7 @@ SCOUT_API int32_t scout_version_number(void);
 /** One line about the build: compiler, options, built-in devices. For bug reports; the wording may change. Static.
  * @threads any
  * @since 0.1 */
-SCOUT_API const char* scout_build_info(void);
+SCOUT_API const char *scout_build_info(void);
 
 SCOUT_END_DECLS
 

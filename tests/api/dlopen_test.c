@@ -4,33 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NEED(condition)                                     \
-  if (!(condition)) {                                       \
-    fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
-    return 1;                                               \
-  }
+#define NEED(condition) \
+  if (!(condition)) { fprintf(stderr, "line %d: %s\n", __LINE__, #condition); return 1; }
 
 /* ISO C has no cast from void* to a function. */
-#define GET(name)                             \
-  {                                           \
-    void* symbol = dlsym(library, #name);     \
-    NEED(symbol != NULL);                     \
-    memcpy(&name##_, &symbol, sizeof symbol); \
-  }
+#define GET(name) \
+  { void *symbol = dlsym(library, #name); NEED(symbol != NULL); memcpy(&name##_, &symbol, sizeof symbol); }
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
   int round;
   NEED(argc == 3);
   for (round = 0; round < 3; ++round) {
-    scout_status (*scout_load_)(const char*, const scout_load_options*, scout_model**);
-    scout_status (*scout_generate_)(scout_model*, const char*, const scout_request_options*, scout_request**);
-    scout_status (*scout_request_next_)(scout_request*, int64_t, const scout_event**);
-    void (*scout_free_)(scout_model*);
-    void (*scout_request_free_)(scout_request*);
-    scout_model* model = NULL;
-    scout_request* request = NULL;
-    const scout_event* event = NULL;
-    void* library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    scout_status (*scout_load_)(const char *, const scout_load_options *, scout_model **);
+    scout_status (*scout_generate_)(scout_model *, const char *, const scout_request_options *, scout_request **);
+    scout_status (*scout_request_next_)(scout_request *, int64_t, const scout_event **);
+    void (*scout_free_)(scout_model *);
+    void (*scout_request_free_)(scout_request *);
+    scout_model *model = NULL;
+    scout_request *request = NULL;
+    const scout_event *event = NULL;
+    void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
     NEED(library != NULL);
     GET(scout_load)
     GET(scout_generate)
