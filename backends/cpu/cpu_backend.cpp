@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend/host_pages.h"
+#include "base/fp_environment.h"
 #include "base/memory_info.h"
 #include "cpu/context.h"
 #include "quant/formats.h"
@@ -105,6 +106,7 @@ class CpuBackend final : public Backend {
   template <typename Operation>
   void Run(const Operation& operation) noexcept {
     if (error_) return;
+    const FpEnvironment environment;
     try {
       context_.arena.Reset();
       operation();

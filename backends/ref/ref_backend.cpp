@@ -4,6 +4,7 @@
 
 #include "backend/host_buffer.h"
 #include "backend/host_pages.h"
+#include "base/fp_environment.h"
 #include "base/memory_info.h"
 #include "quant/formats.h"
 #include "ref/ref_ops.h"
@@ -85,6 +86,7 @@ class RefBackend final : public Backend {
   template <typename Operation>
   void Run(const Operation& operation) noexcept {
     if (error_) return;
+    const FpEnvironment environment;
     try {
       operation();
     } catch (const Error& error) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/fp_environment.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -153,6 +155,7 @@ bool ThreadPool::VisitSlots() {
 }
 
 void ThreadPool::WorkerLoop() {
+  const FpEnvironment environment;  // a new thread starts with its maker's
   while (true) {
     const uint32_t seen = generation_.load();
     if (stop_.load()) return;

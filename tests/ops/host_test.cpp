@@ -1,0 +1,97 @@
+// Hosts that are not kind: small stacks, other floating-point states.
+#include <pthread.h>
+
+#include <cfenv>
+#include <functional>
+
+#include "op_test.h"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace scout {
+namespace {
+
+// A layer's worth of products on `rows` rows, whatever they mean.
+// `host` runs around the step alone: the inputs are the same whatever it does.
+std::vector<float> RunSome(Backend& backend, int64_t rows, float scale, const std::function<void(const std::function<void()>&)>& host) {
+  const int64_t d = 256, f = 512;
+  auto x = Random(1).Values(rows * d);
+  for (float& v : x) v *= scale;
+  const auto weight = [&](WeightRole role, int64_t count, std::vector<PartShape> parts, int64_t cols) {
+    return backend.PrepareWeight(RandomWeight(role, count, parts, cols, 2));
+  };
+  const auto gate_up = weight(WeightRole::kExperts, 2, {{DType::kQ4_K, f}, {DType::kQ4_K, f}}, d), down = weight(WeightRole::kExperts, 2, {{DType::kF16, d}}, f);
+  const auto head = weight(WeightRole::kLinear, 1, {{DType::kF32, 300}}, d);
+  const Rows in(backend, rows, d, x), ids(backend, rows, 1, std::vector<float>(static_cast<size_t>(rows))),
+      gates(backend, rows, 1, std::vector<float>(static_cast<size_t>(rows), 0.5f)), residual(backend, rows, d, x), logits(backend, rows, 300);
+  std::vector<SampleResult> results(1);
+  const std::vector<SampleRow> wanted = {{0, 5, 200, -1, 0.5f, {}, {}}};
+  const StepPlan plan = PlainPlan(rows);
+  const auto step = [&] {
+    backend.Experts({in.act(), ids.act(), gates.act(), gate_up.get(), down.get(), nullptr, nullptr, 0, 2, residual.act()});
+    backend.Linear({residual.act(), head.get(), Epilogue::kStore, logits.act()});
+    backend.Sample({logits.act(), wanted}, results);
+  };
+  host([&] { RunStep(backend, plan, step); });
+  auto all = logits.Read();
+  all.push_back(results[0].lse);
+  return all;
+}
+
+void Plainly(const std::function<void()>& body) { body(); }
+
+void OnSmallStack(const std::function<void()>& body) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, 128 << 10), 0);
+  pthread_t thread;
+  ASSERT_EQ(pthread_create(
+                &thread, &attributes,
+                [](void* context) -> void* {
+                  (*static_cast<const std::function<void()>*>(context))();
+                  return nullptr;
+                },
+                const_cast<std::function<void()>*>(&body)),
+            0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
+TEST(Host, AStackOf128KiBIsEnough) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizers' frames are larger than ours";
+#endif
+  for (const std::string& isa : Isas()) {
+    const auto cpu = MakeCpu(isa, 2);
+    EXPECT_TRUE(SameBits(RunSome(*cpu, 70, 1, Plainly), RunSome(*cpu, 70, 1, OnSmallStack))) << isa;
+  }
+}
+
+#if defined(__x86_64__)
+constexpr unsigned kOdd = 0x1f80 | 0x8040 | 0x6000;  // flush to zero, subnormals are zero, round towards zero
+
+void InAnOddState(const std::function<void()>& body) {
+  const unsigned old = _mm_getcsr();
+  _mm_setcsr(kOdd);
+  body();
+  const unsigned after = _mm_getcsr();
+  _mm_setcsr(old);
+  EXPECT_EQ(after & ~0x3fu, kOdd) << "the host keeps its own state";
+}
+
+TEST(Host, ItsRoundingModeAndFlushingChangeNothing) {
+  std::vector<std::unique_ptr<Backend>> backends;
+  backends.push_back(MakeRef(Numerics::kInvariant));
+  for (const std::string& isa : Isas()) backends.push_back(MakeCpu(isa, 2));
+  InAnOddState([&] { backends.push_back(MakeCpu("", 5)); });  // its new workers are made in this state
+  for (const float scale : {1.0f, 1e-38f}) {                  // the second makes subnormals
+    const auto want = RunSome(*backends[0], 5, scale, Plainly);
+    for (const auto& backend : backends) EXPECT_TRUE(SameBits(want, RunSome(*backend, 5, scale, InAnOddState))) << backend->Info().description;
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace scout
