@@ -15,17 +15,20 @@ namespace {
 
 // A layer's worth of products on `rows` rows, whatever they mean.
 // `host` runs around the step alone: the inputs are the same whatever it does.
-std::vector<float> RunSome(Backend& backend, int64_t rows, float scale, const std::function<void(const std::function<void()>&)>& host) {
+std::vector<float> RunSome(Backend& backend, int64_t rows, float scale,
+                           const std::function<void(const std::function<void()>&)>& host) {
   const int64_t d = 256, f = 512;
   auto x = Random(1).Values(rows * d);
   for (float& v : x) v *= scale;
   const auto weight = [&](WeightRole role, int64_t count, std::vector<PartShape> parts, int64_t cols) {
     return backend.PrepareWeight(RandomWeight(role, count, parts, cols, 2));
   };
-  const auto gate_up = weight(WeightRole::kExperts, 2, {{DType::kQ4_K, f}, {DType::kQ4_K, f}}, d), down = weight(WeightRole::kExperts, 2, {{DType::kF16, d}}, f);
+  const auto gate_up = weight(WeightRole::kExperts, 2, {{DType::kQ4_K, f}, {DType::kQ4_K, f}}, d),
+             down = weight(WeightRole::kExperts, 2, {{DType::kF16, d}}, f);
   const auto head = weight(WeightRole::kLinear, 1, {{DType::kF32, 300}}, d);
   const Rows in(backend, rows, d, x), ids(backend, rows, 1, std::vector<float>(static_cast<size_t>(rows))),
-      gates(backend, rows, 1, std::vector<float>(static_cast<size_t>(rows), 0.5f)), residual(backend, rows, d, x), logits(backend, rows, 300);
+      gates(backend, rows, 1, std::vector<float>(static_cast<size_t>(rows), 0.5f)), residual(backend, rows, d, x),
+      logits(backend, rows, 300);
   std::vector<SampleResult> results(1);
   const std::vector<SampleRow> wanted = {{0, 5, 200, -1, 0.5f, {}, {}}};
   const StepPlan plan = PlainPlan(rows);
@@ -88,7 +91,8 @@ TEST(Host, ItsRoundingModeAndFlushingChangeNothing) {
   InAnOddState([&] { backends.push_back(MakeCpu("", 5)); });  // its new workers are made in this state
   for (const float scale : {1.0f, 1e-38f}) {                  // the second makes subnormals
     const auto want = RunSome(*backends[0], 5, scale, Plainly);
-    for (const auto& backend : backends) EXPECT_TRUE(SameBits(want, RunSome(*backend, 5, scale, InAnOddState))) << backend->Info().description;
+    for (const auto& backend : backends)
+      EXPECT_TRUE(SameBits(want, RunSome(*backend, 5, scale, InAnOddState))) << backend->Info().description;
   }
 }
 #endif
