@@ -6,11 +6,13 @@
 
 SCOUT_BEGIN_DECLS
 
+/** Who runs an engine's steps. */
 enum {
   SCOUT_ENGINE_THREADED = 0, /**< a thread of the engine's own runs the steps */
   SCOUT_ENGINE_STEPPED = 1   /**< scout_engine_step runs them; no thread is made for them and no call waits */
 };
 
+/** How an engine works. */
 typedef struct scout_engine_options {
   uint32_t struct_size;
   int32_t mode;          /**< SCOUT_ENGINE_* */
@@ -21,17 +23,21 @@ typedef struct scout_engine_options {
   int32_t decode_step_rows; /**< most tokens of a step while answers stream, which bounds how long a long prompt holds them up; 0 = 128 */
   int32_t max_waiting;      /**< requests in the waiting list before scout_submit answers SCOUT_AGAIN; 0 = 1024 */
   int32_t max_running;      /**< requests that share a step; 0 = 64 */
-  int32_t no_prefix_cache;  /**< 1: pages of finished prompts are not kept for later ones */
+  int32_t no_prefix_cache;  /**< 1: pages of finished prompts are not kept for later ones; 0: they are */
   uint64_t cache_salt;      /**< requests of engines with different salts never share pages */
 } scout_engine_options;
 
 /** Fills in the defaults.
+ * @param struct_size  sizeof(scout_engine_options) as the caller knows it
+ * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_engine_options_init(scout_engine_options *options, size_t struct_size);
 
 /** Makes an engine.
- * @return SCOUT_OK; _ARGUMENT, _LIMIT, _NO_MEMORY naming what is needed and what is left
+ * @param options  NULL = the defaults
+ * @param[out] engine  to be freed with scout_engine_free
+ * @return SCOUT_OK; _ARGUMENT, _LIMIT, _UNSUPPORTED, _NO_MEMORY naming what is needed and what is left
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_engine_new(scout_model *model, const scout_engine_options *options, scout_engine **engine);
@@ -42,21 +48,30 @@ SCOUT_API scout_status scout_engine_new(scout_model *model, const scout_engine_o
 SCOUT_API void scout_engine_free(scout_engine *engine);
 
 /** Submits a conversation for an answer. The chat is copied and may go on changing.
- * @return SCOUT_OK; SCOUT_AGAIN when the waiting list is full; _ARGUMENT, _LIMIT for a prompt that can never fit, _STATE, _NO_MEMORY
+ * @param options  NULL = the defaults
+ * @param[out] request  to be freed with scout_request_free
+ * @return SCOUT_OK; SCOUT_AGAIN when the waiting list is full; _LIMIT for a prompt that can never fit; _ARGUMENT, _UNSUPPORTED, _STATE,
+ *   _NO_MEMORY
  * @threads any; one at a time for the chat
  * @since 0.1 */
 SCOUT_API scout_status scout_submit(scout_engine *engine, const scout_chat *chat, const scout_request_options *options,
                                     scout_request **request);
 
 /** Submits token ids to be continued. They are taken as they are: no begin-of-text token is added.
+ * @param options  NULL = the defaults
+ * @param[out] request  to be freed with scout_request_free
+ * @return as scout_submit
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_submit_tokens(scout_engine *engine, const int32_t *ids, size_t count, const scout_request_options *options,
                                            scout_request **request);
 
 /** Takes the next event of any of the engine's requests, in turn. Use this or scout_request_next for a request, not both.
- * @param[out] event  borrowed until the next call on this engine; event->tag tells whose it is
- * @return SCOUT_OK; SCOUT_AGAIN when the time is up; _ARGUMENT, _STATE (after fork)
+ * @param timeout_ms  0 never waits, SCOUT_WAIT waits for ever, also while the engine has no request; with a stepped engine no call waits
+ * @param[out] event  borrowed until the next scout_engine_next on this engine, or until it is freed; NULL unless SCOUT_OK.
+ *   event->tag tells whose it is
+ * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE when the engine was freed meanwhile and its last event is taken;
+ *   _ARGUMENT, _STATE (another thread is inside, the handle was freed, after fork)
  * @threads one at a time for an engine
  * @since 0.1 */
 SCOUT_API scout_status scout_engine_next(scout_engine *engine, int64_t timeout_ms, const scout_event **event);
@@ -68,11 +83,13 @@ SCOUT_API scout_status scout_engine_next(scout_engine *engine, int64_t timeout_m
 SCOUT_API int scout_engine_descriptor(const scout_engine *engine);
 
 /** Runs a stepped engine for about `budget_ms`, rounded up to a layer; 0 runs one layer.
- * @return SCOUT_OK when work is left; SCOUT_DONE when there is none; SCOUT_ERR_STATE for a threaded engine or from two threads at once
+ * @return SCOUT_OK when work is left; SCOUT_DONE when there is none; SCOUT_ERR_STATE for a threaded engine or from two threads at once;
+ *   _ARGUMENT for a negative budget
  * @threads one at a time for an engine
  * @since 0.1 */
 SCOUT_API scout_status scout_engine_step(scout_engine *engine, int64_t budget_ms);
 
+/** What an engine holds and has done. */
 typedef struct scout_engine_stats {
   uint32_t struct_size; /**< set by the caller */
   int32_t reserved;
@@ -89,6 +106,8 @@ typedef struct scout_engine_stats {
 } scout_engine_stats;
 
 /** Figures about an engine.
+ * @param[out] stats  struct_size set by the caller; members past it are not written
+ * @return SCOUT_OK, _ARGUMENT, _STATE
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_engine_get_stats(const scout_engine *engine, scout_engine_stats *stats);

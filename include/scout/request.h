@@ -6,6 +6,7 @@
 
 SCOUT_BEGIN_DECLS
 
+/** What an answer is to be like. */
 typedef struct scout_request_options {
   uint32_t struct_size;
   float temperature;        /**< 0 = always the most likely token (the default) */
@@ -26,15 +27,17 @@ typedef struct scout_request_options {
   uint64_t stop_count;
   const int32_t *stop_tokens; /**< [stop_token_count] beside the model's own; copied by the call */
   uint64_t stop_token_count;
-  int32_t logprobs;        /**< 1: log-probabilities of the generated tokens */
+  int32_t logprobs;        /**< 1: log-probabilities of the generated tokens; 0: none */
   int32_t top_logprobs;    /**< 0 .. 20: the most likely tokens of each position, with theirs */
-  int32_t ignore_end;      /**< 1: go on past the model's own stop tokens */
-  int32_t include_special; /**< 1: control tokens are written into the text */
-  int32_t raw;             /**< 1: scout_generate's prompt is continued as it stands instead of answered as a chat's question */
+  int32_t ignore_end;      /**< 1: go on past the model's own stop tokens; 0: end there */
+  int32_t include_special; /**< 1: control tokens are written into the text; 0: left out */
+  int32_t raw;             /**< 1: scout_generate's prompt is continued as it stands; 0: answered as a chat's question */
   int32_t reserved;
 } scout_request_options;
 
 /** Fills in the defaults: greedy, until the model ends or the context is full.
+ * @param struct_size  sizeof(scout_request_options) as the caller knows it
+ * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_request_options_init(scout_request_options *options, size_t struct_size);
@@ -49,21 +52,21 @@ enum {
   SCOUT_STOP_ERROR = 5      /**< status and message say what */
 };
 
-/** A piece of an answer: whole UTF-8 characters, with what they came from. Everything in it is the library's and lives until the
- * next call of the same _next function on the same request or engine, or until that is freed. */
+/** A piece of an answer: whole UTF-8 characters, with what they came from. Everything in it is the library's and is borrowed
+ * until the next call of the same _next function on the same request or engine, or until that is freed. */
 typedef struct scout_event {
   uint32_t struct_size; /**< how much of the struct this library fills */
   int32_t stop;         /**< SCOUT_STOP_*; not NONE: the last event */
   uint64_t tag;         /**< scout_request_options.tag */
-  const char *text;     /**< never NULL */
+  const char *text;     /**< [text_size] and a NUL; never NULL */
   uint64_t text_size;   /**< bytes */
-  const int32_t *ids;   /**< [id_count] tokens the text came from */
+  const int32_t *ids;   /**< [id_count] tokens the text came from; may be NULL with a count of 0 */
   uint64_t id_count;
   const float *logprobs;      /**< [id_count] natural logarithm, of the model's own distribution; NULL unless asked for */
   const int32_t *top_ids;     /**< [id_count][top_count] best first; NULL unless asked for */
-  const float *top_logprobs;  /**< [id_count][top_count] */
+  const float *top_logprobs;  /**< [id_count][top_count] natural logarithm; NULL unless asked for */
   uint64_t top_count;
-  const char *message; /**< never NULL; in the last event what there is to say about its end */
+  const char *message; /**< NUL-terminated, never NULL; in the last event what there is to say about its end */
   int32_t status;      /**< SCOUT_ERR_* where stop is ERROR or CANCELLED, else 0 */
   int32_t reserved;
   /* in the last event: */
@@ -76,15 +79,17 @@ typedef struct scout_event {
 /** Answers a text: as a chat's only user message where the model has a chat format, else (or with options->raw) by going on from
  * it. The model's default engine, made on first use, runs it.
  * @param text  NUL-terminated UTF-8
+ * @param options  NULL = the defaults
  * @param[out] request  to be freed with scout_request_free
- * @return SCOUT_OK; SCOUT_AGAIN when too many requests wait; _ARGUMENT, _LIMIT for a prompt that can never fit, _STATE, _NO_MEMORY
+ * @return SCOUT_OK; SCOUT_AGAIN when too many requests wait; _LIMIT for a prompt that can never fit; _ARGUMENT, _UNSUPPORTED, _STATE,
+ *   _NO_MEMORY
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_generate(scout_model *model, const char *text, const scout_request_options *options, scout_request **request);
 
 /** Takes the next event of a request.
  * @param timeout_ms  0 never waits, SCOUT_WAIT waits for ever; with a stepped engine no call waits
- * @param[out] event  borrowed until the next call on this request; NULL unless SCOUT_OK
+ * @param[out] event  borrowed until the next scout_request_next on this request, or until it is freed; NULL unless SCOUT_OK
  * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (another thread is inside, the
  *   handle was freed, after fork)
  * @threads one at a time for a request
@@ -92,11 +97,15 @@ SCOUT_API scout_status scout_generate(scout_model *model, const char *text, cons
 SCOUT_API scout_status scout_request_next(scout_request *request, int64_t timeout_ms, const scout_event **event);
 
 /** Ends a request: its last event says CANCELLED. Harmless after the end.
+ * @return SCOUT_OK, _ARGUMENT, _STATE
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_request_cancel(scout_request *request);
 
 /** The ids generated so far, as far as their events were taken. Same rule for the buffer as scout_encode.
+ * @param[out] ids  room for `capacity` ids
+ * @param[out] needed  ids in all, always written
+ * @return SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; _ARGUMENT, _STATE, _NO_MEMORY
  * @threads one at a time for a request
  * @since 0.1 */
 SCOUT_API scout_status scout_request_ids(const scout_request *request, int32_t *ids, size_t capacity, size_t *needed);

@@ -6,6 +6,7 @@
 
 SCOUT_BEGIN_DECLS
 
+/** What a call came to: 0 ok, positive information, negative failure. */
 enum {
   SCOUT_OK = 0,
   SCOUT_DONE = 1,  /**< there is nothing more to come */
@@ -27,7 +28,8 @@ enum {
 };
 
 /** The message of the last failed call on this thread: one line that names the field, the value and the limit, and what to do
- * next. Never NULL; empty when nothing failed yet. Borrowed until the next failing call on this thread. What goes wrong inside a
+ * next. Never NULL; empty when nothing failed yet. Borrowed until the next failing call on
+ * this thread. What goes wrong inside a
  * request travels in that request's own last event instead. A language that moves between system threads must call this on the
  * thread of the failing call.
  * @threads any
@@ -40,6 +42,7 @@ SCOUT_API const char *scout_last_error(void);
 SCOUT_API void scout_clear_error(void);
 
 /** The name of a status in words, "not enough memory" for instance. Never NULL, static.
+ * @param status  SCOUT_OK and the others; any number is answered
  * @threads any
  * @since 0.1 */
 SCOUT_API const char *scout_status_text(scout_status status);

@@ -16,6 +16,11 @@
  *   borrowed, for as long as its function says.
  * - A call that fills a buffer takes its capacity and always writes the size that is needed. When the capacity is too small
  *   it returns SCOUT_ERR_LIMIT and writes nothing else; capacity 0 with a NULL buffer asks for the size and returns SCOUT_OK.
+ * - These words mean the same in every comment, and scout-abi.json is made from them: "@param[out]" is written by the call; "may be
+ *   NULL" and "NULL = ..." allow a null pointer, which nothing else but options, buffers of capacity 0 and what a _free takes does;
+ *   "borrowed until ..." and "borrowed while ..." say how long what comes back lives, "static" that it always does; "[count]" before a
+ *   pointer member names its length; "1: ...; 0: ..." is a truth value; "@return" lists the codes ("_LIMIT" is SCOUT_ERR_LIMIT) beside
+ *   those that handles always may give; "@threads" is "any", "one at a time for a ..." or "one, after everyone else's last call".
  * - Nothing here aborts, exits, throws, installs a signal handler or writes to stdout or stderr. A host's locale, floating-point
  *   environment and signals change no result. Any stack of 128 KiB is enough.
  */
@@ -50,13 +55,20 @@
 /** As a time-out in milliseconds: wait until there is something. */
 #define SCOUT_WAIT ((int64_t)-1)
 
+/** What a call came to: one of the codes in status.h. */
 typedef int32_t scout_status;
 
+/** Weights, tokenizer and a default engine. */
 typedef struct scout_model scout_model;
+/** A load under way. */
 typedef struct scout_operation scout_operation;
+/** What runs requests over a model. */
 typedef struct scout_engine scout_engine;
+/** An answer in the making. */
 typedef struct scout_request scout_request;
+/** A conversation. */
 typedef struct scout_chat scout_chat;
+/** A scoring under way. */
 typedef struct scout_scores scout_scores;
 
 #endif /* SCOUT_TYPES_H */
