@@ -15,6 +15,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 
 SCALARS = {"char": 1, "float": 4, "double": 8, "int": 4, "int32_t": 4, "uint32_t": 4, "int64_t": 8, "uint64_t": 8, "size_t": 8}
 POINTER = 8  # sizes and offsets are those of 64-bit targets
@@ -411,6 +412,8 @@ def dump(value, indent=0, width=140):
     if len(flat) + indent <= width or not isinstance(value, (dict, list)):
         return flat
     pad = " " * (indent + 1)
+    if isinstance(value, list) and all(isinstance(v, (int, float)) for v in value):  # many numbers: as many on a line as fit
+        return "[\n" + textwrap.fill(flat[1:-1], width, initial_indent=pad, subsequent_indent=pad) + "\n" + " " * indent + "]"
     if isinstance(value, list):
         inner = [pad + dump(v, indent + 1, width) for v in value]
         return "[\n" + ",\n".join(inner) + "\n" + " " * indent + "]"
