@@ -3,6 +3,7 @@
 
   generate.py LIBSCOUT            write both (after a change of the bundled model, of this script, or of the ABI's codes)
   generate.py --check             fail unless both forms agree and are of the bundled model that is in the tree
+  generate.py --spoil FILE        write, line by line, the cases with one wrong expectation each: a runner must fail every one
 
 Expectations come from the library itself: answers whose best token leads by 1.0 (in ln p) or more at each position, and that are the same
 on every device. README.md tells what a runner does with each kind.
@@ -243,7 +244,7 @@ def chats(m, good):
     def talk(model):
         engine, chat = m.lib.new("scout_engine_new", model, None), m.lib.new("scout_chat_new", model)
         given, told = m.lib.options("scout_request_options", {"top_logprobs": 2, "logprobs": 1}), []
-        for question in (good[0], good[1], good[2]):
+        for question in good:
             m.lib.scout_chat_add(chat, 1, question, len(question))
             request = m.lib.new("scout_submit", engine, chat, given)
             got = m.lib.read(request)
@@ -252,11 +253,13 @@ def chats(m, good):
             lead = [got["top_logprobs"][2 * i] - got["top_logprobs"][2 * i + 1] for i in range(len(got["ids"]))]
             if min(lead) < LEAD:
                 sys.exit(f"chat.turns: the answer to {question} is not clear: put another question first")
-            told.append(escape(got["text"]))
+            told.append((escape(got["text"]), got["cached_tokens"]))
         m.lib.scout_chat_free(chat)
         m.lib.scout_engine_free(engine)
         return told
-    m.add("chat.turns", "turns", question=[escape(p) for p in good[:3]], answer=m.same("turns", talk))
+    told = m.same("turns", talk)
+    assert told[-1][1] > 0, "the last turn finds no page of those before: ask more"
+    m.add("chat.turns", "turns", question=[escape(p) for p in good], answer=[t for t, _ in told], cached=[c for _, c in told])
 
 
 def unescape(text):
@@ -355,6 +358,19 @@ def layout(document):
     return dump(document) + "\n", "\n".join(text) + "\n"
 
 
+SPOILED = {"facts": "tensor_count", "statuses": "status", "encode": "ids", "decode": "text", "utf16": "replaced", "token": "bytes",
+           "stop_tokens": "ids", "generate": "text", "chat": "prompt_ids", "turns": "answer", "cancel": "status", "timeout_stepped": "text",
+           "load_wait": "text", "score": "logprobs", "score_logits": "best_ids", "many": "text", "two_models": "text", "threads": "text",
+           "close_parent_first": "text", "error_load": "status", "error_generate": "status", "error_engine": "status",
+           "error_full": "status", "error_call": "status"}
+
+
+def spoil(value):
+    if isinstance(value, list):
+        return value[:-1] + [spoil(value[-1])] if value else [0]
+    return value + 1 if isinstance(value, (int, float)) else value + "x"
+
+
 def main():
     if sys.argv[1:] == ["--check"]:
         document = json.loads(JSON.read_text(encoding="ascii"))
@@ -363,6 +379,12 @@ def main():
         if document["model"]["sha256"] != hashlib.sha256(MODEL.read_bytes()).hexdigest():
             sys.exit("the list is of another scout-tiny.gguf: run bindings/conformance/generate.py LIBSCOUT")
         print(f"{len(document['cases'])} cases, of the bundled model, the same in both forms")
+        return
+    if sys.argv[1:2] == ["--spoil"]:
+        document = json.loads(JSON.read_text(encoding="ascii"))
+        document["cases"] = [{**case, SPOILED[case["kind"]]: spoil(case[SPOILED[case["kind"]]])} for case in document["cases"]
+                             if case["kind"] in SPOILED]
+        pathlib.Path(sys.argv[2]).write_text(layout(document)[1], encoding="ascii")
         return
     if len(sys.argv) != 2:
         sys.exit(__doc__)
