@@ -1,0 +1,54 @@
+"""Meta's Llama 4 in this process, by libscout.
+
+>>> import scout
+>>> with scout.load("scout-tiny") as model:
+...     for event in model.generate("Tell me a story about a fox."):
+...         print(event.text, end="", flush=True)
+
+Everything made here is closed by close() or a `with` block, in any order; what is forgotten goes with the garbage collector. Calls that
+wait release the interpreter's lock and see Ctrl-C. Failures raise the ScoutError of their status.
+"""
+from __future__ import annotations
+
+from . import _native
+from ._chat import Chat
+from ._engine import Engine
+from ._errors import (AgainError, ArgumentError, CancelledError, CorruptError, DeniedError, DeviceError, FormatError, InternalError, IoError,
+                      LimitError, NoMemoryError, ScoutError, StateError, TruncatedError, UnsupportedError)
+from ._model import Device, Layer, Loading, Model, Tensor, devices, load, load_async, load_start
+from ._options import EngineOptions, LoadOptions, RequestOptions
+from ._request import STOP_CANCELLED, STOP_END, STOP_ERROR, STOP_LENGTH, STOP_NONE, STOP_STRING, Event, Request
+from ._score import ScoreBlock, Scores
+
+KV_F16: int = _native.SCOUT_KV_F16
+KV_BF16: int = _native.SCOUT_KV_BF16
+KV_F32: int = _native.SCOUT_KV_F32
+NUMERICS_INVARIANT: int = _native.SCOUT_NUMERICS_INVARIANT
+NUMERICS_FAST: int = _native.SCOUT_NUMERICS_FAST
+NUMERICS_FLOAT32: int = _native.SCOUT_NUMERICS_FLOAT32
+
+
+def version() -> str:
+    """The library's version, "major.minor.patch"."""
+    return _native.scout_version()
+
+
+def build_info() -> str:
+    """One line about the library's build, for bug reports."""
+    return _native.scout_build_info()
+
+
+def status_text(status: int) -> str:
+    """The name of a status in words."""
+    return _native.scout_status_text(status)
+
+
+__version__ = "0.1.0"
+__all__ = [
+    "AgainError", "ArgumentError", "CancelledError", "Chat", "CorruptError", "DeniedError", "Device", "DeviceError", "Engine",
+    "EngineOptions", "Event", "FormatError", "InternalError", "IoError", "KV_BF16", "KV_F16", "KV_F32", "Layer", "LimitError", "LoadOptions",
+    "Loading", "Model", "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "Request", "RequestOptions",
+    "STOP_CANCELLED", "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING", "ScoreBlock", "Scores", "ScoutError",
+    "StateError", "Tensor", "TruncatedError", "UnsupportedError", "build_info", "devices", "load", "load_async", "load_start", "status_text",
+    "version",
+]

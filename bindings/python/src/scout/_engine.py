@@ -1,0 +1,107 @@
+"""Many requests at once over one model."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, Optional, Union
+
+from . import _errors, _native
+from ._chat import Chat
+from ._handle import Handle, Text, ids_bytes, slices
+from ._options import native_options
+from ._request import Event, Request
+from ._score import Scores
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._options import RequestOptions
+
+Prompt = Union[Text, Chat, Iterable[int]]
+
+_STATS = [name[len("scout_engine_stats_"):-len("_get")] for name in dir(_native) if name.startswith("scout_engine_stats_") and name.endswith("_get")]
+
+
+class Engine(Handle):
+    """Runs requests of one model together. Closing it ends its requests with a last event; what they hold can still be read."""
+
+    __slots__ = ("_model", "_stepped")
+
+    def __init__(self, native_handle: Any, model: Any, stepped: bool) -> None:
+        super().__init__(native_handle)
+        self._model = model
+        self._stepped = stepped
+
+    def _free(self, native_handle: Any) -> None:
+        _native.scout_engine_free(native_handle)
+
+    def submit(self, prompt: Prompt, **options: "Unpack[RequestOptions]") -> Request:
+        """Submits a prompt: a Chat, a text (asked as a chat's only user message), or token ids (continued as they are).
+
+        Raises AgainError when the waiting list is full. Options are those of RequestOptions."""
+        if isinstance(prompt, Chat):
+            return self._submit_chat(prompt, options)
+        if isinstance(prompt, (str, bytes, bytearray, memoryview)):
+            if options.pop("raw", False):
+                return self._submit_ids(self._model.encode(prompt, bos=True), options)
+            with self._model.chat() as chat:
+                return self._submit_chat(chat.user(prompt), options)
+        return self._submit_ids(prompt, options)
+
+    def _submit_chat(self, chat: Chat, options: Mapping[str, Any]) -> Request:
+        handle = chat._enter()
+        try:
+            with native_options("request", options) as made:
+                return self._request(*self._call(_native.scout_submit, handle, made))
+        finally:
+            chat._leave(handle)
+
+    def _submit_ids(self, ids: Iterable[int], options: Mapping[str, Any]) -> Request:
+        with native_options("request", options) as made:
+            return self._request(*self._call(_native.scout_submit_tokens, ids_bytes(ids), made))
+
+    def _request(self, status: int, handle: Any) -> Request:
+        if handle is None:
+            raise _errors.AgainError("the engine's waiting list is full: submit again when a request has ended")
+        return Request(handle)
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Event]:
+        """The next event of any of the engine's requests; its tag tells whose. None when `timeout` seconds are over. Use this or a
+        Request's own iteration, not both. A stepped engine never waits."""
+        for timeout_ms in [0] if self._stepped else slices(timeout):
+            status, found = self._call(_native.scout_engine_next, timeout_ms)
+            if found is not None:
+                return Event._make(found)
+        return None
+
+    def step(self, budget: float = 0) -> bool:
+        """Runs a stepped engine for about `budget` seconds, rounded up to a layer. True while work is left."""
+        return self._call(_native.scout_engine_step, int(budget * 1000)) == _native.SCOUT_OK
+
+    def fileno(self) -> int:
+        """A descriptor that select and poll find readable while any request has an event. Only to be polled; -1 where there is none."""
+        return self._call(_native.scout_engine_descriptor)
+
+    @property
+    def stats(self) -> Dict[str, int]:
+        """Figures about requests, steps, pages and memory, by the names of scout_engine_stats."""
+        made = _native.new_scout_engine_stats()
+        try:
+            self._call(_native.scout_engine_get_stats, made)
+            return {name: getattr(_native, "scout_engine_stats_%s_get" % name)(made) for name in _STATS}
+        finally:
+            _native.delete_scout_engine_stats(made)
+
+    def score(self, ids: Iterable[int], *, logits: bool = False, positions: Optional[Iterable[int]] = None) -> Scores:
+        """Log-probabilities of given tokens, or, with logits=True, whole rows of logits (of `positions`, ascending, or of all)."""
+        given: Dict[str, Any] = {}
+        if logits:
+            given["logits"] = 1
+        if positions is not None:
+            given["positions"] = positions
+        with native_options("score", given) as made:
+            status, handle = self._call(_native.scout_score, ids_bytes(ids), made)
+        if handle is None:
+            raise _errors.AgainError("the engine's waiting list is full: score again when a request has ended")
+        return Scores(handle)
+
+
+

@@ -1,0 +1,119 @@
+"""Keyword arguments to the library's option structs."""
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Dict, Iterable, Iterator, Mapping, Sequence, TypedDict, Union
+
+from . import _native
+from ._handle import Text, text_bytes
+
+
+class LoadOptions(TypedDict, total=False):
+    """What scout.load takes beside the path. Each may be left out."""
+    device: str  #: "cpu", "ref"; see scout.devices()
+    threads: int  #: compute threads; 0 = as many as the process may use
+    numerics: int  #: NUMERICS_INVARIANT (the default), NUMERICS_FAST, NUMERICS_FLOAT32
+    kv_format: int  #: KV_F16, KV_BF16, KV_F32: how keys and values are kept
+    context: int  #: positions that one request may use
+    kv_bytes: int  #: memory for keys and values of an engine that does not say
+    memory_limit_bytes: int  #: refuse to load what needs more
+    plugin_dir: str  #: where plug-ins are looked for
+    map_file: bool  #: map the file instead of reading it; a file that shrinks then ends the process
+    skip_weight_check: bool  #: do not look for NaN and infinity while loading
+
+
+class EngineOptions(TypedDict, total=False):
+    """What Model.engine takes. Each may be left out."""
+    stepped: bool  #: the caller runs the steps (Engine.step); no thread is made and no call waits
+    kv_format: int  #: as in LoadOptions
+    kv_bytes: int  #: as in LoadOptions
+    context: int  #: as in LoadOptions
+    step_rows: int  #: most tokens of a step
+    decode_step_rows: int  #: most tokens of a step while answers stream
+    max_waiting: int  #: requests in the waiting list before submit raises AgainError
+    max_running: int  #: requests that share a step
+    no_prefix_cache: bool  #: pages of finished prompts are not kept for later ones
+    cache_salt: int  #: requests of engines with different salts never share pages
+
+
+class RequestOptions(TypedDict, total=False):
+    """What generate and submit take beside the prompt. Each may be left out: greedy, until the model ends."""
+    temperature: float  #: 0 = always the most likely token
+    top_k: int  #: sample among the k most likely; 0 = all
+    top_p: float  #: leave out tokens whose more likely ones already hold this mass; 1 = off
+    min_p: float  #: leave out tokens less likely than this times the most likely; 0 = off
+    repetition_penalty: float  #: over prompt and answer; 1 = off
+    frequency_penalty: float  #: subtracted for each time the token is in the answer
+    presence_penalty: float  #: subtracted when the token is in the answer
+    seed: int  #: same seed, same request: same answer
+    max_tokens: int  #: 0 = as many as the context holds
+    tag: int  #: repeated in each event
+    bias: Union[Mapping[int, float], Iterable[Sequence[float]]]  #: id -> added to its logit; -inf forbids
+    stop: Union[Text, Iterable[Text]]  #: the answer ends before the first of these
+    stop_tokens: Iterable[int]  #: beside the model's own
+    logprobs: bool  #: log-probabilities of the generated tokens
+    top_logprobs: int  #: 0 to 20: the most likely tokens of each position, with theirs
+    ignore_end: bool  #: go on past the model's own stop tokens
+    include_special: bool  #: control tokens are written into the text
+    raw: bool  #: the prompt is continued as it stands instead of answered
+
+
+def _names(kind: str) -> Dict[str, Any]:
+    prefix, suffix = "scout_%s_options_" % kind, "_set"
+    return {name[len(prefix):-len(suffix)]: getattr(_native, name) for name in dir(_native) if name.startswith(prefix) and name.endswith(suffix)}
+
+
+_NUMBERS = {kind: _names(kind) for kind in ("load", "engine", "request", "score")}
+
+
+def _texts(value: Union[Text, Iterable[Text]]) -> Iterable[Text]:
+    return [value] if isinstance(value, (str, bytes, bytearray, memoryview)) else value
+
+
+def _set_special(made: Any, name: str, value: Any) -> bool:
+    """The options that are more than a number."""
+    failed = 0
+    if name == "device":
+        failed = _native.scout_load_options_set_device(made, text_bytes(value, name))
+    elif name == "plugin_dir":
+        failed = _native.scout_load_options_set_plugin_dir(made, text_bytes(value, name))
+    elif name == "stop":
+        for text in _texts(value):
+            failed = failed or _native.scout_request_options_add_stop(made, text_bytes(text, name))
+    elif name == "stop_tokens":
+        for token in value:
+            failed = failed or _native.scout_request_options_add_stop_token(made, token)
+    elif name == "bias":
+        for token, weight in value.items() if hasattr(value, "items") else value:
+            failed = failed or _native.scout_request_options_add_bias(made, token, weight)
+    elif name == "positions":
+        for position in value:
+            failed = failed or _native.scout_score_options_add_position(made, position)
+    else:
+        return False
+    if failed:
+        raise MemoryError(name)
+    return True
+
+
+@contextlib.contextmanager
+def native_options(kind: str, given: Mapping[str, Any]) -> Iterator[Any]:
+    """An option struct with what was given set in it, for the time of the call. None, the defaults, where nothing was given."""
+    if not given:
+        yield None
+        return
+    made = getattr(_native, "new_scout_%s_options" % kind)()
+    try:
+        for name, value in given.items():
+            if kind == "engine" and name == "stepped":
+                name, value = "mode", _native.SCOUT_ENGINE_STEPPED if value else _native.SCOUT_ENGINE_THREADED
+            try:
+                if name in _NUMBERS[kind]:
+                    _NUMBERS[kind][name](made, int(value) if isinstance(value, bool) else value)
+                elif not _set_special(made, name, value):
+                    raise TypeError("there is no option of that name")
+            except (TypeError, OverflowError) as error:
+                raise type(error)("%s: %r does not do (%s)" % (name, value, error)) from None
+        yield made
+    finally:
+        getattr(_native, "delete_scout_%s_options" % kind)(made)

@@ -1,0 +1,165 @@
+"""Requests and the events they are made of."""
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from typing import Any, AsyncIterator, Iterator, List, NamedTuple, Optional, Tuple
+
+from . import _errors, _native
+from ._handle import SLICE_MS, Handle, call_filling, ids_list, slices
+
+STOP_NONE = _native.SCOUT_STOP_NONE
+STOP_END = _native.SCOUT_STOP_END
+STOP_STRING = _native.SCOUT_STOP_STRING
+STOP_LENGTH = _native.SCOUT_STOP_LENGTH
+STOP_CANCELLED = _native.SCOUT_STOP_CANCELLED
+STOP_ERROR = _native.SCOUT_STOP_ERROR
+
+
+class Event(NamedTuple):
+    """A piece of an answer: whole characters, with what they came from. Everything in it is a copy and stays valid."""
+    text: str  #: may be empty
+    ids: Tuple[int, ...]  #: the tokens the text came from
+    logprobs: Optional[Tuple[float, ...]]  #: of these tokens, natural logarithm; None unless asked for
+    top_logprobs: Optional[Tuple[Tuple[Tuple[int, float], ...], ...]]  #: for each token (id, logprob) pairs, best first; None unless asked for
+    stop: int  #: STOP_*; not STOP_NONE: the last event
+    tag: int  #: RequestOptions.tag
+    message: str  #: in the last event what there is to say about its end
+    status: int  #: a code where stop is STOP_ERROR or STOP_CANCELLED, else 0
+    prompt_tokens: int  #: this and the following: in the last event
+    cached_tokens: int  #: of the prompt, whose keys and values were found ready
+    generated_tokens: int
+    queue_ms: float
+    prefill_ms: float
+    decode_ms: float
+
+    @property
+    def last(self) -> bool:
+        """True for the event that ends the answer."""
+        return self.stop != STOP_NONE
+
+
+def check_event(event: Event) -> Event:
+    """Raises what an event of a failed request says."""
+    if event.stop == STOP_ERROR:
+        raise _errors.make(event.status, event.message)
+    return event
+
+
+_executor_lock = threading.Lock()
+_executor: Optional[concurrent.futures.ThreadPoolExecutor] = None
+
+
+def executor() -> concurrent.futures.ThreadPoolExecutor:
+    """Threads that wait for `async for`. Each waits for a slice of time only, so that few threads serve many streams."""
+    global _executor
+    with _executor_lock:
+        if _executor is None:
+            _executor = concurrent.futures.ThreadPoolExecutor(max_workers=64, thread_name_prefix="scout-wait")
+        return _executor
+
+
+class Request(Handle):
+    """An answer that is being made. Iterate over it, with `for` or `async for`; the last event says why it ended.
+
+    A failure inside the request is raised by the iteration. Leaving the loop early keeps the request running: cancel() it, close() it
+    or use it in a `with` block. cancel() may be called from any thread; two threads must not iterate at once (StateError)."""
+
+    __slots__ = ("_done", "_inside")
+
+    def __init__(self, native_handle: Any) -> None:
+        super().__init__(native_handle)
+        self._done = False
+        self._inside = threading.Lock()
+
+    def _free(self, native_handle: Any) -> None:
+        _native.scout_request_free(native_handle)
+
+    def _interrupt(self, native_handle: Any) -> None:
+        _native.scout_request_cancel(native_handle)
+
+    @property
+    def done(self) -> bool:
+        """True once the last event was taken."""
+        return self._done
+
+    def _take(self, timeout_ms: int) -> Optional[Event]:
+        # The event is copied inside the native call, but after the interpreter's lock was taken again: until then nobody else may ask.
+        if not self._inside.acquire(False):
+            raise _errors.StateError("another thread is inside this request")
+        try:
+            handle = self._enter()
+            try:
+                status, found = _native.scout_request_next(handle, timeout_ms)
+            finally:
+                self._leave(handle)
+        finally:
+            self._inside.release()
+        if status == _native.SCOUT_OK:
+            event = Event._make(found)
+            if event.stop != STOP_NONE:
+                self._done = True
+            return event
+        if status == _native.SCOUT_DONE:
+            self._done = True
+        return None
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Event]:
+        """The next event; None when `timeout` seconds are over (None waits for ever), or after the last event (see done).
+
+        Raises nothing for a failed request: look at the event's stop, status and message."""
+        if timeout is not None and timeout <= 0:
+            return None if self._done else self._take(0)
+        for timeout_ms in slices(timeout):
+            if self._done:
+                return None
+            event = self._take(timeout_ms)
+            if event is not None:
+                return event
+        return None
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        event = self.next()
+        if event is None:
+            raise StopIteration
+        return check_event(event)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = self.next(0)
+        loop = asyncio.get_running_loop()
+        while event is None and not self._done:
+            waiting = loop.run_in_executor(executor(), self._take, SLICE_MS)
+            try:
+                event = await asyncio.shield(waiting)
+            except asyncio.CancelledError:
+                waiting.add_done_callback(lambda future: future.cancelled() or future.exception())
+                if not self.closed:
+                    self.cancel()
+                raise
+        if event is None:
+            raise StopAsyncIteration
+        return check_event(event)
+
+    def text(self) -> str:
+        """Waits for the end and returns the rest of the answer as one text."""
+        return "".join(event.text for event in self)
+
+    def cancel(self) -> None:
+        """Ends the request; its last event says STOP_CANCELLED. From any thread; harmless after the end and after close()."""
+        try:
+            self._call(_native.scout_request_cancel)
+        except _errors.StateError:
+            if not self.closed:
+                raise
+
+    @property
+    def ids(self) -> List[int]:
+        """The token ids generated so far, as far as their events were taken."""
+        return ids_list(call_filling(self, _native.scout_request_ids))

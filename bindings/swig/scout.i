@@ -1,0 +1,122 @@
+/* libscout for SWIG: the public header, and nothing else.
+ *
+ * generate.sh runs SWIG for the languages whose generated code is kept; others: swig -ruby -I../../include scout.i
+ *
+ * What a language module gets:
+ *   - every function of the header under its own name; handles are opaque pointers, NULL stands for "none" and gets a status;
+ *   - text and token ids as bytes and length, in and out: no NUL-terminated text except paths and names;
+ *   - options that own what they point at (owned.h), made with the defaults filled in;
+ *   - descriptions (scout_model_info ...) made with their struct_size filled in;
+ *   - a failing call's message taken in the same native call.
+ * No callbacks, no directors, no exceptions of C++. A language's typemaps lie in <language>.i beside this file; a language without one
+ * gets SWIG's own for plain pointers, which is enough for scripts and not for a package. */
+%module scout
+
+%{
+#include "owned.h"
+%}
+
+%include <stdint.i>
+
+/* Left out: a log sink is a callback from foreign threads. The macros are C's way of saying -1. */
+%ignore scout_log_set_sink;
+%ignore scout_log_sink;
+%ignore SCOUT_NUL;
+%ignore SCOUT_WAIT;
+
+/* struct_size is the wrapper's business. */
+%ignore struct_size;
+%ignore reserved;
+%ignore scout_load_options_init;
+%ignore scout_engine_options_init;
+%ignore scout_request_options_init;
+%ignore scout_score_options_init;
+
+/* Pointers inside options are set by the functions below, which copy. */
+%ignore scout_load_options::device;
+%ignore scout_load_options::plugin_dir;
+%ignore scout_request_options::bias_ids;
+%ignore scout_request_options::bias_values;
+%ignore scout_request_options::bias_count;
+%ignore scout_request_options::stop;
+%ignore scout_request_options::stop_sizes;
+%ignore scout_request_options::stop_count;
+%ignore scout_request_options::stop_tokens;
+%ignore scout_request_options::stop_token_count;
+%ignore scout_score_options::positions;
+%ignore scout_score_options::position_count;
+
+/* Texts that the library fills in are only read. */
+%immutable scout_device_info::name;
+%immutable scout_device_info::description;
+%immutable scout_model_info::architecture;
+%immutable scout_model_info::name;
+%immutable scout_model_info::version;
+%immutable scout_model_info::device;
+%immutable scout_model_info::rope_scaling;
+%immutable scout_tensor_info::name;
+%immutable scout_tensor_info::format;
+%nodefaultctor scout_event;
+%nodefaultdtor scout_event;
+%nodefaultctor scout_score_block;
+%nodefaultdtor scout_score_block;
+
+%extend scout_load_options {
+  scout_load_options() { return owned_new_load_options(); }
+  ~scout_load_options() { owned_free_load_options($self); }
+  int set_device(const char *text, size_t text_size) {
+    return owned_set_text(&((owned_load_options *)$self)->device, &$self->device, text, text_size);
+  }
+  int set_plugin_dir(const char *text, size_t text_size) {
+    return owned_set_text(&((owned_load_options *)$self)->plugin_dir, &$self->plugin_dir, text, text_size);
+  }
+}
+%extend scout_engine_options {
+  scout_engine_options() { return owned_new_engine_options(); }
+}
+%extend scout_request_options {
+  scout_request_options() { return owned_new_request_options(); }
+  ~scout_request_options() { owned_free_request_options($self); }
+  int add_stop(const char *text, size_t text_size) { return owned_add_stop($self, text, text_size); }
+  int add_stop_token(int32_t id) { return owned_add_stop_token($self, id); }
+  int add_bias(int32_t id, float value) { return owned_add_bias($self, id, value); }
+}
+%extend scout_score_options {
+  scout_score_options() { return owned_new_score_options(); }
+  ~scout_score_options() { owned_free_score_options($self); }
+  int add_position(int64_t position) { return owned_add_position($self, position); }
+}
+%define SCOUT_DESCRIPTION(type)
+%extend type {
+  type() {
+    type *made = (type *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
+}
+%enddef
+SCOUT_DESCRIPTION(scout_model_info)
+SCOUT_DESCRIPTION(scout_tensor_info)
+SCOUT_DESCRIPTION(scout_device_info)
+SCOUT_DESCRIPTION(scout_engine_stats)
+
+%include "shape.i"
+
+#if defined(SWIGPYTHON)
+%include "python.i"
+#elif defined(SWIGJAVA)
+%include "java.i"
+#elif defined(SWIGCSHARP)
+%include "csharp.i"
+#endif
+
+%include <scout/types.h>
+%include <scout/version.h>
+%include <scout/status.h>
+%include <scout/device.h>
+%include <scout/model.h>
+%include <scout/tokenizer.h>
+%include <scout/chat.h>
+%include <scout/request.h>
+%include <scout/engine.h>
+%include <scout/score.h>
