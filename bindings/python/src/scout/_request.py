@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import concurrent.futures
 import threading
-from typing import Any, AsyncIterator, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, AsyncIterator, Deque, Iterator, List, NamedTuple, Optional, Tuple
 
 from . import _errors, _native
 from ._handle import SLICE_MS, Handle, call_filling, ids_list, slices
@@ -66,12 +67,13 @@ class Request(Handle):
     A failure inside the request is raised by the iteration. Leaving the loop early keeps the request running: cancel() it, close() it
     or use it in a `with` block. cancel() may be called from any thread; two threads must not iterate at once (StateError)."""
 
-    __slots__ = ("_done", "_inside")
+    __slots__ = ("_ended", "_inside", "_ready")
 
     def __init__(self, native_handle: Any) -> None:
         super().__init__(native_handle)
-        self._done = False
+        self._ended = False  # the last event has left the library
         self._inside = threading.Lock()
+        self._ready: Deque[Event] = collections.deque()  # taken by a thread of the executor whose task may be gone
 
     def _free(self, native_handle: Any) -> None:
         _native.scout_request_free(native_handle)
@@ -82,7 +84,7 @@ class Request(Handle):
     @property
     def done(self) -> bool:
         """True once the last event was taken."""
-        return self._done
+        return self._ended and not self._ready
 
     def _take(self, timeout_ms: int) -> Optional[Event]:
         # The event is copied inside the native call, but after the interpreter's lock was taken again: until then nobody else may ask.
@@ -99,21 +101,27 @@ class Request(Handle):
         if status == _native.SCOUT_OK:
             event = Event._make(found)
             if event.stop != STOP_NONE:
-                self._done = True
+                self._ended = True
             return event
         if status == _native.SCOUT_DONE:
-            self._done = True
+            self._ended = True
         return None
+
+    def _take_for_later(self) -> None:
+        event = self._take(SLICE_MS)
+        if event is not None:
+            self._ready.append(event)
 
     def next(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event; None when `timeout` seconds are over (None waits for ever), or after the last event (see done).
 
         Raises nothing for a failed request: look at the event's stop, status and message."""
-        if timeout is not None and timeout <= 0:
-            return None if self._done else self._take(0)
-        for timeout_ms in slices(timeout):
-            if self._done:
-                return None
+        for timeout_ms in [0] if timeout is not None and timeout <= 0 else slices(timeout):
+            try:
+                return self._ready.popleft()
+            except IndexError:
+                if self._ended:
+                    return None
             event = self._take(timeout_ms)
             if event is not None:
                 return event
@@ -134,10 +142,11 @@ class Request(Handle):
     async def __anext__(self) -> Event:
         event = self.next(0)
         loop = asyncio.get_running_loop()
-        while event is None and not self._done:
-            waiting = loop.run_in_executor(executor(), self._take, SLICE_MS)
+        while event is None and not self.done:
+            waiting = loop.run_in_executor(executor(), self._take_for_later)
             try:
-                event = await asyncio.shield(waiting)
+                await asyncio.shield(waiting)
+                event = self._ready.popleft() if self._ready else None
             except asyncio.CancelledError:
                 waiting.add_done_callback(lambda future: future.cancelled() or future.exception())
                 if not self.closed:
