@@ -1,0 +1,74 @@
+//! Llama 4 Scout in a Rust program, through libscout.
+//!
+//! ```
+//! let model = scout::Model::load("scout-tiny")?;
+//! for event in model.generate("Tell me a story about a fox.")? {
+//!     print!("{}", event?);
+//! }
+//! # Ok::<(), scout::Error>(())
+//! ```
+//!
+//! | | made by | threads | dropping it |
+//! |---|---|---|---|
+//! | [`Model`] | [`Model::load`], [`Loading::wait`] | any, at once | lets go; what was made from it keeps it alive |
+//! | [`Loading`] | [`Model::load_start`] | one waits, any may ask or cancel | cancels the load |
+//! | [`Engine`] | [`Model::engine`] | any, at once | lets go; its requests keep it alive |
+//! | [`Request`] | [`Model::generate`], [`Engine::submit`] | one at a time; a [`Canceller`] from any | cancels what still runs |
+//! | [`Chat`] | [`Model::chat`] | one at a time | frees |
+//! | [`Scores`] | [`Engine::score`], [`Engine::logits`] | one takes, any may cancel | cancels what still runs |
+//!
+//! Everything that can fail gives a [`Result`] with an [`Error`] that has the library's message. Nothing here panics on what a caller
+//! or a file does. After a `fork`, a child that inherited a model gets [`Error::State`] from every call.
+//!
+//! libscout is found by `pkg-config`, or in the folder that the environment variable `SCOUT_LIB_DIR` names when this crate is built.
+//! The interface as it is in C is in the crate `scout-sys`.
+#![warn(missing_docs)]
+
+mod chat;
+mod engine;
+mod error;
+mod log;
+mod model;
+mod options;
+mod request;
+
+pub use chat::{Chat, Role};
+pub use engine::{Engine, EngineStats, ScoreBlock, Scores};
+pub use error::{status_text, Error, Result};
+pub use log::{clear_log_sink, set_log_sink, Level};
+pub use model::{device, devices, DeviceInfo, Encode, Layer, Loading, Model, ModelInfo, Shape, TensorInfo, Token};
+pub use options::{EngineOptions, KvFormat, LoadOptions, Numerics, RequestOptions};
+pub use request::{Canceller, End, Event, Next, Request, Stop};
+
+use scout_sys as sys;
+use std::ffi::CStr;
+
+/// The library's version, "0.1.0" for instance.
+pub fn version() -> &'static str {
+    // SAFETY: static and never NULL.
+    unsafe { CStr::from_ptr(sys::scout_version()) }.to_str().unwrap_or("")
+}
+
+/// One line about the library's build, for bug reports.
+pub fn build_info() -> &'static str {
+    // SAFETY: static and never NULL.
+    unsafe { CStr::from_ptr(sys::scout_build_info()) }.to_str().unwrap_or("")
+}
+
+/// What a call writes into a buffer (its place, its capacity, and where the size that is needed goes), which is made as large as needed.
+fn fill<T: Copy + Default>(guess: usize, call: impl Fn(*mut T, usize, *mut usize) -> i32) -> Result<Vec<T>> {
+    let (mut capacity, mut needed) = (guess, 0);
+    loop {
+        let mut buffer = vec![T::default(); capacity];
+        let place = if capacity == 0 { std::ptr::null_mut() } else { buffer.as_mut_ptr() };
+        match call(place, capacity, &mut needed) {
+            sys::SCOUT_OK if needed <= capacity => {
+                buffer.truncate(needed);
+                return Ok(buffer);
+            }
+            // Too small, or only asked.
+            sys::SCOUT_OK | sys::SCOUT_ERR_LIMIT if needed > capacity => capacity = needed,
+            status => return Err(error::error_of(status)),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! How a model is loaded, an engine works, an answer is made and text is scored. Each begins with the defaults.
+use crate::error::{Error, Result};
+use scout_sys as sys;
+use std::ffi::{CString, OsString};
+use std::mem::{size_of, zeroed};
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+/// Arithmetic: whether an answer may depend on what shares its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Numerics {
+    /// `Invariant`.
+    Default = sys::SCOUT_NUMERICS_DEFAULT,
+    /// Same request, same bytes: whatever the batch, the prompt's cuts and the threads.
+    Invariant = sys::SCOUT_NUMERICS_INVARIANT,
+    /// A library may choose its blocking by the number of rows.
+    Fast = sys::SCOUT_NUMERICS_FAST,
+    /// Device "ref" only: activations are never quantised.
+    Float32 = sys::SCOUT_NUMERICS_FLOAT32,
+}
+
+/// How keys and values are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum KvFormat {
+    /// As the model was loaded; at loading, the library's choice.
+    Default = sys::SCOUT_KV_DEFAULT,
+    /// 16 bits, IEEE.
+    F16 = sys::SCOUT_KV_F16,
+    /// 16 bits, bfloat16.
+    Bf16 = sys::SCOUT_KV_BF16,
+    /// 32 bits.
+    F32 = sys::SCOUT_KV_F32,
+}
+
+/// A builder over an options struct: `raw` holds the plain members, its pointers stay NULL until a call is made.
+macro_rules! options {
+    ($(#[$doc:meta])* $name:ident, $raw:ident, $init:ident { $($extra:ident: $extra_type:ty,)* }
+     $($(#[$member_doc:meta])* $member:ident: $type:ty $(=> $convert:expr)?,)*) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        #[must_use]
+        pub struct $name {
+            raw: sys::$raw,
+            $($extra: $extra_type,)*
+        }
+
+        // SAFETY: the pointers in `raw` are NULL.
+        unsafe impl Send for $name {}
+        unsafe impl Sync for $name {}
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl $name {
+            /// The defaults.
+            pub fn new() -> Self {
+                // SAFETY: zeros are a value of a C struct; init writes what it knows. Should it fail, struct_size stays 0 and the
+                // call that gets these options says so.
+                let raw = unsafe {
+                    let mut raw: sys::$raw = zeroed();
+                    sys::$init(&mut raw, size_of::<sys::$raw>());
+                    raw
+                };
+                $name { raw, $($extra: Default::default(),)* }
+            }
+
+            $($(#[$member_doc])*
+            pub fn $member(mut self, $member: $type) -> Self {
+                self.raw.$member = options!(@convert $member $($convert)?);
+                self
+            })*
+        }
+    };
+    (@convert $value:ident) => { $value };
+    (@convert $value:ident $convert:expr) => { $convert($value) };
+}
+
+options! {
+    /// How a model is loaded.
+    ///
+    /// ```
+    /// let options = scout::LoadOptions::new().threads(2).device("cpu");
+    /// let model = scout::Model::load_with("scout-tiny", &options)?;
+    /// # Ok::<(), scout::Error>(())
+    /// ```
+    LoadOptions, scout_load_options, scout_load_options_init { device: Option<String>, plugin_dir: Option<PathBuf>, }
+    /// Arithmetic.
+    numerics: Numerics => |v| v as i32,
+    /// Compute threads; 0 = as many as the process may use.
+    threads: i32,
+    /// How keys and values are kept, for engines that do not say.
+    kv_format: KvFormat => |v| v as i32,
+    /// Positions that one request may use, for engines that do not say; 0 = as many as `kv_bytes` holds.
+    context: i64,
+    /// Bytes of keys and values of an engine that does not say; 0 = a quarter of the memory left, at most 4 GiB.
+    kv_bytes: u64,
+    /// Refuse to load what needs more than this; 0 = what the machine has left.
+    memory_limit_bytes: u64,
+    /// Map the file instead of reading it. When another program truncates a mapped file, the operating system ends this process.
+    map_file: bool => i32::from,
+    /// Do not look for NaN and infinity among scales and norms while loading.
+    skip_weight_check: bool => i32::from,
+}
+
+impl LoadOptions {
+    /// What the model runs on: "cpu", "ref"; see [`devices`](crate::devices).
+    pub fn device(mut self, name: impl Into<String>) -> Self {
+        self.device = Some(name.into());
+        self
+    }
+
+    /// Where plug-ins are looked for.
+    pub fn plugin_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.plugin_dir = Some(folder.into());
+        self
+    }
+
+    pub(crate) fn with_raw<R>(&self, call: impl FnOnce(*const sys::scout_load_options) -> R) -> Result<R> {
+        let device = self.device.as_deref().map(|name| c_string(name, "device")).transpose()?;
+        let plugin_dir = self.plugin_dir.as_deref().map(c_path).transpose()?;
+        let mut raw = self.raw;
+        raw.device = device.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        raw.plugin_dir = plugin_dir.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        Ok(call(&raw))
+    }
+}
+
+options! {
+    /// How an engine works.
+    EngineOptions, scout_engine_options, scout_engine_options_init { }
+    /// How keys and values are kept.
+    kv_format: KvFormat => |v| v as i32,
+    /// Most tokens of a step; 0 = 512.
+    step_rows: i32,
+    /// Memory for keys and values; 0 = as the model was loaded.
+    kv_bytes: u64,
+    /// Positions that one request may use; 0 = as the model was loaded.
+    context: i64,
+    /// Most tokens of a step while answers stream, which bounds how long a long prompt holds them up; 0 = 128.
+    decode_step_rows: i32,
+    /// Requests in the waiting list before submitting answers [`Error::Again`]; 0 = 1024.
+    max_waiting: i32,
+    /// Requests that share a step; 0 = 64.
+    max_running: i32,
+    /// Requests of engines with different salts never share pages.
+    cache_salt: u64,
+}
+
+impl EngineOptions {
+    /// No thread is made and no call waits: [`Engine::step`](crate::Engine::step) does the work.
+    pub fn stepped(mut self) -> Self {
+        self.raw.mode = sys::SCOUT_ENGINE_STEPPED;
+        self
+    }
+
+    /// Whether pages of finished prompts are kept for later ones; they are by default.
+    pub fn prefix_cache(mut self, keep: bool) -> Self {
+        self.raw.no_prefix_cache = i32::from(!keep);
+        self
+    }
+
+    pub(crate) fn raw(&self) -> *const sys::scout_engine_options {
+        &self.raw
+    }
+}
+
+options! {
+    /// What an answer is to be like. Greedy by default: the same question gets the same answer.
+    ///
+    /// ```
+    /// # let model = scout::Model::load("scout-tiny")?;
+    /// let options = scout::RequestOptions::new().temperature(0.8).seed(7).max_tokens(40).stop("\n");
+    /// let answer = model.generate_with("Tell me a story about a fox.", &options)?.text()?;
+    /// # assert!(!answer.contains('\n'));
+    /// # Ok::<(), scout::Error>(())
+    /// ```
+    RequestOptions, scout_request_options, scout_request_options_init {
+        bias_ids: Vec<i32>, bias_values: Vec<f32>, stops: Vec<Vec<u8>>, stop_ids: Vec<i32>,
+    }
+    /// 0 = always the most likely token.
+    temperature: f32,
+    /// Sample among the k most likely; 0 = all.
+    top_k: i32,
+    /// Leave out tokens whose more likely ones already hold this mass; 1 = off.
+    top_p: f32,
+    /// Leave out tokens less likely than this times the most likely; 0 = off.
+    min_p: f32,
+    /// Over prompt and answer; 1 = off.
+    repetition_penalty: f32,
+    /// Subtracted from a logit for each time the token is in the answer; 0 = off.
+    frequency_penalty: f32,
+    /// Subtracted from a logit when the token is in the answer; 0 = off.
+    presence_penalty: f32,
+    /// Same seed, same request: same answer, whatever else runs.
+    seed: u64,
+    /// 0 = as many as the context holds.
+    max_tokens: i64,
+    /// Repeated in each event: whose it is.
+    tag: u64,
+    /// Log-probabilities of the generated tokens.
+    logprobs: bool => i32::from,
+    /// 0 to 20: the most likely tokens of each position, with theirs.
+    top_logprobs: i32,
+    /// Go on past the model's own stop tokens.
+    ignore_end: bool => i32::from,
+    /// Control tokens are written into the text.
+    include_special: bool => i32::from,
+    /// The prompt is continued as it stands instead of answered as a chat's question.
+    raw: bool => i32::from,
+}
+
+impl RequestOptions {
+    /// Adds to the logit of a token; `f32::NEG_INFINITY` forbids it.
+    pub fn bias(mut self, id: i32, value: f32) -> Self {
+        self.bias_ids.push(id);
+        self.bias_values.push(value);
+        self
+    }
+
+    /// Ends the answer before this text; may be given several times.
+    pub fn stop(mut self, text: impl AsRef<[u8]>) -> Self {
+        self.stops.push(text.as_ref().to_vec());
+        self
+    }
+
+    /// Ends the answer at this token, beside the model's own; may be given several times.
+    pub fn stop_token(mut self, id: i32) -> Self {
+        self.stop_ids.push(id);
+        self
+    }
+
+    /// The call copies what the pointers lead to.
+    pub(crate) fn with_raw<R>(&self, call: impl FnOnce(*const sys::scout_request_options) -> R) -> R {
+        let stops: Vec<_> = self.stops.iter().map(|text| text.as_ptr().cast()).collect();
+        let sizes: Vec<_> = self.stops.iter().map(|text| text.len() as u64).collect();
+        let mut raw = self.raw;
+        raw.bias_ids = self.bias_ids.as_ptr();
+        raw.bias_values = self.bias_values.as_ptr();
+        raw.bias_count = self.bias_ids.len() as u64;
+        raw.stop = stops.as_ptr();
+        raw.stop_sizes = sizes.as_ptr();
+        raw.stop_count = stops.len() as u64;
+        raw.stop_tokens = self.stop_ids.as_ptr();
+        raw.stop_token_count = self.stop_ids.len() as u64;
+        call(&raw)
+    }
+}
+
+pub(crate) fn score_options(logits: bool, positions: &[i64]) -> sys::scout_score_options {
+    // SAFETY: as in `new` above.
+    let mut raw: sys::scout_score_options = unsafe { zeroed() };
+    unsafe { sys::scout_score_options_init(&mut raw, size_of::<sys::scout_score_options>()) };
+    raw.logits = i32::from(logits);
+    raw.positions = positions.as_ptr();
+    raw.position_count = positions.len() as u64;
+    raw
+}
+
+/// A text for a parameter that ends at its NUL: one inside would cut it.
+pub(crate) fn c_string(text: &str, name: &str) -> Result<CString> {
+    CString::new(text).map_err(|found| Error::Argument(format!("{} has a NUL at byte {}", name, found.nul_position())))
+}
+
+pub(crate) fn c_path(path: &Path) -> Result<CString> {
+    CString::new(path_bytes(path.into())?).map_err(|found| Error::Argument(format!("the path has a NUL at byte {}", found.nul_position())))
+}
+
+#[cfg(unix)]
+fn path_bytes(path: OsString) -> Result<Vec<u8>> {
+    Ok(std::os::unix::ffi::OsStringExt::into_vec(path))
+}
+
+#[cfg(not(unix))]
+fn path_bytes(path: OsString) -> Result<Vec<u8>> {
+    path.into_string().map(String::into_bytes).map_err(|path| Error::Argument(format!("the path {:?} is not Unicode", path)))
+}
