@@ -21,12 +21,6 @@
 #include "support/small_stack.h"
 #include "tiny.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SCOUT_TEST_SANITIZED 1
-#else
-#define SCOUT_TEST_SANITIZED 0
-#endif
-
 namespace {
 
 using tiny::Prompt;
@@ -100,7 +94,7 @@ void InChild(const std::function<void()>& call) {
 
 // The first two of the file use the library in a child, so the process itself must not have used it before.
 TEST(Host, AForkBeforeTheFirstModelIsFine) {
-  if (SCOUT_TEST_SANITIZED) GTEST_SKIP() << "a sanitizer's own threads do not survive a fork";
+  if (scout::test::kSanitized) GTEST_SKIP() << "a sanitizer's own threads do not survive a fork";
   tiny::Path();  // a child's end removes nothing
   InChild([] {
     EXPECT_GE(scout_device_count(), 1u);
@@ -111,7 +105,7 @@ TEST(Host, AForkBeforeTheFirstModelIsFine) {
 
 // When the system gives no more threads, calls that need one fail with a sentence; those that can do without go on.
 TEST(Host, NoMoreThreadsIsAnErrorNotACrash) {
-  if (SCOUT_TEST_SANITIZED) GTEST_SKIP() << "a sanitizer needs threads and address space of its own";
+  if (scout::test::kSanitized) GTEST_SKIP() << "a sanitizer needs threads and address space of its own";
   tiny::Path();
   InChild([] {
     // In this child nothing of the library runs yet. Threads are refused by taking away the address space for their stacks.

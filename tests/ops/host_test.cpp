@@ -1,10 +1,9 @@
 // Hosts that are not kind: small stacks, other floating-point states.
-#include <pthread.h>
-
 #include <cfenv>
 #include <functional>
 
 #include "op_test.h"
+#include "support/small_stack.h"
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -45,27 +44,10 @@ std::vector<float> RunSome(Backend& backend, int64_t rows, float scale,
 
 void Plainly(const std::function<void()>& body) { body(); }
 
-void OnSmallStack(const std::function<void()>& body) {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  ASSERT_EQ(pthread_attr_setstacksize(&attributes, 128 << 10), 0);
-  pthread_t thread;
-  ASSERT_EQ(pthread_create(
-                &thread, &attributes,
-                [](void* context) -> void* {
-                  (*static_cast<const std::function<void()>*>(context))();
-                  return nullptr;
-                },
-                const_cast<std::function<void()>*>(&body)),
-            0);
-  pthread_join(thread, nullptr);
-  pthread_attr_destroy(&attributes);
-}
+void OnSmallStack(const std::function<void()>& body) { test::OnSmallStack(body, test::kSmallStack); }
 
 TEST(Host, AStackOf128KiBIsEnough) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "the sanitizers' frames are larger than ours";
-#endif
+  if (test::kSanitized) GTEST_SKIP() << "the sanitizers' frames are larger than ours";
   for (const std::string& isa : Isas()) {
     const auto cpu = MakeCpu(isa, 2);
     EXPECT_TRUE(SameBits(RunSome(*cpu, 70, 1, Plainly), RunSome(*cpu, 70, 1, OnSmallStack))) << isa;

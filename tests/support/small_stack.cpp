@@ -2,29 +2,35 @@
 
 #include <pthread.h>
 
+#include <exception>
 #include <stdexcept>
+#include <string>
 
 namespace scout::test {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr size_t kStack = 1024 * 1024;
-#else
-constexpr size_t kStack = 128 * 1024;
-#endif
-
-void OnSmallStack(const std::function<void()>& call) {
+void OnSmallStack(const std::function<void()>& call, size_t stack_bytes) {
+  struct Job {
+    const std::function<void()>* call;
+    std::exception_ptr thrown;
+  } job{&call, nullptr};
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStack);
+  int error = pthread_attr_setstacksize(&attributes, stack_bytes);
   pthread_t thread;
   const auto run = [](void* argument) -> void* {
-    (*static_cast<const std::function<void()>*>(argument))();
+    auto* mine = static_cast<Job*>(argument);
+    try {
+      (*mine->call)();
+    } catch (...) {
+      mine->thrown = std::current_exception();
+    }
     return nullptr;
   };
-  const int error = pthread_create(&thread, &attributes, run, const_cast<std::function<void()>*>(&call));
+  if (error == 0) error = pthread_create(&thread, &attributes, run, &job);
   pthread_attr_destroy(&attributes);
-  if (error != 0) throw std::runtime_error("cannot start a thread");
+  if (error != 0) throw std::runtime_error("cannot start a thread with a stack of " + std::to_string(stack_bytes) + " bytes");
   pthread_join(thread, nullptr);
+  if (job.thrown) std::rethrow_exception(job.thrown);
 }
 
 }  // namespace scout::test

@@ -3,73 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
-#include <ctime>
-#include <filesystem>
-#include <optional>
 
 #include "io/checkpoint.h"
-#include "support/alloc_meter.h"
+#include "support/bounded_call.h"
 #include "support/gguf_writer.h"
-#include "support/small_stack.h"
 #include "support/temp_dir.h"
 
 namespace scout::io {
 namespace {
 
-// Sanitizers make everything slower and larger; the bounds on both are asserted without them.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMeasure = false;
-#else
-constexpr bool kMeasure = true;
-#endif
-
-size_t OpenDescriptors() {
-  size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) count += !entry.path().empty();
-  return count;
-}
-
-struct Outcome {
-  bool accepted = false;
-  bool foreign = false;  // something that is not an Error came out
-  ErrorCode code = ErrorCode::kInternal;
-  char message[4096] = {};
-  double cpu_s = 0;
-  int64_t peak_bytes = 0, leaked_blocks = 0;
-  int64_t descriptors = 0;
-};
-
-void Open(const std::string& path, Outcome& out) {
-  const auto descriptors = static_cast<int64_t>(OpenDescriptors());
-  test::OnSmallStack([&] {
-    const test::AllocCount before = test::Allocations();
-    test::ResetPeak();
-    const std::clock_t start = std::clock();
-    try {
-      const auto checkpoint = OpenCheckpoint(path, {});
-      out.accepted = true;
-    } catch (const Error& error) {
-      out.code = error.code();
-      std::strncpy(out.message, error.what(), sizeof out.message - 1);
-    } catch (...) {
-      out.foreign = true;
-    }
-    out.cpu_s = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    out.peak_bytes = test::Allocations().peak_bytes - before.live_bytes;
-    out.leaked_blocks = test::Allocations().live_blocks - before.live_blocks;
-  });
-  out.descriptors = static_cast<int64_t>(OpenDescriptors()) - descriptors;
-}
-
-void CheckBounds(const std::string& id, const Outcome& outcome, double cpu_s, int64_t peak_bytes) {
-  EXPECT_FALSE(outcome.foreign) << id << ": an exception that is not scout::Error";
-  EXPECT_EQ(outcome.leaked_blocks, 0) << id;
-  EXPECT_EQ(outcome.descriptors, 0) << id;
-  if (kMeasure) {
-    EXPECT_LE(outcome.cpu_s, cpu_s) << id;
-    EXPECT_LE(outcome.peak_bytes, peak_bytes) << id;
-  }
+test::BoundedCall Open(const std::string& path) {
+  return test::CallBounded([&] { OpenCheckpoint(path, {}); });
 }
 
 // A good file, opened after every bad one: what the bad one did must not show.
@@ -97,11 +41,10 @@ void CheckAGoodFileStillOpens(const std::string& id) {
 
 std::string ExpectRefused(const std::string& id, const std::string& path, uint64_t input_bytes, ErrorCode code,
                           const std::vector<std::string>& says, double cpu_s, int64_t peak_bytes) {
-  Outcome outcome;
-  Open(path, outcome);
-  EXPECT_FALSE(outcome.accepted) << id;
+  const test::BoundedCall outcome = Open(path);
+  EXPECT_FALSE(outcome.returned) << id;
   const std::string message = outcome.message;
-  EXPECT_EQ(static_cast<int>(outcome.code), static_cast<int>(code)) << id << ": " << message;
+  EXPECT_EQ(static_cast<int>(outcome.code.value_or(ErrorCode::kInternal)), static_cast<int>(code)) << id << ": " << message;
   for (const std::string& text : says)
     EXPECT_NE(message.find(text), std::string::npos) << id << ": \"" << text << "\" is not in: " << message;
   EXPECT_LE(message.size(), 500u) << id;
@@ -109,7 +52,7 @@ std::string ExpectRefused(const std::string& id, const std::string& path, uint64
   std::string without_path = message;
   if (const size_t at = message.find(path); at != std::string::npos) without_path.erase(at, path.size());
   EXPECT_EQ(without_path.find(" 0x"), std::string::npos) << id << ": " << message;
-  CheckBounds(id, outcome, cpu_s, peak_bytes >= 0 ? peak_bytes : (4 << 20) + 2 * static_cast<int64_t>(input_bytes));
+  test::ExpectWithinBounds(id, outcome, input_bytes, {cpu_s, peak_bytes});
   CheckAGoodFileStillOpens(id);
   return message;
 }
@@ -125,10 +68,9 @@ void ExpectAllRefused(const std::vector<HostileCase>& cases) {
 }
 
 void ExpectAccepted(const std::string& id, const std::string& path, uint64_t input_bytes, double cpu_s) {
-  Outcome outcome;
-  Open(path, outcome);
-  EXPECT_TRUE(outcome.accepted) << id << ": " << outcome.message;
-  CheckBounds(id, outcome, cpu_s, (4 << 20) + 2 * static_cast<int64_t>(input_bytes));
+  const test::BoundedCall outcome = Open(path);
+  EXPECT_TRUE(outcome.returned) << id << ": " << outcome.message;
+  test::ExpectWithinBounds(id, outcome, input_bytes, {cpu_s, -1});
 }
 
 }  // namespace scout::io

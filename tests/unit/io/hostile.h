@@ -13,7 +13,7 @@ struct HostileCase {
   std::string bytes;  // of the file
   ErrorCode code;
   std::vector<std::string> says;  // the message holds each of these
-  double cpu_s = 1.0;             // most seconds
+  double cpu_s = 1.0;             // most seconds of processor time; more under a sanitizer (support/bounded_call.h)
   int64_t peak_bytes = -1;        // most extra memory; -1: 4 MiB + twice the input
 };
 

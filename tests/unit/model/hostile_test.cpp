@@ -4,22 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <functional>
 #include <limits>
-#include <optional>
 
 #include "base/error.h"
 #include "hostile_cases.h"
 #include "model/model.h"
-#include "support/alloc_meter.h"
+#include "support/bounded_call.h"
 #include "support/checkpoint_files.h"
 #include "support/memory_checkpoint.h"
 #include "support/plan_builder.h"
-#include "support/small_stack.h"
 #include "support/temp_dir.h"
 
 namespace scout::model {
@@ -71,26 +68,6 @@ std::string WriteCase(const HostileModel& test, const test::TempDir& folder) {
   return folder / "model.gguf";
 }
 
-// Sanitizers keep what is freed for a while: the bound on memory is for builds without them.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMeasure = false;
-#else
-constexpr bool kMeasure = true;
-#endif
-
-struct Outcome {
-  std::optional<Error> error;  // nothing: it loaded
-  int64_t leaked_blocks = 0;
-  int64_t peak_bytes = 0;  // beyond what was held before
-  int64_t descriptors = 0;
-};
-
-int64_t OpenDescriptors() {
-  int64_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) count += !entry.path().empty();
-  return count;
-}
-
 // The size of a file, or of all files of a folder.
 uint64_t InputBytes(const std::string& path) {
   if (!std::filesystem::is_directory(path)) return std::filesystem::file_size(path);
@@ -99,53 +76,23 @@ uint64_t InputBytes(const std::string& path) {
   return bytes;
 }
 
-Outcome TryToLoad(const std::string& path) {
-  Outcome outcome;
-  const int64_t descriptors = OpenDescriptors();
-  test::AllocCount before, after;
-  std::array<char, 4096> message{};
-  std::optional<ErrorCode> code;
-  test::OnSmallStack([&] {
-    before = test::Allocations();
-    test::ResetPeak();
-    try {
-      Load(io::OpenCheckpoint(path, {}));
-    } catch (const Error& error) {
-      code = error.code();
-      std::strncpy(message.data(), error.what(), message.size() - 1);
-    }
-    after = test::Allocations();
-  });
-  if (code) outcome.error.emplace(*code, std::string(message.data()));
-  outcome.leaked_blocks = after.live_blocks - before.live_blocks;
-  outcome.peak_bytes = after.peak_bytes - before.live_bytes;
-  outcome.descriptors = OpenDescriptors() - descriptors;
-  return outcome;
-}
-
 TEST(HostileConfig, EveryCaseIsRefusedWithItsReason) {
   const std::vector<float> before = LogitsOfGoodModel();
   int tried = 0;
-  for (const HostileModel& test : HostileModels()) {
-    SCOPED_TRACE(std::string(test.id) + " number " + std::to_string(++tried) + ", " +
-                 (test.message.empty() ? "" : test.message[0]));
+  for (const HostileModel& row : HostileModels()) {
+    SCOPED_TRACE(std::string(row.id) + " number " + std::to_string(++tried) + ", " + (row.message.empty() ? "" : row.message[0]));
     const test::TempDir folder;
-    const std::string path = WriteCase(test, folder);
-    const Outcome outcome = TryToLoad(path);
-    const std::optional<Error>& error = outcome.error;
-    EXPECT_EQ(outcome.leaked_blocks, 0);
-    EXPECT_EQ(outcome.descriptors, 0);
-    if (kMeasure) {
-      EXPECT_LE(outcome.peak_bytes, (4 << 20) + 2 * static_cast<int64_t>(InputBytes(path)));
-    }
-    if (!error) {
+    const std::string path = WriteCase(row, folder);
+    const test::BoundedCall outcome = test::CallBounded([&] { Load(io::OpenCheckpoint(path, {})); });
+    test::ExpectWithinBounds(row.id, outcome, InputBytes(path));
+    if (!outcome.code) {
       ADD_FAILURE() << "the model loaded";
       continue;
     }
-    const std::string message = error->what();
-    EXPECT_NE(std::find(test.codes.begin(), test.codes.end(), error->code()), test.codes.end())
-        << "code " << static_cast<int>(error->code()) << ": " << message;
-    for (const std::string& part : test.message)
+    const std::string message = outcome.message;
+    EXPECT_NE(std::find(row.codes.begin(), row.codes.end(), *outcome.code), row.codes.end())
+        << "code " << static_cast<int>(*outcome.code) << ": " << message;
+    for (const std::string& part : row.message)
       EXPECT_NE(message.find(part), std::string::npos) << "\"" << part << "\" is not in: " << message;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
     EXPECT_LT(message.size(), 1000u);

@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "gtest/gtest.h"
-#include "small_stack.h"
 #include "small_vocabulary.h"
+#include "support/small_stack.h"
 
 namespace scout::prompt {
 namespace {
@@ -149,22 +149,25 @@ TEST(Bpe, AListInTheOrderOfIdsGivesWhatRanksGive) {
 TEST(Bpe, WorkGrowsAsNLogN) {
   const Learned learned;
   const Bpe bpe(learned.table, nullptr);
-  scout::test::OnSmallStack([&] {
-    std::mt19937 random(5);
-    for (const std::string_view unit : {"a", ".", "the", "", "repeats "}) {
-      for (const size_t n : {size_t{1000}, size_t{100000}, size_t{1000000}}) {
-        std::string piece;
-        while (piece.size() < n) piece += unit.empty() ? std::string(1, static_cast<char>('a' + random() % 26)) : std::string(unit);
-        Ids ids;
-        BpeWork work;
-        bpe.Encode(piece, ids, &work);
-        // A merge asks for two new ranks; there are fewer than n. It descends once and repairs at most three paths of a tree
-        // of fan 16, whose height is at most log2(n) / 4 + 2.
-        EXPECT_LE(work.lookups, 2 * piece.size());
-        EXPECT_LE(work.tree_steps, 4 * piece.size() * (std::bit_width(piece.size()) / 4 + 2));
-      }
-    }
-  });
+  scout::test::OnSmallStack(
+      [&] {
+        std::mt19937 random(5);
+        for (const std::string_view unit : {"a", ".", "the", "", "repeats "}) {
+          for (const size_t n : {size_t{1000}, size_t{100000}, size_t{1000000}}) {
+            std::string piece;
+            while (piece.size() < n)
+              piece += unit.empty() ? std::string(1, static_cast<char>('a' + random() % 26)) : std::string(unit);
+            Ids ids;
+            BpeWork work;
+            bpe.Encode(piece, ids, &work);
+            // A merge asks for two new ranks; there are fewer than n. It descends once and repairs at most three paths of a tree
+            // of fan 16, whose height is at most log2(n) / 4 + 2.
+            EXPECT_LE(work.lookups, 2 * piece.size());
+            EXPECT_LE(work.tree_steps, 4 * piece.size() * (std::bit_width(piece.size()) / 4 + 2));
+          }
+        }
+      },
+      scout::test::kSmallStack);
 }
 
 TEST(Bpe, AVocabularyWithoutAByteIsRefused) {

@@ -10,12 +10,11 @@
 #include <vector>
 
 #include "base/error.h"
-#include "counted_memory.h"
 #include "gtest/gtest.h"
 #include "prompt/pretokenize.h"
 #include "prompt/tokenizer.h"
-#include "small_stack.h"
 #include "small_vocabulary.h"
+#include "support/bounded_call.h"
 
 namespace scout::prompt {
 namespace {
@@ -261,33 +260,24 @@ TEST(HostileTokenizer, EveryCaseGetsItsCodeAndAMessageThatNamesThePlace) {
   const std::vector<Case> cases = Cases();
   for (const Case& c : cases) {
     const Prepared prepared = c.prepare();
-    bool refused = false;
-    scout::test::OnSmallStack([&] {
-      const size_t live = scout::test::LiveBytes();
-      scout::test::ResetPeak();
-      try {
-        prepared.call();
-      } catch (const Error& error) {
-        refused = true;
-        const size_t peak = scout::test::PeakBytes();
-        const std::string message = error.what();
-        EXPECT_EQ(static_cast<int>(error.code()), static_cast<int>(c.code)) << c.id << ": " << message;
-        EXPECT_NE(message.find(c.named), std::string::npos) << c.id << ": " << message << "\n  should name: " << c.named;
-        EXPECT_LE(message.size(), 600u) << c.id << ": " << message;
-        for (const char byte : message) EXPECT_TRUE(byte >= 0x20 && byte < 0x7f) << c.id << ": " << message;
-        EXPECT_LE(peak - live, (size_t{4} << 20) + 2 * prepared.input_bytes)
-            << c.id << ", " << prepared.input_bytes << " bytes of input";
-      }
-      // Nothing stays behind. (The error itself, still held while it was looked at, is gone here.)
-      EXPECT_EQ(scout::test::LiveBytes(), live) << c.id;
-    });
+    const scout::test::BoundedCall call = scout::test::CallBounded(prepared.call, scout::test::kSmallStack);
+    const bool bounded = scout::test::ExpectWithinBounds(c.id, call, prepared.input_bytes);
+    const bool refused = call.code.has_value();
+    if (refused) {
+      const std::string message = call.message;
+      EXPECT_EQ(static_cast<int>(*call.code), static_cast<int>(c.code)) << c.id << ": " << message;
+      EXPECT_NE(message.find(c.named), std::string::npos) << c.id << ": " << message << "\n  should name: " << c.named;
+      EXPECT_LE(message.size(), 600u) << c.id << ": " << message;
+      for (const char byte : message) EXPECT_TRUE(byte >= 0x20 && byte < 0x7f) << c.id << ": " << message;
+    }
     EXPECT_TRUE(refused) << c.id << " was accepted";
-    met += refused && !HasFailure() ? 1 : 0;
+    met += refused && bounded && !HasFailure() ? 1 : 0;
   }
   EXPECT_EQ(met, cases.size());
   EXPECT_EQ(test::SmallTokenizer()->Encode("the user asks, and the assistant answers."), golden);
-  std::printf("%zu malformed inputs tried, %zu refused with their code and a message that names the place; %s\n", cases.size(), met,
-              scout::test::MemoryIsCounted() ? "memory bounded, nothing left behind" : "memory not counted in this build");
+  std::printf(
+      "%zu malformed inputs tried, %zu refused with their code and a message that names the place, in bounded time and memory\n",
+      cases.size(), met);
 }
 
 TEST(HostileTokenizer, AJsonFileCutAnywhereIsRefused) {
@@ -360,11 +350,7 @@ TEST(HostileTokenizer, TextOfAllOfUnicodeRoundTrips) {
 
 TEST(HostileTokenizer, OnePieceOfSixteenMebibytesIsEncoded) {
   // T17, worst where hardly anything merges. The bound is the contract's; the released vocabulary takes some 4 s.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  const size_t size = 1 << 20;
-#else
-  const size_t size = 16 << 20;
-#endif
+  const size_t size = scout::test::kSanitized ? 1 << 20 : 16 << 20;
   const auto tokenizer = test::SmallTokenizer();
   std::mt19937 random(12);
   std::string text;

@@ -8,7 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "reference_splitter.h"
-#include "small_stack.h"
+#include "support/small_stack.h"
 
 namespace scout::prompt {
 namespace {
@@ -155,21 +155,23 @@ TEST(Pretokenize, LooksAtEachByteAtMostFourTimes) {
   std::vector<std::string> units = {"a",  "A",      "aA", "\u65e5A", "\u0301A", ".A", " \n ", " ",     "  x",
                                     "\n", "\u0301", "'",  "a'",      "7",       "/",  "\xff", "\u3000"};
   for (const std::string& a : Alphabet()) units.push_back(a + "A");
-  scout::test::OnSmallStack([&] {
-    for (const std::string& unit : units) {
-      std::string text;
-      while (text.size() < 200000) text += unit;
-      for (const std::string& tail : {std::string(), std::string("a"), std::string("\n"), std::string("x y")}) {
-        const std::string whole = unit + std::string(50000, 'A') + text + tail;
-        PieceScanner scanner(whole);
-        std::string_view piece;
-        size_t bytes = 0;
-        while (scanner.Next(&piece)) bytes += piece.size();
-        EXPECT_EQ(bytes, whole.size());
-        EXPECT_LE(scanner.bytes_examined(), 4 * whole.size()) << testing::PrintToString(unit);
-      }
-    }
-  });
+  scout::test::OnSmallStack(
+      [&] {
+        for (const std::string& unit : units) {
+          std::string text;
+          while (text.size() < 200000) text += unit;
+          for (const std::string& tail : {std::string(), std::string("a"), std::string("\n"), std::string("x y")}) {
+            const std::string whole = unit + std::string(50000, 'A') + text + tail;
+            PieceScanner scanner(whole);
+            std::string_view piece;
+            size_t bytes = 0;
+            while (scanner.Next(&piece)) bytes += piece.size();
+            EXPECT_EQ(bytes, whole.size());
+            EXPECT_LE(scanner.bytes_examined(), 4 * whole.size()) << testing::PrintToString(unit);
+          }
+        }
+      },
+      scout::test::kSmallStack);
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 #include "gtest/gtest.h"
 #include "prompt/llama4_tokens.h"
 #include "prompt/sha256.h"
-#include "small_stack.h"
 #include "small_vocabulary.h"
+#include "support/small_stack.h"
 
 namespace scout::prompt {
 namespace {
@@ -239,18 +239,20 @@ TEST(Tokenizer, BeginOfTextIsAddedOnlyWhereAskedAndKnown) {
 
 TEST(Tokenizer, LongInputOfEveryKindOnASmallStack) {
   const auto tokenizer = test::SmallTokenizer();
-  scout::test::OnSmallStack([&] {
-    for (const std::string_view unit :
-         {"a", "A", ".", " ", "\n", "aA", "\u0301", "\U0001F468\u200d", "\xff", "<|eot|>", "<|", "7"}) {
-      std::string text;
-      while (text.size() < 300000) text += unit;
-      for (const bool special : {false, true}) {
-        const Ids ids = tokenizer->Encode(text, {.allow_special = special});
-        ASSERT_EQ(tokenizer->Decode(ids, true), text);
-        ASSERT_EQ(tokenizer->Count(text, {.allow_special = special}), ids.size());
-      }
-    }
-  });
+  scout::test::OnSmallStack(
+      [&] {
+        for (const std::string_view unit :
+             {"a", "A", ".", " ", "\n", "aA", "\u0301", "\U0001F468\u200d", "\xff", "<|eot|>", "<|", "7"}) {
+          std::string text;
+          while (text.size() < 300000) text += unit;
+          for (const bool special : {false, true}) {
+            const Ids ids = tokenizer->Encode(text, {.allow_special = special});
+            ASSERT_EQ(tokenizer->Decode(ids, true), text);
+            ASSERT_EQ(tokenizer->Count(text, {.allow_special = special}), ids.size());
+          }
+        }
+      },
+      scout::test::kSmallStack);
 }
 
 TEST(Sha256, GivesThePublishedDigests) {
