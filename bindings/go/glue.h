@@ -1,0 +1,139 @@
+/* The C header as Go calls it: outputs come back by value, so no Go memory is passed for them, and a failure's message is taken in the
+ * same native call, on the same system thread. */
+#ifndef SCOUT_GO_GLUE_H
+#define SCOUT_GO_GLUE_H
+
+#include <scout/scout.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct go_result {
+  scout_status status;
+  char *message; /* of a failure: to be freed by the caller; NULL without memory */
+  void *value;   /* a handle, an event, a block, bytes */
+  uint64_t number, number2;
+} go_result;
+
+static inline go_result go_finish(go_result result) {
+  if (result.status < 0) {
+    const char *message = scout_last_error();
+    const size_t size = strlen(message) + 1;
+    result.message = (char *)malloc(size);
+    if (result.message != NULL) memcpy(result.message, message, size);
+  }
+  return result;
+}
+
+#define GO_BEGIN go_result result = {0, NULL, NULL, 0, 0}
+#define GO_END return go_finish(result)
+
+/* Calls whose last parameter receives a handle or something borrowed. */
+#define GO_MADE(type, call) \
+  GO_BEGIN;                 \
+  type *value = NULL;       \
+  result.status = call;     \
+  result.value = (void *)value; \
+  GO_END
+
+static inline go_result go_load_start(const char *path, const scout_load_options *options) {
+  GO_MADE(scout_operation, scout_load_start(path, options, &value));
+}
+static inline go_result go_operation_wait(scout_operation *operation, int64_t timeout_ms) {
+  GO_MADE(scout_model, scout_operation_wait(operation, timeout_ms, &value));
+}
+static inline go_result go_operation_progress(scout_operation *operation) {
+  GO_BEGIN;
+  result.status = scout_operation_progress(operation, &result.number, &result.number2);
+  GO_END;
+}
+static inline go_result go_generate(scout_model *model, const char *text, const scout_request_options *options) {
+  GO_MADE(scout_request, scout_generate(model, text, options, &value));
+}
+static inline go_result go_chat_new(scout_model *model) { GO_MADE(scout_chat, scout_chat_new(model, &value)); }
+static inline go_result go_engine_new(scout_model *model, const scout_engine_options *options) {
+  GO_MADE(scout_engine, scout_engine_new(model, options, &value));
+}
+static inline go_result go_submit(scout_engine *engine, const scout_chat *chat, const scout_request_options *options) {
+  GO_MADE(scout_request, scout_submit(engine, chat, options, &value));
+}
+static inline go_result go_submit_tokens(scout_engine *engine, const int32_t *ids, size_t count, const scout_request_options *options) {
+  GO_MADE(scout_request, scout_submit_tokens(engine, ids, count, options, &value));
+}
+static inline go_result go_score(scout_engine *engine, const int32_t *ids, size_t count, const scout_score_options *options) {
+  GO_MADE(scout_scores, scout_score(engine, ids, count, options, &value));
+}
+static inline go_result go_request_next(scout_request *request, int64_t timeout_ms) {
+  GO_MADE(const scout_event, scout_request_next(request, timeout_ms, &value));
+}
+static inline go_result go_engine_next(scout_engine *engine, int64_t timeout_ms) {
+  GO_MADE(const scout_event, scout_engine_next(engine, timeout_ms, &value));
+}
+static inline go_result go_scores_next(scout_scores *scores, int64_t timeout_ms) {
+  GO_MADE(const scout_score_block, scout_scores_next(scores, timeout_ms, &value));
+}
+
+/* Calls with a status alone. */
+#define GO_PLAIN(call)  \
+  GO_BEGIN;             \
+  result.status = call; \
+  GO_END
+
+static inline go_result go_chat_add(scout_chat *chat, int32_t role, const char *text, size_t size) { GO_PLAIN(scout_chat_add(chat, role, text, size)); }
+static inline go_result go_chat_begin(scout_chat *chat, int32_t role) { GO_PLAIN(scout_chat_begin(chat, role)); }
+static inline go_result go_chat_add_text(scout_chat *chat, const char *text, size_t size) { GO_PLAIN(scout_chat_add_text(chat, text, size)); }
+static inline go_result go_chat_add_answer(scout_chat *chat, const scout_request *request) { GO_PLAIN(scout_chat_add_answer(chat, request)); }
+static inline go_result go_engine_step(scout_engine *engine, int64_t budget_ms) { GO_PLAIN(scout_engine_step(engine, budget_ms)); }
+static inline go_result go_engine_get_stats(scout_engine *engine, scout_engine_stats *stats) { GO_PLAIN(scout_engine_get_stats(engine, stats)); }
+static inline go_result go_model_get_info(scout_model *model, scout_model_info *info) { GO_PLAIN(scout_model_get_info(model, info)); }
+static inline go_result go_model_get_layer(scout_model *model, int32_t layer, int32_t *kinds) {
+  GO_PLAIN(scout_model_get_layer(model, layer, kinds, kinds + 1, kinds + 2));
+}
+static inline go_result go_model_get_tensor(scout_model *model, size_t index, scout_tensor_info *info) { GO_PLAIN(scout_model_get_tensor(model, index, info)); }
+static inline go_result go_device_get(size_t index, scout_device_info *info) { GO_PLAIN(scout_device_get(index, info)); }
+static inline go_result go_model_kv_bytes(scout_model *model, int64_t positions, int32_t kv_format) {
+  GO_BEGIN;
+  result.status = scout_model_kv_bytes(model, positions, kv_format, &result.number);
+  GO_END;
+}
+
+/* Calls that fill a buffer: the size that is needed comes back in `number`. */
+#define GO_FILLED(call)    \
+  GO_BEGIN;                \
+  size_t needed = 0;       \
+  result.status = call;    \
+  result.number = needed;  \
+  GO_END
+
+static inline go_result go_encode(scout_model *model, const char *text, size_t size, uint32_t flags, int32_t *ids, size_t capacity) {
+  GO_FILLED(scout_encode(model, text, size, flags, ids, capacity, &needed));
+}
+static inline go_result go_count_tokens(scout_model *model, const char *text, size_t size, uint32_t flags) {
+  GO_FILLED(scout_count_tokens(model, text, size, flags, &needed));
+}
+static inline go_result go_decode(scout_model *model, const int32_t *ids, size_t count, uint32_t flags, char *text, size_t capacity) {
+  GO_FILLED(scout_decode(model, ids, count, flags, text, capacity, &needed));
+}
+static inline go_result go_chat_tokens(scout_chat *chat, int32_t *ids, size_t capacity) { GO_FILLED(scout_chat_tokens(chat, ids, capacity, &needed)); }
+static inline go_result go_request_ids(scout_request *request, int32_t *ids, size_t capacity) { GO_FILLED(scout_request_ids(request, ids, capacity, &needed)); }
+static inline go_result go_stop_tokens(scout_model *model, int32_t *ids, size_t capacity) { GO_FILLED(scout_stop_tokens(model, ids, capacity, &needed)); }
+
+static inline go_result go_token_bytes(scout_model *model, int32_t id) {
+  GO_BEGIN;
+  const char *bytes = NULL;
+  size_t size = 0;
+  int32_t special = 0;
+  result.status = scout_token_bytes(model, id, &bytes, &size, &special);
+  result.value = (void *)bytes;
+  result.number = size;
+  result.number2 = (uint64_t)special;
+  GO_END;
+}
+static inline go_result go_token_find(scout_model *model, const char *name, size_t size) {
+  GO_BEGIN;
+  int32_t id = 0;
+  result.status = scout_token_find(model, name, size, &id);
+  result.number = (uint64_t)id;
+  GO_END;
+}
+
+#endif /* SCOUT_GO_GLUE_H */

@@ -1,0 +1,3 @@
+module libscout/scout
+
+go 1.23

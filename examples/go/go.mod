@@ -1,0 +1,7 @@
+module libscout/examples
+
+go 1.23
+
+require libscout/scout v0.0.0
+
+replace libscout/scout => ../../bindings/go
