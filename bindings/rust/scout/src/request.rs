@@ -78,6 +78,7 @@ impl std::fmt::Display for Event {
 
 /// What waiting for an event brought.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // it is taken apart where it comes from
 pub enum Next {
     /// An event.
     Event(Event),
@@ -163,7 +164,9 @@ pub(crate) unsafe fn read_event(lent: *const sys::scout_event) -> Event {
 
 /// Milliseconds, rounded up; `None` waits for ever.
 pub(crate) fn timeout(limit: Option<Duration>) -> i64 {
-    limit.map_or(sys::SCOUT_WAIT, |limit| limit.as_nanos().saturating_add(999_999).checked_div(1_000_000).map_or(0, |ms| ms.min(i64::MAX as u128) as i64))
+    limit.map_or(sys::SCOUT_WAIT, |limit| {
+        limit.as_nanos().saturating_add(999_999).checked_div(1_000_000).map_or(0, |ms| ms.min(i64::MAX as u128) as i64)
+    })
 }
 
 /// What a request keeps alive: its model, or its engine with it.

@@ -23,7 +23,11 @@ fn say(error: Error) -> String {
 }
 
 fn near(what: &str, expected: f64, came: f32, tolerance: f64) -> Shown {
-    if (expected - f64::from(came)).abs() <= tolerance { Ok(()) } else { Err(format!("{}: {} expected, {} came", what, expected, came)) }
+    if (expected - f64::from(came)).abs() <= tolerance {
+        Ok(())
+    } else {
+        Err(format!("{}: {} expected, {} came", what, expected, came))
+    }
 }
 
 // ---- answers and options
@@ -132,7 +136,11 @@ fn refused<T>(case: &Case, result: scout::Result<T>) -> Shown {
     };
     same!(format!("status ({})", error), case.number("status"), i64::from(error.status()));
     let names = String::from_utf8(case.text("names")).unwrap();
-    if error.message().contains(&names) { Ok(()) } else { Err(format!("the message does not name {:?}: {}", names, error)) }
+    if error.message().contains(&names) {
+        Ok(())
+    } else {
+        Err(format!("the message does not name {:?}: {}", names, error))
+    }
 }
 
 // ---- kinds
@@ -166,8 +174,12 @@ fn facts(model: &Model, case: &Case) -> Shown {
             "parameters" => i.parameters.to_string(),
             "file_bytes" => i.file_bytes.to_string(),
             real => {
-                let all = [("rope_base", i.rope_base), ("norm_eps", i.norm_eps), ("temperature_length", i.temperature_length),
-                           ("temperature_scale", i.temperature_scale)];
+                let all = [
+                    ("rope_base", i.rope_base),
+                    ("norm_eps", i.norm_eps),
+                    ("temperature_length", i.temperature_length),
+                    ("temperature_scale", i.temperature_scale),
+                ];
                 let came = all.iter().find(|(name, _)| *name == real).ok_or_else(|| format!("the fact {} is not known", real))?.1;
                 let wanted: f64 = expected.parse().unwrap();
                 same!(real, true, (came - wanted).abs() <= wanted.abs() * 1e-6);
@@ -195,7 +207,7 @@ fn statuses(_: &Model, case: &Case) -> Shown {
         let code: i32 = parts.next().unwrap().parse().unwrap();
         let (name, words) = (parts.next().unwrap(), parts.next().unwrap());
         same!(name, words, scout::status_text(code));
-        if code < 2 && code >= 0 {
+        if (0..2).contains(&code) {
             continue; // OK and DONE are no errors
         }
         let error = Error::from_status(code, "why");
@@ -420,7 +432,10 @@ fn score_logits(model: &Model, case: &Case) -> Shown {
     }
     same!("positions", positions, seen);
     same!("best_ids", case.numbers::<i32>("best_ids"), best);
-    case.numbers::<f64>("logits").iter().zip(largest).try_for_each(|(&expected, came)| near("logits", expected, came, case.real("tolerance")))
+    case.numbers::<f64>("logits")
+        .iter()
+        .zip(largest)
+        .try_for_each(|(&expected, came)| near("logits", expected, came, case.real("tolerance")))
 }
 
 fn many(model: &Model, case: &Case) -> Shown {
@@ -494,7 +509,11 @@ fn repeated(model: &Model, case: &Case) -> Shown {
         }
     }
     let grown = resident_bytes() - before;
-    if grown < case.number("growth_bytes") { Ok(()) } else { Err(format!("grew by {} bytes", grown)) }
+    if grown < case.number("growth_bytes") {
+        Ok(())
+    } else {
+        Err(format!("grew by {} bytes", grown))
+    }
 }
 
 fn error_load(_: &Model, case: &Case) -> Shown {
@@ -563,7 +582,9 @@ fn error_call(model: &Model, case: &Case) -> Shown {
     let mut chat = chat_of(model, b"Hello!")?;
     match case.value("call") {
         "decode_past_vocabulary" => refused(case, model.decode(&case.numbers::<i32>("ids"))),
-        "submit_past_vocabulary" | "submit_nothing" => refused(case, engine.submit_tokens(&case.numbers::<i32>("ids"), &RequestOptions::new())),
+        "submit_past_vocabulary" | "submit_nothing" => {
+            refused(case, engine.submit_tokens(&case.numbers::<i32>("ids"), &RequestOptions::new()))
+        }
         "token_find_unknown" => refused(case, model.find_token(case.value("text"))),
         "second_system_message" => refused(case, chat.system("x")),
         "chat_text_without_begin" => refused(case, chat.add_text("x")),
@@ -581,17 +602,41 @@ fn error_call(model: &Model, case: &Case) -> Shown {
 
 type Kind = fn(&Model, &Case) -> Shown;
 const KINDS: [(&str, Kind); 30] = [
-    ("facts", facts), ("statuses", statuses), ("encode", encode), ("decode", decode), ("utf16", utf16), ("token", token),
-    ("stop_tokens", stop_tokens), ("generate", generate), ("same_twice", same_twice), ("chat", chat), ("turns", turns),
-    ("cancel", cancel), ("drop", dropped), ("timeout_stepped", timeout_stepped), ("timeout_threaded", timeout_threaded),
-    ("load_cancel", load_cancel), ("load_wait", load_wait), ("score", score), ("score_logits", score_logits), ("many", many),
-    ("two_models", two_models), ("threads", threads), ("close_twice", close_twice), ("close_parent_first", close_parent_first),
-    ("loop", repeated), ("error_load", error_load), ("error_generate", error_generate), ("error_engine", error_engine),
-    ("error_full", error_full), ("error_call", error_call),
+    ("facts", facts),
+    ("statuses", statuses),
+    ("encode", encode),
+    ("decode", decode),
+    ("utf16", utf16),
+    ("token", token),
+    ("stop_tokens", stop_tokens),
+    ("generate", generate),
+    ("same_twice", same_twice),
+    ("chat", chat),
+    ("turns", turns),
+    ("cancel", cancel),
+    ("drop", dropped),
+    ("timeout_stepped", timeout_stepped),
+    ("timeout_threaded", timeout_threaded),
+    ("load_cancel", load_cancel),
+    ("load_wait", load_wait),
+    ("score", score),
+    ("score_logits", score_logits),
+    ("many", many),
+    ("two_models", two_models),
+    ("threads", threads),
+    ("close_twice", close_twice),
+    ("close_parent_first", close_parent_first),
+    ("loop", repeated),
+    ("error_load", error_load),
+    ("error_generate", error_generate),
+    ("error_engine", error_engine),
+    ("error_full", error_full),
+    ("error_call", error_call),
 ];
 
 fn main() {
-    let path = env::var_os("CONFORMANCE_LIST").map_or(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../conformance.txt"), PathBuf::from);
+    let path =
+        env::var_os("CONFORMANCE_LIST").map_or(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../conformance.txt"), PathBuf::from);
     let cases = list::read(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {}", path.display(), error)));
     let skipped = env::var("CONFORMANCE_SKIP").unwrap_or_default();
     let model = Model::load("scout-tiny").unwrap_or_else(|error| panic!("{}", error));

@@ -95,7 +95,13 @@ fn cancelling_ends_an_answer_that_is_waited_for() {
     assert_eq!(end.stop, Stop::Cancelled);
     assert!(matches!(end.error, Some(Error::Cancelled(_))), "{:?}", end);
     assert!(request.next().is_none());
-    assert!(matches!(model().generate_with("Hello!", &endless()).map(|r| { r.cancel().unwrap(); r.text() }), Ok(Err(Error::Cancelled(_)))));
+    assert!(matches!(
+        model().generate_with("Hello!", &endless()).map(|r| {
+            r.cancel().unwrap();
+            r.text()
+        }),
+        Ok(Err(Error::Cancelled(_)))
+    ));
 }
 
 #[test]
