@@ -1,14 +1,10 @@
 // The cpu backend: our own kernels over our own threads, weights used in the file's own blocks.
 #include <algorithm>
 #include <cstring>
-#include <exception>
-#include <utility>
 
-#include "backend/host_pages.h"
-#include "base/fp_environment.h"
+#include "backend/host_backend.h"
 #include "base/memory_info.h"
 #include "cpu/context.h"
-#include "quant/formats.h"
 
 namespace scout {
 namespace {
@@ -23,7 +19,7 @@ Isa ChosenIsa(const std::string& wanted) {
   Fail(ErrorCode::kArgument, "instruction set \"", Escape(wanted), "\" is not one of generic, avx2, avx512");
 }
 
-class CpuBackend final : public Backend {
+class CpuBackend final : public HostBackend<cpu::Context> {
  public:
   explicit CpuBackend(const BackendOptions& options) : isa_(ChosenIsa(options.isa)) {
     if (options.threads < 0 || options.threads > kMaxThreads)
@@ -40,31 +36,6 @@ class CpuBackend final : public Backend {
     return {"cpu",
             StrCat(ProcessorName(), ", ", NameOf(isa_), ", ", context_.threads, context_.threads == 1 ? " thread" : " threads"),
             memory.total_bytes, memory.left_bytes};
-  }
-  bool Supports(DType format, WeightRole) const override { return quant::CanDecode(format); }
-
-  std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
-    return HostWeight::Read(desc, desc.role == WeightRole::kVector || desc.role == WeightRole::kRouter);
-  }
-
-  std::unique_ptr<Buffer> Alloc(MemoryKind, size_t bytes) override { return std::make_unique<HostBuffer>(bytes); }
-  void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) override { HostUpload(to, offset, from); }
-  void Download(const Buffer& from, size_t offset, std::span<std::byte> to) override { HostDownload(from, offset, to); }
-
-  std::unique_ptr<KvPages> AllocPages(const PageGroupSpec& spec) override { return std::make_unique<HostPages>(spec); }
-  size_t PageBytes(const KvPages& pages) const override { return static_cast<const HostPages&>(pages).page_bytes(); }
-  void ReadPage(const KvPages& pages, int64_t page, std::span<std::byte> out) override {
-    static_cast<const HostPages&>(pages).ReadPage(page, out);
-  }
-  void WritePage(KvPages& pages, int64_t page, std::span<const std::byte> in) override {
-    static_cast<HostPages&>(pages).WritePage(page, in);
-  }
-  void CopyPage(KvPages& pages, int64_t from, int64_t to) override { static_cast<HostPages&>(pages).CopyPage(from, to); }
-
-  StepMode BeginStep(const StepPlan& plan) noexcept override {
-    error_.reset();
-    context_.plan = &plan;
-    return StepMode::kRun;
   }
   void Embed(const EmbedOp& op) noexcept override {
     Run([&] { cpu::Embed(context_, op); });
@@ -96,32 +67,18 @@ class CpuBackend final : public Backend {
   void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept override {
     Run([&] { cpu::Sample(context_, op, results); });
   }
-  std::optional<Error> EndStep() noexcept override {
-    context_.plan = nullptr;
-    return std::exchange(error_, std::nullopt);
-  }
 
  private:
-  // Runs one operation; the first error of a step ends its work and waits for EndStep.
+  // Every operation finds the scratch memory empty.
   template <typename Operation>
   void Run(const Operation& operation) noexcept {
-    if (error_) return;
-    const FpEnvironment environment;
-    try {
+    RunOperation([&] {
       context_.arena.Reset();
       operation();
-    } catch (const Error& error) {
-      error_ = error;
-    } catch (const std::bad_alloc&) {
-      error_.emplace(ErrorCode::kNoMemory, "no memory for a step");
-    } catch (const std::exception& error) {
-      error_.emplace(ErrorCode::kInternal, error.what());
-    }
+    });
   }
 
   const Isa isa_;
-  cpu::Context context_;
-  std::optional<Error> error_;
 };
 
 std::unique_ptr<Backend> Make(const BackendOptions& options) { return std::make_unique<CpuBackend>(options); }

@@ -1,0 +1,76 @@
+// What backends whose memory is the process's own have in common: weights in the file's blocks, plain buffers and pages, and a step
+// that keeps its first error. `Context` is what such a backend's operations take; it has a member `plan`.
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "backend/backend.h"
+#include "backend/host_buffer.h"
+#include "backend/host_pages.h"
+#include "backend/host_weight.h"
+#include "base/fp_environment.h"
+#include "quant/formats.h"
+
+namespace scout {
+
+template <typename Context>
+class HostBackend : public Backend {
+ public:
+  bool Supports(DType format, WeightRole) const override { return quant::CanDecode(format); }
+
+  std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
+    return HostWeight::Read(desc, desc.role == WeightRole::kVector || desc.role == WeightRole::kRouter);
+  }
+
+  std::unique_ptr<Buffer> Alloc(MemoryKind, size_t bytes) override { return std::make_unique<HostBuffer>(bytes); }
+  void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) override { HostUpload(to, offset, from); }
+  void Download(const Buffer& from, size_t offset, std::span<std::byte> to) override { HostDownload(from, offset, to); }
+
+  std::unique_ptr<KvPages> AllocPages(const PageGroupSpec& spec) override { return std::make_unique<HostPages>(spec); }
+  size_t PageBytes(const KvPages& pages) const override { return static_cast<const HostPages&>(pages).page_bytes(); }
+  void ReadPage(const KvPages& pages, int64_t page, std::span<std::byte> out) override {
+    static_cast<const HostPages&>(pages).ReadPage(page, out);
+  }
+  void WritePage(KvPages& pages, int64_t page, std::span<const std::byte> in) override {
+    static_cast<HostPages&>(pages).WritePage(page, in);
+  }
+  void CopyPage(KvPages& pages, int64_t from, int64_t to) override { static_cast<HostPages&>(pages).CopyPage(from, to); }
+
+  StepMode BeginStep(const StepPlan& plan) noexcept override {
+    error_.reset();
+    context_.plan = &plan;
+    return StepMode::kRun;
+  }
+  std::optional<Error> EndStep() noexcept override {
+    context_.plan = nullptr;
+    return std::exchange(error_, std::nullopt);
+  }
+
+ protected:
+  // Runs one operation; the first error of a step ends its work and waits for EndStep.
+  template <typename Operation>
+  void RunOperation(const Operation& operation) noexcept {
+    if (error_) return;
+    const FpEnvironment environment;
+    try {
+      operation();
+    } catch (const Error& error) {
+      error_ = error;
+    } catch (const std::bad_alloc&) {
+      error_.emplace(ErrorCode::kNoMemory, "no memory for a step");
+    } catch (const std::exception& error) {
+      error_.emplace(ErrorCode::kInternal, error.what());
+    }
+  }
+
+  Context context_;
+
+ private:
+  std::optional<Error> error_;
+};
+
+}  // namespace scout
