@@ -1,10 +1,12 @@
-// The cpu backend: our own kernels over our own threads, weights used in the file's own blocks.
+// The cpu backend: our own kernels over our own threads. Quantised weights are packed into panels where the instruction set has
+// kernels for them (packed.h), else they are used in the file's own blocks.
 #include <algorithm>
 #include <cstring>
 
 #include "backend/host_backend.h"
 #include "base/memory_info.h"
 #include "cpu/context.h"
+#include "cpu/packed.h"
 
 namespace scout {
 namespace {
@@ -18,6 +20,21 @@ Isa ChosenIsa(const std::string& wanted) {
     if (wanted == NameOf(isa)) return std::min(isa, best);
   Fail(ErrorCode::kArgument, "instruction set \"", Escape(wanted), "\" is not one of generic, avx2, avx512");
 }
+
+class Packer final : public PanelPacker {
+ public:
+  explicit Packer(cpu::Context& context) : context_(context) {}
+  size_t PanelBytes(DType format, int64_t k) const override { return cpu::PackedPanelBytes(format, k); }
+  void Pack(DType format, const std::byte* rows, int64_t k, std::byte* panel) const override {
+    cpu::PackPanel(format, rows, k, panel);
+  }
+  void ForEach(int64_t count, const std::function<void(int64_t)>& task) const override {
+    context_.Parallel(count, [&](int64_t i, int) { task(i); });
+  }
+
+ private:
+  cpu::Context& context_;
+};
 
 class CpuBackend final : public HostBackend<cpu::Context> {
  public:
@@ -37,6 +54,13 @@ class CpuBackend final : public HostBackend<cpu::Context> {
             StrCat(ProcessorName(), ", ", NameOf(isa_), ", ", context_.threads, context_.threads == 1 ? " thread" : " threads"),
             memory.total_bytes, memory.left_bytes};
   }
+  std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
+    // Rows of a table are gathered one by one.
+    const bool packs = context_.kernels->packed_q4_k && desc.role != WeightRole::kEmbedding;
+    const Packer packer(context_);
+    return HostWeight::Read(desc, IsServedAsF32(desc.role), packs ? &packer : nullptr);
+  }
+
   void Embed(const EmbedOp& op) noexcept override {
     Run([&] { cpu::Embed(context_, op); });
   }

@@ -28,11 +28,8 @@ Inputs Slice(const Inputs& all, int64_t first, int64_t rows) {
   Inputs slice = all;
   slice.rows = rows;
   if (all.values) slice.values = all.values + first * all.k;
-  if (all.per32.codes)
-    slice.per32 = {all.per32.codes + first * all.k, all.per32.scales + first * (all.k / 32), all.per32.sums + first * (all.k / 32)};
-  if (all.per256.codes)
-    slice.per256 = {all.per256.codes + first * all.k, all.per256.scales + first * (all.k / 256),
-                    all.per256.sums + first * (all.k / 16)};
+  if (all.per32.codes) slice.per32 = RowsFrom(all.per32, first, all.k, 32);
+  if (all.per256.codes) slice.per256 = RowsFrom(all.per256, first, all.k, 256);
   return slice;
 }
 

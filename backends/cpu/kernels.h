@@ -21,16 +21,31 @@ struct Panel {
   int64_t k;  // values of a row
 };
 
-// Activations as bytes, `count` rows in a row (quant/activation.h).
+// Activations as bytes (quant/activation.h), G = 32 or 256 to a block. Rows lie one after the other, each with its blocks in order;
+// for packed weights blocks lie one after the other, each with its rows in order, so that a tile's rows are neighbours.
 struct RoundedRows {
-  const int8_t* codes;  // [count, K]
-  const float* scales;  // [count, K / G]
-  const int16_t* sums;  // [count, K / 32] for G = 32, [count, K / 16] for G = 256
+  const int8_t* codes;  // [count, K], or [K / G, rows, G]
+  const float* scales;  // [count, K / G], or [K / G, rows]
+  const int16_t* sums;  // [count, K / 32] for G = 32, [count, K / 16] for G = 256; or [K / G, rows] and [K / G, rows, 16]
+  // For packed weights, else 0:
+  int64_t rows = 0;  // of a block
+  // For packed weights and G = 256, else null:
+  const int16_t* sums32 = nullptr;   // [K / 256, rows, 8] sums of 32 codes
+  const int32_t* centred = nullptr;  // [K / 256, rows, 32] -32 times the sum of 8 codes
+};
+
+// One or two panels of a packed weight (packed.h), of the same format.
+struct PackedPanels {
+  const unsigned char* panel[2];
+  int panels;
+  int64_t k;
 };
 
 // y[n * kPanelRows + r] = W[r] . x[n]; entries of missing rows are left alone: a neighbour may have written them.
 using FloatPanel = void (*)(const Panel& panel, const float* x, int64_t count, float* y);  // x: [count, K]
 using RoundedPanel = void (*)(const Panel& panel, const RoundedRows& x, int64_t count, float* y);
+// y[(p * count + n) * kPanelRows + r] = W[panel p, row r] . x[n]
+using PackedProduct = void (*)(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y);
 
 // Keys or values of one head: rows of d values that follow each other by `stride` bytes.
 struct HeadRows {
@@ -42,6 +57,11 @@ struct HeadRows {
 struct Kernels {
   FloatPanel f32, f16, bf16;
   RoundedPanel q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k;
+  // All or none: null where weights stay in the file's blocks.
+  PackedProduct packed_q4_0, packed_q4_1, packed_q5_0, packed_q5_1, packed_q8_0;
+  PackedProduct packed_q2_k, packed_q3_k, packed_q4_k, packed_q5_k, packed_q6_k;
+  // sums32 and centred (RoundedRows) of 256 codes.
+  void (*fold_codes)(const int8_t* codes, const int16_t* sums, int16_t* sums32, int32_t* centred);
 
   // One row of activations to bytes (quant/activation.h).
   void (*round32)(const float* x, int64_t k, int8_t* codes, float* scales, int16_t* sums);

@@ -53,6 +53,8 @@ struct V {
 
 #include "cpu/rounded_avx512.inl"
 
+#include "cpu/packed_avx512.inl"
+
 #include "cpu/to_f16.inl"
 
 constexpr Kernels kTable = [] {
@@ -60,6 +62,7 @@ constexpr Kernels kTable = [] {
   SCOUT_FLOAT_KERNELS(table);
   table.to_f16 = ToF16;
   SCOUT_ROUNDED_KERNELS(table);
+  SCOUT_PACKED_KERNELS(table);
   return table;
 }();
 

@@ -47,13 +47,73 @@ RoundedPanel RoundedKernel(const Kernels& kernels, DType format) {
   }
 }
 
+PackedProduct FindPackedKernel(const Kernels& kernels, DType format) {
+  switch (format) {
+    case DType::kQ4_0:
+      return kernels.packed_q4_0;
+    case DType::kQ4_1:
+      return kernels.packed_q4_1;
+    case DType::kQ5_0:
+      return kernels.packed_q5_0;
+    case DType::kQ5_1:
+      return kernels.packed_q5_1;
+    case DType::kQ8_0:
+      return kernels.packed_q8_0;
+    case DType::kQ2_K:
+      return kernels.packed_q2_k;
+    case DType::kQ3_K:
+      return kernels.packed_q3_k;
+    case DType::kQ4_K:
+      return kernels.packed_q4_k;
+    case DType::kQ5_K:
+      return kernels.packed_q5_k;
+    case DType::kQ6_K:
+      return kernels.packed_q6_k;
+    default:
+      return nullptr;
+  }
+}
+
+PackedProduct PackedKernel(const Kernels& kernels, DType format) {
+  const PackedProduct kernel = FindPackedKernel(kernels, format);
+  SCOUT_CHECK(kernel, "a packed ", InfoOf(format).name, " weight on an instruction set that packs none");
+  return kernel;
+}
+
 RoundedRows Take(Context& context, int64_t rows, int64_t k, int64_t group, int64_t sum_group) {
   return {context.arena.Take<int8_t>(rows * k), context.arena.Take<float>(rows * (k / group)),
           context.arena.Take<int16_t>(rows * (k / sum_group))};
 }
 
-RoundedRows From(const RoundedRows& all, int64_t row, int64_t k, int64_t group, int64_t sum_group) {
-  return {all.codes + row * k, all.scales + row * (k / group), all.sums + row * (k / sum_group)};
+// The activations that meet a format.
+RoundedRows RoundedFor(DType format, const Inputs& in, int64_t first) {
+  const int64_t group = quant::ActivationGroup(format);
+  return RowsFrom(group == 32 ? in.per32 : in.per256, first, in.k, group);
+}
+
+const unsigned char* PackedPanel(const HostWeight::Part& part, int64_t expert, int64_t row) {
+  return reinterpret_cast<const unsigned char*>(part.Panel(expert, row - part.first_row));
+}
+
+void OnePanel(const Kernels& kernels, const HostWeight& weight, int64_t expert, const PanelOfWeight& wanted, const Inputs& in,
+              int64_t first, int64_t count, float* y) {
+  // Nearly always one piece; two where a panel lies across parts.
+  for (int done = 0; done < wanted.rows;) {
+    const int64_t row = wanted.first_row + done;
+    const HostWeight::Part& part = weight.PartOfRow(row);
+    if (part.panel_bytes > 0) {  // parts are whole panels
+      const PackedPanels packed = {{PackedPanel(part, expert, row), nullptr}, 1, in.k};
+      return PackedKernel(kernels, part.format)(packed, RoundedFor(part.format, in, first), count, y);
+    }
+    const int64_t row_of_part = row - part.first_row;
+    const int piece = static_cast<int>(std::min<int64_t>(wanted.rows - done, part.rows - row_of_part));
+    const Panel panel{reinterpret_cast<const unsigned char*>(part.Row(expert, row_of_part)), part.row_bytes, piece, in.k};
+    if (quant::ActivationGroup(part.format) > 0)
+      RoundedKernel(kernels, part.format)(panel, RoundedFor(part.format, in, first), count, y + done);
+    else
+      FloatKernel(kernels, part.format)(panel, in.values + first * in.k, count, y + done);
+    done += piece;
+  }
 }
 
 }  // namespace
@@ -65,6 +125,7 @@ InputForms FormsOf(const HostWeight& weight) {
     forms.values |= group == 0;
     forms.per32 |= group == 32;
     forms.per256 |= group == 256;
+    forms.packed |= part.panel_bytes > 0;
   }
   return forms;
 }
@@ -75,17 +136,29 @@ Inputs TakeInputs(Context& context, InputForms forms, int64_t rows, int64_t k) {
   inputs.k = k;
   if (forms.per32) inputs.per32 = Take(context, rows, k, 32, 32);
   if (forms.per256) inputs.per256 = Take(context, rows, k, 256, 16);
+  if (forms.packed) inputs.per32.rows = inputs.per256.rows = rows;
+  if (forms.packed && forms.per256) {
+    inputs.per256.sums32 = context.arena.Take<int16_t>(rows * (k / 32));
+    inputs.per256.centred = context.arena.Take<int32_t>(rows * (k / 8));
+  }
   return inputs;
 }
 
 void RoundRow(const Kernels& kernels, const float* values, int64_t row, const Inputs& inputs) {
   const int64_t k = inputs.k;
   // The rows lie in scratch memory that is ours to write; the kernels that use them see them as constant.
-  const auto write = [&](auto round, const RoundedRows& rows) {
-    round(values, k, const_cast<int8_t*>(rows.codes), const_cast<float*>(rows.scales), const_cast<int16_t*>(rows.sums));
+  const auto write = [&](auto round, const RoundedRows& all, int64_t group) {
+    const int64_t run = all.rows > 0 ? group : k;  // values that lie together
+    RoundedRows rows = RowsFrom(all, row, k, group);
+    for (int64_t at = 0; at < k; at += run) {
+      round(values + at, run, const_cast<int8_t*>(rows.codes), const_cast<float*>(rows.scales), const_cast<int16_t*>(rows.sums));
+      if (rows.sums32)
+        kernels.fold_codes(rows.codes, rows.sums, const_cast<int16_t*>(rows.sums32), const_cast<int32_t*>(rows.centred));
+      if (all.rows > 0) rows = RowsFrom(rows, all.rows, k, group);  // the same row of the next block
+    }
   };
-  if (inputs.per32.codes) write(kernels.round32, From(inputs.per32, row, k, 32, 32));
-  if (inputs.per256.codes) write(kernels.round256, From(inputs.per256, row, k, 256, 16));
+  if (inputs.per32.codes) write(kernels.round32, inputs.per32, 32);
+  if (inputs.per256.codes) write(kernels.round256, inputs.per256, 256);
 }
 
 Inputs RoundRows(Context& context, const HostWeight& weight, const float* values, int64_t rows) {
@@ -98,26 +171,19 @@ Inputs RoundRows(Context& context, const HostWeight& weight, const float* values
   return inputs;
 }
 
-void PanelProduct(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t first_row, int rows, const Inputs& in,
-                  int64_t first, int64_t count, float* y) {
-  // Nearly always one piece; two where a panel lies across parts.
-  for (int done = 0; done < rows;) {
-    const HostWeight::Part& part = weight.PartOfRow(first_row + done);
-    const int64_t row_of_part = first_row + done - part.first_row;
-    const int piece = static_cast<int>(std::min<int64_t>(rows - done, part.rows - row_of_part));
-    const Panel panel{reinterpret_cast<const unsigned char*>(part.Row(expert, row_of_part)), part.row_bytes, piece, in.k};
-    switch (quant::ActivationGroup(part.format)) {
-      case 32:
-        RoundedKernel(kernels, part.format)(panel, From(in.per32, first, in.k, 32, 32), count, y + done);
-        break;
-      case 256:
-        RoundedKernel(kernels, part.format)(panel, From(in.per256, first, in.k, 256, 16), count, y + done);
-        break;
-      default:
-        FloatKernel(kernels, part.format)(panel, in.values + first * in.k, count, y + done);
+void PanelProducts(const Kernels& kernels, const HostWeight& weight, int64_t expert, std::span<const PanelOfWeight> panels,
+                   const Inputs& in, int64_t first, int64_t count, float* y) {
+  if (panels.size() == 2) {
+    const HostWeight::Part& part = weight.PartOfRow(panels[0].first_row);
+    const HostWeight::Part& other = weight.PartOfRow(panels[1].first_row);
+    if (part.panel_bytes > 0 && other.panel_bytes > 0 && part.format == other.format) {
+      const PackedPanels packed = {
+          {PackedPanel(part, expert, panels[0].first_row), PackedPanel(other, expert, panels[1].first_row)}, 2, in.k};
+      return PackedKernel(kernels, part.format)(packed, RoundedFor(part.format, in, first), count, y);
     }
-    done += piece;
   }
+  for (size_t p = 0; p < panels.size(); ++p)
+    OnePanel(kernels, weight, expert, panels[p], in, first, count, y + static_cast<int64_t>(p) * count * kPanelRows);
 }
 
 int64_t PanelsPerTask(int64_t panels, int threads) {
@@ -128,16 +194,17 @@ int64_t PanelsPerTask(int64_t panels, int threads) {
 void SwiGluPanels(const Kernels& kernels, const HostWeight& gate_up, int64_t expert, int64_t first_panel, int64_t end_panel,
                   const Inputs& in, float* hidden) {
   const int64_t width = gate_up.rows() / 2;
-  alignas(64) float gate[kRowBlock * kPanelRows], up[kRowBlock * kPanelRows];
+  alignas(64) float y[2 * kRowBlock * kPanelRows];
   for (int64_t first = 0; first < in.rows; first += kRowBlock) {
     const int64_t count = std::min(kRowBlock, in.rows - first);
     for (int64_t panel = first_panel; panel < end_panel; ++panel) {
       const int64_t j = panel * kPanelRows;
       const int rows = static_cast<int>(std::min<int64_t>(kPanelRows, width - j));
-      PanelProduct(kernels, gate_up, expert, j, rows, in, first, count, gate);
-      PanelProduct(kernels, gate_up, expert, width + j, rows, in, first, count, up);
+      const PanelOfWeight pair[2] = {{j, rows}, {width + j, rows}};
+      PanelProducts(kernels, gate_up, expert, pair, in, first, count, y);
+      const float* const up = y + count * kPanelRows;
       for (int64_t n = 0; n < count; ++n)
-        kernels.swiglu(gate + n * kPanelRows, up + n * kPanelRows, rows, hidden + (first + n) * width + j);
+        kernels.swiglu(y + n * kPanelRows, up + n * kPanelRows, rows, hidden + (first + n) * width + j);
     }
   }
 }

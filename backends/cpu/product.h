@@ -5,8 +5,8 @@
 
 namespace scout::cpu {
 
-// Rows of activations that a panel meets before the next panel's turn: their codes stay in the second cache.
-constexpr int64_t kRowBlock = 64;
+// Rows of activations that a pair of panels meets before the next pair's turn: their codes stay in the second cache.
+constexpr int64_t kRowBlock = 128;
 
 // [rows, k] activations in the forms that a weight's formats ask for, in scratch memory.
 struct Inputs {
@@ -18,6 +18,7 @@ struct Inputs {
 // Which forms a weight asks for.
 struct InputForms {
   bool values = false, per32 = false, per256 = false;
+  bool packed = false;  // the rounded forms as packed weights want them; a weight's quantised parts are all packed, or none
 };
 InputForms FormsOf(const HostWeight& weight);
 
@@ -28,9 +29,26 @@ void RoundRow(const Kernels& kernels, const float* values, int64_t row, const In
 // Both, for rows that lie in memory already.
 Inputs RoundRows(Context& context, const HostWeight& weight, const float* values, int64_t rows);
 
-// y[n * kPanelRows + r] = W[expert][first_row + r] . x[first + n], r < rows <= kPanelRows, n < count.
-void PanelProduct(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t first_row, int rows, const Inputs& in,
-                  int64_t first, int64_t count, float* y);
+// The rows from `row` on; group is 32 or 256.
+inline RoundedRows RowsFrom(const RoundedRows& all, int64_t row, int64_t k, int64_t group) {
+  const int64_t stride = all.rows > 0 ? group : k, sum_group = group == 32 ? 32 : 16;
+  RoundedRows rows = {all.codes + row * stride, all.scales + row * (stride / group), all.sums + row * (stride / sum_group), all.rows};
+  if (all.sums32) {
+    rows.sums32 = all.sums32 + row * 8;
+    rows.centred = all.centred + row * 32;
+  }
+  return rows;
+}
+
+// Up to kPanelRows rows of a weight, from `first_row` on.
+struct PanelOfWeight {
+  int64_t first_row;
+  int rows;
+};
+
+// y[(p * count + n) * kPanelRows + r] = W[expert][panels[p].first_row + r] . x[first + n], for one or two panels, r < rows, n < count.
+void PanelProducts(const Kernels& kernels, const HostWeight& weight, int64_t expert, std::span<const PanelOfWeight> panels,
+                   const Inputs& in, int64_t first, int64_t count, float* y);
 
 inline int64_t PanelsOf(int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 // Panels that one task takes, so that there are several tasks per thread.
@@ -40,14 +58,21 @@ int64_t PanelsPerTask(int64_t panels, int threads);
 template <typename Store>
 void ForPanels(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t outputs, int64_t first_panel,
                int64_t end_panel, const Inputs& in, const Store& store) {
-  alignas(64) float y[kRowBlock * kPanelRows];
+  alignas(64) float y[2 * kRowBlock * kPanelRows];
   for (int64_t first = 0; first < in.rows; first += kRowBlock) {
     const int64_t count = std::min(kRowBlock, in.rows - first);
-    for (int64_t panel = first_panel; panel < end_panel; ++panel) {
-      const int64_t o = panel * kPanelRows;
-      const int rows = static_cast<int>(std::min<int64_t>(kPanelRows, outputs - o));
-      PanelProduct(kernels, weight, expert, o, rows, in, first, count, y);
-      for (int64_t n = 0; n < count; ++n) store(first + n, o, y + n * kPanelRows, rows);
+    for (int64_t panel = first_panel; panel < end_panel; panel += 2) {
+      PanelOfWeight pair[2];
+      const auto panels = static_cast<size_t>(std::min<int64_t>(2, end_panel - panel));
+      for (size_t p = 0; p < panels; ++p) {
+        const int64_t o = (panel + static_cast<int64_t>(p)) * kPanelRows;
+        pair[p] = {o, static_cast<int>(std::min<int64_t>(kPanelRows, outputs - o))};
+      }
+      PanelProducts(kernels, weight, expert, {pair, panels}, in, first, count, y);
+      for (size_t p = 0; p < panels; ++p) {
+        const float* const of_panel = y + static_cast<int64_t>(p) * count * kPanelRows;
+        for (int64_t n = 0; n < count; ++n) store(first + n, pair[p].first_row, of_panel + n * kPanelRows, pair[p].rows);
+      }
     }
   }
 }

@@ -23,7 +23,7 @@ class HostBackend : public Backend {
   bool Supports(DType format, WeightRole) const override { return quant::CanDecode(format); }
 
   std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
-    return HostWeight::Read(desc, desc.role == WeightRole::kVector || desc.role == WeightRole::kRouter);
+    return HostWeight::Read(desc, IsServedAsF32(desc.role));
   }
 
   std::unique_ptr<Buffer> Alloc(MemoryKind, size_t bytes) override { return std::make_unique<HostBuffer>(bytes); }
@@ -51,6 +51,8 @@ class HostBackend : public Backend {
   }
 
  protected:
+  static bool IsServedAsF32(WeightRole role) { return role == WeightRole::kVector || role == WeightRole::kRouter; }
+
   // Runs one operation; the first error of a step ends its work and waits for EndStep.
   template <typename Operation>
   void RunOperation(const Operation& operation) noexcept {

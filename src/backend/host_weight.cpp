@@ -89,9 +89,36 @@ void ReadTransposed(const WeightPart& part, const Place& place, size_t value_byt
   }
 }
 
+bool IsWholePanels(const WeightDesc& desc) {
+  int64_t rows = 0;
+  for (const WeightPart& part : desc.parts) {
+    if (part.rows % PanelPacker::kRows != 0) return false;
+    rows += part.rows;
+  }
+  return rows % (2 * PanelPacker::kRows) == 0;
+}
+
+// Reads and packs every expert's rows. Each task stages a few panels, so that reading, packing and the memory for staging are spread.
+void ReadPacked(const WeightPart& from, int64_t experts, const PanelPacker& packer, size_t panel_bytes, std::byte* out) {
+  const size_t staged_panel = RowBytes(from.format, static_cast<uint64_t>(from.cols)) * static_cast<size_t>(PanelPacker::kRows);
+  const int64_t panels = from.rows / PanelPacker::kRows;
+  const int64_t per_task = std::clamp<int64_t>(static_cast<int64_t>(kStagingBytes / 4 / staged_panel), 1, panels);
+  const int64_t tasks = (panels + per_task - 1) / per_task;
+  packer.ForEach(experts * tasks, [&](int64_t task) {
+    const int64_t e = task / tasks, first = task % tasks * per_task, count = std::min(per_task, panels - first);
+    const Place place = PlaceOf(from, e);
+    const HostMemory staging(static_cast<size_t>(count) * staged_panel);
+    place.source->Read(place.offset + static_cast<uint64_t>(first) * staged_panel, {staging.data(), staging.size()});
+    for (int64_t i = 0; i < count; ++i) {
+      packer.Pack(from.format, staging.data() + static_cast<size_t>(i) * staged_panel, from.cols,
+                  out + static_cast<size_t>(e * panels + first + i) * panel_bytes);
+    }
+  });
+}
+
 }  // namespace
 
-std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32) {
+std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32, const PanelPacker* packer) {
   SCOUT_CHECK(!desc.parts.empty() && desc.experts > 0, desc.name, ": a weight of no parts or experts");
   std::unique_ptr<HostWeight> weight(new HostWeight);
   weight->cols_ = desc.parts[0].cols;
@@ -116,7 +143,17 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
           InfoOf(from.format).values_per_block > 1 || reinterpret_cast<uintptr_t>(mapped + place.offset) % value_bytes == 0;
       in_place = mapped != nullptr && aligned;
     }
-    if (in_place) {
+    if (packer && !in_place && !from.transposed && !as_f32 && IsWholePanels(desc))
+      part.panel_bytes = packer->PanelBytes(from.format, from.cols);
+    if (part.panel_bytes > 0) {
+      const size_t packed_bytes =
+          CheckedMul(part.panel_bytes, static_cast<uint64_t>(from.rows / PanelPacker::kRows), "packed tensor");
+      HostMemory memory(CheckedMul(packed_bytes, static_cast<uint64_t>(desc.experts), "packed tensor"));
+      ReadPacked(from, desc.experts, *packer, part.panel_bytes, memory.data());
+      for (int64_t e = 0; e < desc.experts; ++e) part.expert.push_back(memory.data() + static_cast<size_t>(e) * packed_bytes);
+      for (const auto& source : from.sources) source->Drop();
+      weight->memory_.push_back(std::move(memory));
+    } else if (in_place) {
       for (int64_t e = 0; e < desc.experts; ++e) {
         const Place place = PlaceOf(from, e);
         part.expert.push_back(place.source->Mapped() + place.offset);
@@ -172,6 +209,7 @@ bool HostWeight::quantised() const {
 
 void HostWeight::DecodeRow(int64_t e, int64_t row, float* out) const {
   const Part& part = PartOfRow(row);
+  SCOUT_CHECK(part.panel_bytes == 0, "a row of a packed weight");
   quant::DecodeRow(part.format, part.Row(e, row - part.first_row), out, static_cast<size_t>(cols_));
 }
 

@@ -3,6 +3,7 @@
 // is expanded, so that resident memory is the size of the file.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,6 +12,19 @@
 
 namespace scout {
 
+// A backend's own arrangement of sixteen rows, made when a weight is read.
+class PanelPacker {
+ public:
+  static constexpr int64_t kRows = 16;
+  virtual ~PanelPacker() = default;
+  // Bytes of a panel of kRows rows of k values, a multiple of 64; 0 for a format that stays as it is.
+  virtual size_t PanelBytes(DType format, int64_t k) const = 0;
+  // rows: kRows rows in the file's blocks. panel: [PanelBytes], aligned to 64. Any thread.
+  virtual void Pack(DType format, const std::byte* rows, int64_t k, std::byte* panel) const = 0;
+  // task(i) for 0 .. count - 1, on as many threads as there are; the first exception is thrown here.
+  virtual void ForEach(int64_t count, const std::function<void(int64_t)>& task) const = 0;
+};
+
 class HostWeight final : public Weight {
  public:
   struct Part {
@@ -18,15 +32,22 @@ class HostWeight final : public Weight {
     int64_t first_row = 0;  // in the stacked weight
     int64_t rows = 0;
     size_t row_bytes = 0;
+    size_t panel_bytes = 0;                // not 0: packed in panels, and there is no Row
     std::vector<const std::byte*> expert;  // [experts] first byte of each expert's rows
     const std::byte* Row(int64_t e, int64_t row_of_part) const {
       return expert[static_cast<size_t>(e)] + static_cast<size_t>(row_of_part) * row_bytes;
     }
+    // The panel that starts at `row_of_part`, a multiple of PanelPacker::kRows.
+    const std::byte* Panel(int64_t e, int64_t row_of_part) const {
+      return expert[static_cast<size_t>(e)] + static_cast<size_t>(row_of_part / PanelPacker::kRows) * panel_bytes;
+    }
   };
 
   // Reads `desc`. With `as_f32` the rows are decoded to float32 (norm weights, routers). Parts whose file layout is transposed
-  // are turned; that is defined for F32, F16 and BF16. Throws kUnsupported, kFormat, kNoMemory naming desc.name.
-  static std::unique_ptr<HostWeight> Read(const WeightDesc& desc, bool as_f32);
+  // are turned; that is defined for F32, F16 and BF16. With a packer, a weight whose parts are whole panels (an even number of
+  // them in all, so that either half is too) is packed part by part, unless its bytes are mapped: those stay in their place, shared.
+  // Throws kUnsupported, kFormat, kNoMemory naming desc.name.
+  static std::unique_ptr<HostWeight> Read(const WeightDesc& desc, bool as_f32, const PanelPacker* packer = nullptr);
 
   int64_t rows() const override { return rows_; }
   int64_t cols() const override { return cols_; }
@@ -36,7 +57,7 @@ class HostWeight final : public Weight {
   const std::vector<Part>& parts() const { return parts_; }
   const Part& PartOfRow(int64_t row) const;
   bool quantised() const;  // any part in a block format: activations are then rounded for it
-  // One row as float32. out: [cols]
+  // One row as float32, of a part that is not packed. out: [cols]
   void DecodeRow(int64_t e, int64_t row, float* out) const;
 
  private:

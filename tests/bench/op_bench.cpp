@@ -3,7 +3,8 @@
 //   op_bench [--threads N] [--isa NAME] [--mb SIZE] [--rows N,N,...] [--cpu-time] [FORMAT...]
 //
 // For each format a matrix of about SIZE MiB (default 256; larger than the caches) is multiplied by 1 and by more rows. GB/s
-// counts the weight's bytes once per product; the plain read sums the same bytes with the same threads.
+// counts the weight's bytes once per product; the plain read sums the same bytes with the same threads. With AVX-512 VNNI, operations
+// per second stand beside the peak of the moment: as many byte products as the same threads make without touching memory.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -68,6 +69,39 @@ double PlainReadGBs(const std::byte* data, size_t bytes, int threads) {
   return static_cast<double>(bytes / kPiece * kPiece) / best * 1e-9;
 }
 
+#if defined(__x86_64__)
+// Sixteen chains of vpdpbusd: 64 products and sums each.
+__attribute__((target("avx512f,avx512vnni"))) void ByteProducts(int64_t rounds) {
+  for (int64_t i = 0; i < rounds; ++i) {
+    asm volatile(
+        "vpdpbusd %%zmm16, %%zmm17, %%zmm0\n vpdpbusd %%zmm16, %%zmm17, %%zmm1\n"
+        "vpdpbusd %%zmm16, %%zmm17, %%zmm2\n vpdpbusd %%zmm16, %%zmm17, %%zmm3\n"
+        "vpdpbusd %%zmm16, %%zmm17, %%zmm4\n vpdpbusd %%zmm16, %%zmm17, %%zmm5\n"
+        "vpdpbusd %%zmm16, %%zmm17, %%zmm6\n vpdpbusd %%zmm16, %%zmm17, %%zmm7\n"
+        "vpdpbusd %%zmm16, %%zmm17, %%zmm8\n vpdpbusd %%zmm16, %%zmm17, %%zmm9\n"
+        "vpdpbusd %%zmm16, %%zmm17, %%zmm10\n vpdpbusd %%zmm16, %%zmm17, %%zmm11\n"
+        "vpdpbusd %%zmm16, %%zmm17, %%zmm12\n vpdpbusd %%zmm16, %%zmm17, %%zmm13\n"
+        "vpdpbusd %%zmm16, %%zmm17, %%zmm14\n vpdpbusd %%zmm16, %%zmm17, %%zmm15\n" ::
+            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+              "xmm14", "xmm15", "xmm16", "xmm17");
+  }
+}
+
+double PeakTops(int threads) {
+  const auto pool = ThreadPool::Shared(threads);
+  constexpr int64_t kRounds = 4'000'000;
+  double best = 1e30;
+  for (int pass = 0; pass < 3; ++pass) {
+    const double start = Seconds();
+    pool->Run(threads, threads, [](int64_t, int) { ByteProducts(kRounds); });
+    best = std::min(best, Seconds() - start);
+  }
+  return 2e-12 * 64 * 16 * static_cast<double>(kRounds) * threads / best;
+}
+#else
+double PeakTops(int) { return 0; }
+#endif
+
 int Main(int argc, char** argv) {
   int threads = UsableThreads();
   std::string isa;
@@ -99,13 +133,14 @@ int Main(int argc, char** argv) {
   }
   const auto backend = MakeBackend("cpu", {threads, Numerics::kInvariant, isa});
   std::printf("%s\n", backend->Info().description.c_str());
+  const bool has_vnni = DetectIsa() == Isa::kAvx512;
   constexpr int64_t kColumns = 5120;
   for (const DType format : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
                              DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
     const std::string name(InfoOf(format).name);
     if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), name) == wanted.end()) continue;
     const size_t row_bytes = RowBytes(format, kColumns);
-    const auto outputs = static_cast<int64_t>((megabytes << 20) / row_bytes / 16 * 16);
+    const auto outputs = static_cast<int64_t>((megabytes << 20) / row_bytes / 32 * 32);
     const size_t bytes = static_cast<size_t>(outputs) * row_bytes;
     WeightDesc desc;
     desc.parts.push_back({format, outputs, kColumns, false, kColumns, 0, {std::make_shared<BlockSource>(bytes)}, 0});
@@ -113,7 +148,9 @@ int Main(int argc, char** argv) {
     const HostBuffer copy(bytes);
     std::memset(copy.data(), 1, bytes);  // untouched pages would all be the one page of zeros
     const double read = PlainReadGBs(copy.data(), bytes, threads);
+    const double peak = has_vnni ? PeakTops(threads) : 0;
     std::printf("%-5s read %5.1f GB/s |", name.c_str(), read);
+    if (peak > 0) std::printf(" peak %5.3f TOP/s |", peak);
     for (const int64_t rows : row_counts) {
       const auto in = backend->Alloc(MemoryKind::kWorkspace, static_cast<size_t>(rows * kColumns) * 4);
       const auto out = backend->Alloc(MemoryKind::kWorkspace, static_cast<size_t>(rows * outputs) * 4);
@@ -140,6 +177,7 @@ int Main(int argc, char** argv) {
         std::printf(" N=%lld %5.1f GB/s (%2.0f%%)", static_cast<long long>(rows), gbs, 100 * gbs / read);
       else
         std::printf(" N=%lld %5.3f TOP/s", static_cast<long long>(rows), tops);
+      if (rows > 4 && peak > 0) std::printf(" (%2.0f%%)", 100 * tops / peak);
       std::fflush(stdout);
     }
     std::printf("\n");

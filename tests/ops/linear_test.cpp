@@ -22,14 +22,15 @@ std::vector<float> RunLinear(Backend& backend, const WeightDesc& desc, const std
 
 class LinearFormats : public testing::TestWithParam<DType> {};
 
-// Every format, instruction set and number of threads; outputs that fill panels and that do not; one row to several tiles.
+// Every format, instruction set and number of threads; outputs that fill no panel, one, pairs of them and an odd number for a
+// task; one row, as many as a tile takes, and several tiles with every remainder.
 TEST_P(LinearFormats, CpuRepeatsTheDefinedArithmeticBitForBit) {
   const DType format = GetParam();
   const auto ref = MakeRef(Numerics::kInvariant);
   for (const int64_t k : {256, 1280}) {
-    for (const int64_t outputs : {1, 16, 37}) {
+    for (const int64_t outputs : {1, 16, 37, 32, 96}) {
       const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 7);
-      for (const int64_t rows : {1, 2, 5, 70}) {
+      for (const int64_t rows : {1, 2, 3, 4, 5, 7, 14, 135}) {
         Random random(static_cast<uint64_t>(rows));
         const auto x = random.Values(rows * k);
         const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});
@@ -48,7 +49,7 @@ TEST_P(LinearFormats, CpuRepeatsTheDefinedArithmeticBitForBit) {
 // Codes and scales at their ends against activations at theirs: where a sum of 16 bits would overflow first.
 TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
   const DType format = GetParam();
-  const int64_t k = 512, outputs = 16;
+  const int64_t k = 512, outputs = 32;
   if (!IsBlocks(format)) GTEST_SKIP() << "no integers in this format";
   const auto ref = MakeRef(Numerics::kInvariant);
   for (const int byte : {0x00, 0x7f, 0x80, 0xff}) {
@@ -67,15 +68,21 @@ TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
       blocks[i] = is_float ? sane[i] : static_cast<std::byte>(byte);
     }
     desc.parts[0].sources[0] = std::make_shared<MemorySource>(blocks, false);
-    std::vector<float> x(static_cast<size_t>(3 * k), 1.0f);
-    for (int64_t i = 0; i < k; ++i) x[static_cast<size_t>(k + i)] = -1.0f;
-    for (int64_t i = 0; i < k; ++i) x[static_cast<size_t>(2 * k + i)] = i % 2 ? -1.0f : 1.0f;
-    const auto want = RunLinear(*ref, desc, x, 3, Epilogue::kStore, {});
-    const auto exact = RunLinear(*MakeRef(Numerics::kFloat32), desc, x, 3, Epilogue::kStore, {});
+    // Three kinds of rows, and once more: few rows and many have kernels of their own.
+    constexpr int64_t kRows = 6;
+    std::vector<float> x(static_cast<size_t>(kRows * k), 1.0f);
+    for (int64_t n = 0; n < kRows; ++n)
+      for (int64_t i = 0; i < k; ++i) x[static_cast<size_t>(n * k + i)] = n % 3 == 1 || (n % 3 == 2 && i % 2) ? -1.0f : 1.0f;
+    const auto want = RunLinear(*ref, desc, x, kRows, Epilogue::kStore, {});
+    const auto exact = RunLinear(*MakeRef(Numerics::kFloat32), desc, x, kRows, Epilogue::kStore, {});
     // Activations of one magnitude are rounded without error, so only float32 sums separate the two.
     for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(want[i], exact[i], 1e-4 * std::max(1.0f, std::fabs(exact[i]))) << byte;
-    for (const std::string& isa : Isas())
-      EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, 3, Epilogue::kStore, {}))) << isa << ", bytes of " << byte;
+    const std::vector<float> few_x(x.begin(), x.begin() + 3 * k), few_want(want.begin(), want.begin() + 3 * outputs);
+    for (const std::string& isa : Isas()) {
+      EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, kRows, Epilogue::kStore, {}))) << isa << ", bytes of " << byte;
+      EXPECT_TRUE(SameBits(few_want, RunLinear(*MakeCpu(isa, 1), desc, few_x, 3, Epilogue::kStore, {})))
+          << isa << ", bytes of " << byte << ", few rows";
+    }
   }
 }
 
@@ -84,13 +91,18 @@ TEST_P(LinearFormats, RowsOfAnyNumberOfBlocks) {
   const DType format = GetParam();
   const auto block = static_cast<int64_t>(InfoOf(format).values_per_block);
   const auto ref = MakeRef(Numerics::kInvariant);
-  for (const int64_t blocks : {1, 3, 7}) {
+  for (const int64_t blocks : {1, 3, 7, 17}) {
     const int64_t k = block == 1 ? 11 * blocks + 2 : block * blocks;
-    const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, 21}}, k, 8);
-    const auto x = Random(1).Values(3 * k);
-    const auto want = RunLinear(*ref, desc, x, 3, Epilogue::kStore, {});
-    for (const std::string& isa : Isas())
-      EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 2), desc, x, 3, Epilogue::kStore, {}))) << isa << ", " << k << " columns";
+    for (const int64_t outputs : {21, 32}) {
+      for (const int64_t rows : {3, 6}) {
+        const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 8);
+        const auto x = Random(1).Values(rows * k);
+        const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});
+        for (const std::string& isa : Isas())
+          EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 2), desc, x, rows, Epilogue::kStore, {})))
+              << isa << ", " << outputs << " x " << k << ", " << rows << " rows";
+      }
+    }
   }
 }
 
