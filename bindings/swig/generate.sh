@@ -22,6 +22,10 @@ mkdir "$folder/python"
 "$swig" -python -threads -module native -Wall -Werror -I../../include -outdir "$folder/python" -o "$folder/python/native.c" scout.i
 rm "$folder/python/native.py"
 
+# Java: the JNI class and the C half; the package calls them directly.
+mkdir "$folder/java"
+"$swig" -java -noproxy -package scout -module Native -Wall -Werror -I../../include -outdir "$folder/java" -o "$folder/java/native.c" scout.i
+
 status=0
 place() {  # generated kept
   if [ "${mode:-}" = check ]; then
@@ -33,5 +37,7 @@ place() {  # generated kept
 }
 mode=${1:-}
 place "$folder/python/native.c" ../python/native/native.c
+place "$folder/java/native.c" ../java/native/native.c
+place "$folder/java/NativeJNI.java" ../java/src/scout/NativeJNI.java
 [ $status -eq 0 ] || echo "run bindings/swig/generate.sh and keep what it writes" >&2
 exit $status

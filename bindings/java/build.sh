@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Makes FOLDER/scout.jar of the sources, FOLDER/libscoutjava.so (built by CMake) and the library; with "tests" also the test classes.
+# Usage: build.sh FOLDER LIBSCOUT [tests]
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$1 library=$2
+rm -rf "$folder/classes" "$folder/tests"
+natives=$folder/classes/scout/natives/linux-x86_64
+mkdir -p "$natives" "$folder/tests"
+"${JAVAC:-javac}" --release 17 -Xlint:all -Werror -d "$folder/classes" "$here"/src/scout/*.java
+cp "$library" "$natives/libscout.so.0"
+cp "$folder/libscoutjava.so" "$natives/"
+"${JAR:-jar}" --create --file "$folder/scout.jar" -C "$folder/classes" .
+if [ "${3:-}" = tests ]; then
+  "${JAVAC:-javac}" --release 17 -Xlint:all,-try -Werror -cp "$folder/scout.jar" -d "$folder/tests" "$here"/tests/*.java
+fi

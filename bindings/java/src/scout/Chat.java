@@ -1,0 +1,55 @@
+package scout;
+
+/** A conversation. Text given here can never become control tokens. To be used by one thread at a time. */
+public final class Chat extends Handle {
+  /** Who speaks. */
+  public enum Role {
+    SYSTEM,
+    USER,
+    ASSISTANT,
+    TOOL
+  }
+
+  Chat(long pointer) {
+    super(pointer, "chat", NativeJNI::scout_chat_free, null);
+  }
+
+  /** Adds a message; a system message comes first or not at all. */
+  public Chat add(Role role, String text) {
+    return add(role, Text.bytes(text));
+  }
+
+  /** Adds a message whose text is bytes, UTF-8 or not. */
+  public Chat add(Role role, byte[] text) {
+    call(p -> NativeJNI.scout_chat_add(p, role.ordinal(), text));
+    return this;
+  }
+
+  /** Begins a message to which {@link #addText} adds parts. */
+  public Chat begin(Role role) {
+    call(p -> NativeJNI.scout_chat_begin(p, role.ordinal()));
+    return this;
+  }
+
+  /** Adds text to the message that {@link #begin} began. */
+  public Chat addText(String text) {
+    call(p -> NativeJNI.scout_chat_add_text(p, Text.bytes(text)));
+    return this;
+  }
+
+  /** Adds a finished request's answer: exactly the tokens that were generated, so that the next turn finds the pages of this one. */
+  public Chat addAnswer(Request request) {
+    request.call(answer -> call(p -> NativeJNI.scout_chat_add_answer(p, answer)));
+    return this;
+  }
+
+  /** The token ids of the conversation, with the beginning of the assistant's answer. */
+  public int[] tokens() {
+    return ids(NativeJNI::scout_chat_tokens);
+  }
+
+  /** The number of messages. */
+  public long size() {
+    return call(NativeJNI::scout_chat_size);
+  }
+}

@@ -1,0 +1,105 @@
+package scout;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** Runs many requests of one model together. Any thread may submit; one at a time takes events or runs steps. */
+public final class Engine extends Handle {
+  // A wait is made of slices, so that closing the engine ends it.
+  private static final long SLICE_MS = 50;
+  private final AtomicBoolean inside = new AtomicBoolean();
+
+  Engine(long pointer) {
+    super(pointer, "engine", NativeJNI::scout_engine_free, null);
+  }
+
+  /** Asks for an answer to a conversation, which is copied. A full waiting list throws {@link Status#AGAIN}. */
+  public Request submit(Chat chat, RequestOptions options) {
+    return chat.call(said -> call(p -> RequestOptions.with(options, o -> {
+      long[] request = new long[1];
+      NativeJNI.scout_submit(p, said, o, request);
+      return new Request(made(request));
+    })));
+  }
+
+  /** {@link #submit(Chat, RequestOptions)} with the defaults. */
+  public Request submit(Chat chat) {
+    return submit(chat, null);
+  }
+
+  /** Asks for token ids to be continued, as they are. */
+  public Request submit(int[] ids, RequestOptions options) {
+    return call(p -> RequestOptions.with(options, o -> {
+      long[] request = new long[1];
+      NativeJNI.scout_submit_tokens(p, ids, o, request);
+      return new Request(made(request));
+    }));
+  }
+
+  /**
+   * The next event of any of the engine's requests; its tag tells whose. Null when the time is up; -1 waits without end, a stepped engine
+   * never waits. Use this or a request's own methods, not both.
+   */
+  public Event next(long timeoutMs) {
+    if (!inside.compareAndSet(false, true)) throw new ScoutException(Status.ERR_STATE, "another thread is inside this engine");
+    try {
+      long end = System.nanoTime() + timeoutMs * 1_000_000;
+      while (true) {
+        long left = timeoutMs < 0 ? SLICE_MS : Math.max(0, (end - System.nanoTime() + 999_999) / 1_000_000);
+        Event event = call(pointer -> {
+          Event[] made = new Event[1];
+          NativeJNI.scout_engine_next(pointer, Math.min(left, SLICE_MS), made);
+          return made[0];
+        });
+        if (event != null || (timeoutMs >= 0 && System.nanoTime() >= end)) return event;
+        if (stepped) return null;
+      }
+    } finally {
+      inside.set(false);
+    }
+  }
+
+  boolean stepped;
+
+  /** Runs a stepped engine for about this long, rounded up to a layer. True while work is left. */
+  public boolean step(long budgetMs) {
+    return call(p -> NativeJNI.scout_engine_step(p, budgetMs)) == Status.OK.code();
+  }
+
+  /** Computes the log-probabilities of given tokens. */
+  public Scores score(int[] ids) {
+    return score(ids, false);
+  }
+
+  /** Computes whole rows of logits, of these positions (ascending) or of all. */
+  public Scores scoreLogits(int[] ids, long... positions) {
+    return score(ids, true, positions);
+  }
+
+  private Scores score(int[] ids, boolean logits, long... positions) {
+    long options = NativeJNI.new_scout_score_options();
+    try {
+      NativeJNI.scout_score_options_logits_set(options, logits ? 1 : 0);
+      for (long position : positions) RequestOptions.check(NativeJNI.scout_score_options_add_position(options, position));
+      return call(p -> {
+        long[] scores = new long[1];
+        NativeJNI.scout_score(p, ids, options, scores);
+        return new Scores(made(scores));
+      });
+    } finally {
+      NativeJNI.delete_scout_score_options(options);
+    }
+  }
+
+  /** Tokens generated so far. */
+  public long generatedTokens() {
+    return call(p -> {
+      long stats = NativeJNI.new_scout_engine_stats();
+      try {
+        NativeJNI.scout_engine_get_stats(p, stats);
+        return NativeJNI.scout_engine_stats_generated_tokens_get(stats);
+      } finally {
+        NativeJNI.delete_scout_engine_stats(stats);
+      }
+    });
+  }
+}

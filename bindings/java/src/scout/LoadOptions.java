@@ -1,0 +1,64 @@
+package scout;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongConsumer;
+import java.util.function.LongFunction;
+
+/** How a model is loaded. Each method returns the options, so that they chain. */
+public final class LoadOptions {
+  private final List<LongConsumer> settings = new ArrayList<>();
+
+  private LoadOptions set(LongConsumer setting) {
+    settings.add(setting);
+    return this;
+  }
+
+  /** "cpu", "ref": see {@link Model#devices}. */
+  public LoadOptions device(String name) {
+    byte[] bytes = Text.bytes(name);
+    return set(o -> RequestOptions.check(NativeJNI.scout_load_options_set_device(o, bytes)));
+  }
+
+  /** Where plug-ins are looked for. */
+  public LoadOptions pluginDir(String path) {
+    byte[] bytes = Text.bytes(path);
+    return set(o -> RequestOptions.check(NativeJNI.scout_load_options_set_plugin_dir(o, bytes)));
+  }
+
+  /** Compute threads; 0 is as many as the process may use. */
+  public LoadOptions threads(int value) {
+    return set(o -> NativeJNI.scout_load_options_threads_set(o, value));
+  }
+
+  /** Positions that one request may use. */
+  public LoadOptions context(long positions) {
+    return set(o -> NativeJNI.scout_load_options_context_set(o, positions));
+  }
+
+  /** Memory for keys and values. */
+  public LoadOptions kvBytes(long bytes) {
+    return set(o -> NativeJNI.scout_load_options_kv_bytes_set(o, bytes));
+  }
+
+  /** Refuses to load what needs more. */
+  public LoadOptions memoryLimitBytes(long bytes) {
+    return set(o -> NativeJNI.scout_load_options_memory_limit_bytes_set(o, bytes));
+  }
+
+  /** Maps the file instead of reading it. A file that shrinks then ends the process. */
+  public LoadOptions mapFile() {
+    return set(o -> NativeJNI.scout_load_options_map_file_set(o, 1));
+  }
+
+  static <T> T with(LoadOptions options, LongFunction<T> call) {
+    if (options == null) return call.apply(0);
+    long made = NativeJNI.new_scout_load_options();
+    try {
+      for (LongConsumer setting : options.settings) setting.accept(made);
+      return call.apply(made);
+    } finally {
+      NativeJNI.delete_scout_load_options(made);
+    }
+  }
+}

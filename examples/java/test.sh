@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Builds the programs against the jar and runs them; what they must answer is in the list of behaviours. Usage: test.sh SCOUT_JAR
+set -euo pipefail
+cd "$(dirname "$0")"
+jar=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+fail() { echo "FAILED: $*" >&2; exit 1; }
+"${JAVAC:-javac}" --release 17 -Xlint:all -Werror -cp "$jar" -d "$folder" ./*.java
+run() { "${JAVA:-java}" -XX:+UseSerialGC -cp "$jar:$folder" "$@"; }
+value() { sed -n "/^case many.one_engine\$/,/^\$/s/^$1 //p" ../../bindings/conformance.txt | sed -n "$2p"; }
+question=$(value prompt 1) answer=$(value text 1) other=$(value prompt 2) another=$(value text 2)
+
+output=$(run Hello) && [ ${#output} -ge 40 ] || fail "Hello: $output"
+output=$(run ChatTurns scout-tiny "$question") && grep -qFx -- "$answer" <<<"$output" || fail "ChatTurns: $output"
+output=$(run Stream scout-tiny 50) && grep -q "^(cancelled after " <<<"$output" || fail "Stream: $output"
+output=$(run Many scout-tiny "$question" "$other") && grep -qFx -- "  $answer" <<<"$output" && grep -qFx -- "  $another" <<<"$output" || fail "Many: $output"
+echo "4 programs ran"
