@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/io_ops.h"
 #include "io/gguf_header.h"
 #include "io/paths.h"
 #include "io/stored_checkpoint.h"
@@ -44,12 +45,14 @@ std::string ShardPath(const ShardName& shard, uint32_t number) {
   return StrCat(shard.prefix, "-", five(number), "-of-", five(shard.count), ".gguf");
 }
 
-// Opens one shard; a missing file is the split file's fault, not the system's.
+// Opens one shard. A missing file is the split file's fault, not the system's; one that is there and cannot be opened is the
+// system's.
 std::unique_ptr<FileReader> OpenShard(const std::string& path, uint32_t number, uint32_t count, bool map) {
   try {
     return std::make_unique<FileReader>(path, map);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kIo) throw;
+    std::string resolved;
+    if (error.code() != ErrorCode::kIo || Io().real_path(path.c_str(), &resolved)) throw;
     Fail(ErrorCode::kFormat, "shard ", number, " of ", count, ": ", error.what());
   }
 }

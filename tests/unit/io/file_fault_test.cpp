@@ -1,6 +1,7 @@
-// Files that are not files, and systems that fail (F01 to F08 of the catalogue), through the table of system calls.
+// Files that are not files, and systems that fail (F01 to F10 of the catalogue), through the table of system calls and its limits.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,6 +18,7 @@
 #include "io/checkpoint.h"
 #include "io/file_reader.h"
 #include "support/alloc_meter.h"
+#include "support/bounded_call.h"
 #include "support/gguf_writer.h"
 #include "support/temp_dir.h"
 
@@ -211,6 +213,56 @@ TEST(FileFaults, F08_AFailedMappingFallsBackToReading) {
   EXPECT_EQ(checkpoint->Mapped(*checkpoint->FindTensor("t")), nullptr);
   EXPECT_EQ(ReadTensor(*checkpoint), std::string(256, 't'));
   checkpoint->DropPages(*checkpoint->FindTensor("t"));
+}
+
+// Two shards in either container; each descriptor that the reader could have may be the one that is refused.
+TEST(FileFaults, F09_NoDescriptorLeftIsAnIoError) {
+  const TempDir dir;
+  const auto shard = [](const std::string& name) {
+    const std::string header = "{\"" + name + "\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}";
+    return test::Raw(static_cast<uint64_t>(header.size())) + header + "xxxx";
+  };
+  WriteFile(dir / "one.safetensors", shard("a"));
+  WriteFile(dir / "two.safetensors", shard("b"));
+  WriteFile(dir / "config.json", "{}");
+  WriteFile(dir / "model.safetensors.index.json", R"({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}})");
+  for (uint16_t i = 0; i < 2; ++i) {
+    test::GgufWriter file;
+    file.Number("split.no", test::kGgufU16, i).Number("split.count", test::kGgufU16, uint16_t{2});
+    file.Tensor(i == 0 ? "a" : "b", {8}, 0, std::string(32, 'x'));
+    WriteFile(dir / ("m-0000" + std::to_string(i + 1) + "-of-00002.gguf"), file.Build());
+  }
+  rlimit limit = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const int next = ::open("/dev/null", O_RDONLY);  // the lowest number that is free
+  ASSERT_GE(next, 0);
+  ::close(next);
+  for (const std::string& path : {dir.path(), dir / "m-00001-of-00002.gguf"}) {
+    int refused = 0;
+    for (bool opened = false; !opened; ++refused) {
+      ASSERT_LT(refused, 16);
+      const test::BoundedCall call = test::CallBounded([&] {
+        rlimit tight = limit;
+        tight.rlim_cur = static_cast<rlim_t>(next + refused);
+        ::setrlimit(RLIMIT_NOFILE, &tight);
+        try {
+          OpenCheckpoint(path, {});
+        } catch (...) {
+          ::setrlimit(RLIMIT_NOFILE, &limit);
+          throw;
+        }
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+      });
+      const std::string id = path + " with room for " + std::to_string(refused);
+      test::ExpectWithinBounds(id, call, 1024);
+      opened = call.returned;
+      if (opened) break;
+      ASSERT_TRUE(call.code) << id;
+      EXPECT_EQ(*call.code, ErrorCode::kIo) << id << ": " << call.message;
+      EXPECT_NE(std::string(call.message).find("Too many open files (errno 24)"), std::string::npos) << id << ": " << call.message;
+    }
+    EXPECT_GE(refused, 2) << "both shards stay open";
+  }
 }
 
 // A folder with an index and two shards, opened with the k-th allocation failing, for every k: bad_alloc comes out, no memory

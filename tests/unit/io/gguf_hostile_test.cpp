@@ -179,6 +179,16 @@ TEST(HostileGguf, G15_ArrayCountsAreChecked) {
                        1.0,
                        1 << 20}});
   }
+  // T02: a list of tokens that the file has no bytes for.
+  ExpectAllRefused({{"T02",
+                     File([](GgufWriter& f) {
+                       f.Key("tokenizer.ggml.tokens", test::kGgufArray,
+                             Raw(uint32_t{test::kGgufString}) + Raw(uint64_t{1} << 31) + std::string(64, '\0'));
+                     }),
+                     ErrorCode::kTruncated,
+                     {"tokenizer.ggml.tokens", "offset"},
+                     1.0,
+                     1 << 20}});
   // Wide arrays of narrow numbers: what widening would add is bounded.
   ExpectAllRefused({{"G15",
                      KeyFile(test::kGgufArray, Raw(uint32_t{test::kGgufU8}) + Raw(uint64_t{1} << 24) + std::string(1 << 24, 'x')),
@@ -266,6 +276,7 @@ TEST(HostileGguf, G21_to_G26_SizesThatDoNotFitAreLimits) {
                     {"G23", ShapeFile({k62 - 1}, 0), ErrorCode::kLimit, {"test.tensor"}},
                     {"G24", both(uint64_t{1} << 62), ErrorCode::kLimit, {"tensor b"}},
                     {"G24", both(uint64_t{INT64_MAX} / 32 * 32), ErrorCode::kLimit, {"tensor a"}},
+                    {"G24", both(uint64_t{1} << 63), ErrorCode::kFormat, {"tensor a", "dimension 0 is -9223372036854775808"}},
                     {"G25", both((uint64_t{1} << 62) - 64), ErrorCode::kTruncated, {"tensor a"}},
                     {"G26", ShapeFile({uint64_t{1} << 62}, 28), ErrorCode::kLimit, {"test.tensor", "F64"}},
                     {"G26", ShapeFile({256, (uint64_t{1} << 55) - 1}, 15), ErrorCode::kLimit, {"Q8_K"}}});
@@ -368,6 +379,7 @@ class SplitDir {
   TempDir dir_;
 };
 
+// A shard's name is made of the name that was opened; nothing in a file can name another, so "../" has nowhere to stand.
 TEST(HostileGguf, G33_ShardsMustAgree) {
   {
     SplitDir split;
