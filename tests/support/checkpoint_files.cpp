@@ -47,11 +47,23 @@ struct Overload {
 };
 
 uint32_t GgufType(const io::TensorInfo& tensor) {
-  if (tensor.dtype == DType::kF32) return 0;
-  if (tensor.dtype == DType::kF16) return 1;
-  if (tensor.dtype == DType::kI32) return 26;
-  if (tensor.dtype_name == "IQ4_NL") return 20;
-  throw std::runtime_error("no GGUF type number for " + tensor.name);
+  switch (tensor.dtype) {
+    case DType::kF32:
+      return 0;
+    case DType::kF16:
+      return 1;
+    case DType::kQ4_0:
+      return 2;
+    case DType::kQ8_0:
+      return 8;
+    case DType::kI32:
+      return 26;
+    case DType::kBF16:
+      return 30;
+    default:
+      if (tensor.dtype_name == "IQ4_NL") return 20;
+      throw std::runtime_error("no GGUF type number for " + tensor.name);
+  }
 }
 
 nlohmann::json ToJson(const io::MetaValue& value) {
@@ -98,22 +110,28 @@ std::string GgufBytes(const MemoryCheckpoint& checkpoint, std::string_view inste
   return file.Build();
 }
 
-void WriteHuggingFace(const MemoryCheckpoint& checkpoint, const std::string& folder) {
+HuggingFaceTexts TextsOf(const MemoryCheckpoint& checkpoint) {
   nlohmann::json config = nlohmann::json::object();
   for (const std::string& key : checkpoint.nulls()) At(config, key) = nullptr;
   for (const std::string_view key : checkpoint.metadata().Keys()) At(config, key) = ToJson(*checkpoint.metadata().Find(key));
-  WriteFile(folder + "/config.json", config.dump(1));
 
+  HuggingFaceTexts out;
   nlohmann::json header = nlohmann::json::object();
-  std::string data;
   for (const io::TensorInfo& tensor : checkpoint.tensors()) {
     header[tensor.name]["dtype"] = tensor.dtype_name;
     header[tensor.name]["shape"] = std::vector<uint64_t>(tensor.shape.dims.begin(), tensor.shape.dims.begin() + tensor.shape.rank);
-    header[tensor.name]["data_offsets"] = {data.size(), data.size() + tensor.bytes};
-    data += BytesOf(checkpoint, tensor);
+    header[tensor.name]["data_offsets"] = {out.data.size(), out.data.size() + tensor.bytes};
+    out.data += BytesOf(checkpoint, tensor);
   }
-  const std::string text = header.dump();
-  WriteFile(folder + "/model.safetensors", Raw(static_cast<uint64_t>(text.size())) + text + data);
+  out.config = config.dump(1);
+  out.header = header.dump();
+  return out;
+}
+
+void WriteHuggingFace(const MemoryCheckpoint& checkpoint, const std::string& folder) {
+  const HuggingFaceTexts texts = TextsOf(checkpoint);
+  WriteFile(folder + "/config.json", texts.config);
+  WriteFile(folder + "/model.safetensors", Raw(static_cast<uint64_t>(texts.header.size())) + texts.header + texts.data);
 }
 
 }  // namespace scout::test

@@ -15,6 +15,12 @@ namespace scout::test {
 std::string GgufBytes(const MemoryCheckpoint& checkpoint, std::string_view instead_of = {},
                       const std::function<void(GgufWriter&)>& write = {});
 
+// A Hugging Face folder's texts: config.json, the header of model.safetensors, and the data behind it.
+struct HuggingFaceTexts {
+  std::string config, header, data;
+};
+HuggingFaceTexts TextsOf(const MemoryCheckpoint& checkpoint);
+
 // config.json and model.safetensors in a folder that exists.
 void WriteHuggingFace(const MemoryCheckpoint& checkpoint, const std::string& folder);
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace scout::model {
 namespace {
@@ -60,6 +61,19 @@ auto Tensor(const char* name, std::initializer_list<int64_t> shape, std::vector<
     }
   };
 }
+// The [32, 32] tensor `name` in blocks of `values` values with a 16-bit scale in front (1: plain 16-bit numbers); all are the
+// half-precision number 1/16 but that of block `bad`.
+auto InBlocks(const char* name, DType format, size_t values, size_t block_bytes, size_t bad, uint16_t scale) {
+  return [=](MemoryCheckpoint& c) {
+    std::vector<std::byte> bytes(32 * 32 / values * block_bytes);
+    for (size_t i = 0; i * block_bytes < bytes.size(); ++i) {
+      const uint16_t bits = i == bad ? scale : uint16_t{0x2c00};
+      std::memcpy(bytes.data() + i * block_bytes, &bits, sizeof bits);
+    }
+    c.RemoveTensor(name);
+    c.AddTensor(name, format, {32, 32}, bytes);
+  };
+}
 auto WithoutTensor(const char* name) {
   return [=](MemoryCheckpoint& c) { c.RemoveTensor(name); };
 }
@@ -108,10 +122,12 @@ std::vector<HostileModel> HostileModels() {
       {"H07", G, Uint("attention.chunk_size", 4097), {F}, {"llama4.attention.chunk_size", "4097", "4096"}},
       {"H07", H, JsonInt("attention_chunk_size", 0), {F}, {"attention_chunk_size", "0"}},
       {"H07", H, JsonInt("attention_chunk_size", -1), {F}, {"attention_chunk_size", "-1"}},
+      {"H07", H, JsonInt("attention_chunk_size", 4097), {F}, {"attention_chunk_size", "4097", "4096"}},
       {"H08", G, Uint("rope.dimension_count", 0), {F}, {"llama4.rope.dimension_count", "0"}},
       {"H08", G, Uint("rope.dimension_count", 7), {F}, {"llama4.rope.dimension_count", "7"}},
       {"H08", G, Uint("rope.dimension_count", 16), {F}, {"llama4.rope.dimension_count", "16", "8"}},
       {"H08", H, JsonInt("head_dim", 7), {F}, {"7", "even"}},
+      {"H08", H, JsonInt("head_dim", 0), {F}, {"head_dim", "0"}},
       {"H10", G, Without("llama4.attention.layer_norm_rms_epsilon"), {F}, {"layer_norm_rms_epsilon", "missing"}},
       {"H11", G, Uint("attention.sliding_window_pattern", 0), {F}, {"llama4.attention.sliding_window_pattern", "0"}},
       {"H11", H, JsonInt("no_rope_layer_interval", 0), {F}, {"no_rope_layer_interval", "0"}},
@@ -119,6 +135,8 @@ std::vector<HostileModel> HostileModels() {
       {"H11", H, Ints("no_rope_layers", {1, 1, 1, 2}), {F}, {"no_rope_layers[3]", "2"}},
       {"H12", G, Uint("context_length", 0), {F}, {"llama4.context_length", "0"}},
       {"H12", G, Uint("context_length", 0xffffffffu), {L}, {"llama4.context_length", "4294967295", "2147483647"}},
+      {"H12", H, JsonInt("max_position_embeddings", 0), {F}, {"max_position_embeddings", "0"}},
+      {"H12", H, JsonInt("max_position_embeddings", int64_t{1} << 31), {L}, {"max_position_embeddings", "2147483648", "2147483647"}},
       {"H13", G, Texts("tokenizer.ggml.tokens", std::vector<std::string>(65, "a")), {F}, {"64 rows", "65 entries", "is 64"}},
       {"H13", G, Uint("vocab_size", 63), {F}, {"64 rows", "llama4.vocab_size", "63"}},
       {"H13", H, JsonInt("vocab_size", 65), {F}, {"64 rows", "vocab_size", "65"}},
@@ -133,6 +151,13 @@ std::vector<HostileModel> HostileModels() {
        }, {F}, {"llama4.vision.image_size", "336", "15"}},
       {"H16", G, Uint("vision.image_size", 1 << 16), {F}, {"llama4.vision.image_size", "65536"}},
       {"H16", H, JsonInt("vision_config.patch_size", 0), {F}, {"vision_config.patch_size", "0"}},
+      {"H16", H, [](MemoryCheckpoint& c) {
+         c.meta().SetInt("vision_config.image_size", 336);
+         c.meta().SetInt("vision_config.patch_size", 15);
+       }, {F}, {"vision_config.image_size", "336", "15"}},
+      {"H16", H, JsonInt("vision_config.image_size", 1 << 16), {F}, {"vision_config.image_size", "65536"}},
+      {"H17", G, Floats("llama4.vision.image_mean", {0.5, kNan, 0.5}), {F}, {"image_mean", "finite"}},
+      {"H17", G, Floats("llama4.vision.image_std", {0.5, kInf, 0.5}), {F}, {"image_std", "positive"}},
       {"H17", G, Floats("llama4.vision.image_mean", {}), {F}, {"image_mean", "0 entries"}},
       {"H17", G, Floats("llama4.vision.image_mean", {0.5}), {F}, {"image_mean", "1 entries"}},
       {"H17", G, Floats("llama4.vision.image_std", {0.5, 0.5}), {F}, {"image_std", "2 entries"}},
@@ -147,6 +172,10 @@ std::vector<HostileModel> HostileModels() {
       {"H19", G, Float("vision.pixel_shuffle_ratio", 3), {F}, {"pixel_shuffle_ratio", "3"}},
       {"H19", G, Float("vision.pixel_shuffle_ratio", 0.4), {F}, {"pixel_shuffle_ratio", "0.4"}},
       {"H19", G, Float("vision.pixel_shuffle_ratio", kNan), {F}, {"pixel_shuffle_ratio", "nan"}},
+      {"H19", H, JsonFloat("vision_config.pixel_shuffle_ratio", 0), {F}, {"pixel_shuffle_ratio", "0"}},
+      {"H19", H, JsonFloat("vision_config.pixel_shuffle_ratio", 3), {F}, {"pixel_shuffle_ratio", "3"}},
+      {"H20", H, JsonInt("vision_config.num_attention_heads", 0), {F}, {"vision_config.num_attention_heads", "0"}},
+      {"H20", H, JsonInt("vision_config.num_hidden_layers", 0), {F}, {"vision_config.num_hidden_layers", "0"}},
       {"H20", G, Uint("vision.attention.head_count", 0), {F}, {"llama4.vision.attention.head_count", "0"}},
       {"H20", G, Uint("vision.block_count", 0), {F}, {"llama4.vision.block_count", "0"}},
       {"H20", G, Uint("vision.projection_dim", 31), {F}, {"llama4.vision.projection_dim", "31", "32"}},
@@ -179,6 +208,11 @@ std::vector<HostileModel> HostileModels() {
          const float inf = std::numeric_limits<float>::infinity();
          std::memcpy(c.Bytes("blk.3.ffn_down_exps.weight").data() + 400, &inf, 4);
        }, {C}, {"blk.3.ffn_down_exps.weight", "value 100"}},
+      {"G34", G, InBlocks("blk.1.attn_q.weight", DType::kQ8_0, 32, 34, 5, 0x7e00), {C}, {"blk.1.attn_q.weight", "a scale of block 5"}},
+      {"G34", G, InBlocks("blk.1.attn_q.weight", DType::kQ8_0, 32, 34, 31, 0xfc00), {C}, {"blk.1.attn_q.weight", "a scale of block 31"}},
+      {"G34", G, InBlocks("blk.2.attn_output.weight", DType::kQ4_0, 32, 18, 0, 0x7c00), {C}, {"blk.2.attn_output.weight", "a scale of block 0"}},
+      {"G34", G, InBlocks("blk.0.attn_q.weight", DType::kF16, 1, 2, 1023, 0x7c00), {C}, {"blk.0.attn_q.weight", "value 1023"}},
+      {"G34", G, InBlocks("blk.0.attn_q.weight", DType::kBF16, 1, 2, 7, 0x7f80), {C}, {"blk.0.attn_q.weight", "value 7"}},
       {"G34", G, Tensor("rope_freqs.weight", {4}, std::vector<float>{1, 1, 0, 1}), {C}, {"rope_freqs.weight[2]", "0"}},
       {"G35", G, Tensor("rope_freqs.weight", {3}, std::vector<float>(3, 1.0f)), {F}, {"rope_freqs.weight", "[3]", "[4]"}},
       {"S16", H, Text("quantization_config.quant_method", "gptq"), {U}, {"gptq"}},
@@ -231,6 +265,13 @@ std::vector<HostileModel> HostileModels() {
     cases.push_back({"H14", G, [=](MemoryCheckpoint& c) { c.meta().SetString(full, "1"); }, {F}, {full}});
     cases.push_back({"H14", G, [=](MemoryCheckpoint& c) { c.meta().SetFloats(full, {1}); }, {F}, {full}});
     cases.push_back({"H14", G, [=](MemoryCheckpoint& c) { c.meta().SetFloat(full, kNan); }, {F}, {full}});
+  }
+  // The two names of the family as every other class of value.
+  for (const auto& [kind, key] : {std::pair{G, "general.architecture"}, std::pair{H, "model_type"}}) {
+    cases.push_back({"H14", kind, [key = key](MemoryCheckpoint& c) { c.meta().SetInt(key, 4); }, {F}, {key}});
+    cases.push_back({"H14", kind, [key = key](MemoryCheckpoint& c) { c.meta().SetFloat(key, 4.5); }, {F}, {key}});
+    cases.push_back({"H14", kind, [key = key](MemoryCheckpoint& c) { c.meta().SetBool(key, true); }, {F}, {key}});
+    cases.push_back({"H14", kind, [key = key](MemoryCheckpoint& c) { c.meta().SetStrings(key, {"llama4"}); }, {F}, {key}});
   }
   return cases;
 }

@@ -35,14 +35,14 @@ std::shared_ptr<const Model> Load(std::shared_ptr<const io::Checkpoint> checkpoi
   return Model::Load(std::move(checkpoint), options, progress);
 }
 
-std::vector<float> LogitsOfGoodModel() {
-  const auto model = Load(test::MakeTinyGguf({}));
+// A step of ten tokens.
+std::unique_ptr<Runner> RunOneStep(const Model& model) {
   RunnerOptions options;
   options.page_size = 4;
   options.page_count = {8, 8};
   options.max_rows = 16;
   options.max_logit_rows = 1;
-  const auto runner = model->NewRunner(options);
+  auto runner = model.NewRunner(options);
   test::PagePools pools(options.page_count);
   test::SequencePlanner sequence(pools, {runner->geometry(0), runner->geometry(1)});
   const std::vector<int32_t> tokens = {1, 5, 9, 13, 17, 21, 25, 29, 33, 37};
@@ -51,6 +51,22 @@ std::vector<float> LogitsOfGoodModel() {
   while (!runner->Advance()) {
   }
   if (const auto error = runner->Finish()) throw *error;
+  return runner;
+}
+
+SampleResult BestAfterOneStep(const Model& model) {
+  const auto runner = RunOneStep(model);
+  std::vector<SampleRow> rows(1);
+  std::vector<SampleResult> results(1);
+  rows[0].row = 0;
+  rows[0].top = 1;
+  if (const auto error = runner->Sample(rows, results)) throw *error;
+  return results[0];
+}
+
+std::vector<float> LogitsOfGoodModel() {
+  const auto model = Load(test::MakeTinyGguf({}));
+  const auto runner = RunOneStep(*model);
   std::vector<float> logits(static_cast<size_t>(runner->vocabulary()));
   runner->ReadLogits(0, logits);
   return logits;
@@ -174,6 +190,66 @@ TEST(HostileConfig, IntegerKeysAcceptEveryIntegerTypeAndNoOther) {
   EXPECT_GT(tried, 150);
 }
 
+// H14, keys of real numbers: both widths of float, and integers, which convert without loss; nothing else.
+TEST(HostileConfig, RealKeysAcceptNumbersAndNothingElse) {
+  const auto checkpoint = test::MakeTinyGguf({});
+  const test::TempDir folder;
+  int tried = 0;
+  for (const std::string_view key : checkpoint->metadata().Keys()) {
+    const auto* number = std::get_if<double>(checkpoint->metadata().Find(key));
+    if (number == nullptr) continue;
+    const double value = *number;
+    for (uint32_t type = test::kGgufU8; type <= test::kGgufF64; ++type) {
+      SCOPED_TRACE(std::string(key) + " as type " + std::to_string(type));
+      bool is_float = false, is_number = true;
+      test::WriteFile(folder / "model.gguf", test::GgufBytes(*checkpoint, key, [&](test::GgufWriter& file) {
+                        switch (type) {
+                          case test::kGgufF32:
+                            file.Number(key, type, static_cast<float>(value)), is_float = true;
+                            break;
+                          case test::kGgufF64:
+                            file.Number(key, type, value), is_float = true;
+                            break;
+                          case test::kGgufBool:
+                            file.Bool(key, true), is_number = false;
+                            break;
+                          case test::kGgufString:
+                            file.String(key, std::to_string(value)), is_number = false;
+                            break;
+                          case test::kGgufArray:
+                            file.I32s(key, {1}), is_number = false;
+                            break;
+                          case test::kGgufU8:
+                          case test::kGgufI8:
+                            file.Number(key, type, uint8_t{1});
+                            break;
+                          case test::kGgufU16:
+                          case test::kGgufI16:
+                            file.Number(key, type, uint16_t{1});
+                            break;
+                          case test::kGgufU32:
+                          case test::kGgufI32:
+                            file.Number(key, type, uint32_t{1});
+                            break;
+                          default:
+                            file.Number(key, type, uint64_t{1});
+                        }
+                      }));
+      ++tried;
+      try {
+        ReadConfig(*io::OpenCheckpoint(folder / "model.gguf", {}));
+        EXPECT_TRUE(is_number);
+      } catch (const Error& error) {  // an integer may still be out of the key's range
+        EXPECT_FALSE(is_float) << error.what();
+        EXPECT_EQ(error.code(), ErrorCode::kFormat);
+        EXPECT_NE(std::string(error.what()).find(key), std::string::npos) << error.what();
+      }
+    }
+  }
+  std::printf("  %d files, one key of another type in each\n", tried);
+  EXPECT_GT(tried, 40);
+}
+
 // H12, the caller's side: what an engine asks for is compared with what is left and never wraps.
 TEST(HostileConfig, AnEngineThatCannotFitIsRefusedWithBothNumbers) {
   const auto model = Load(test::MakeTinyGguf({}));
@@ -228,7 +304,10 @@ TEST(HostileConfig, ChecksOfWeightsCanBeSwitchedOff) {
   std::memcpy(checkpoint->Bytes("blk.1.attn_norm.weight").data(), &nan, 4);
   LoadOptions options = OnRef();
   options.check_weights = false;
-  EXPECT_NO_THROW(Load(checkpoint, options));
+  const auto model = Load(checkpoint, options);
+  // G34: then the step that uses them is the one that says so.
+  EXPECT_FALSE(BestAfterOneStep(*model).finite);
+  EXPECT_TRUE(BestAfterOneStep(*Load(test::MakeTinyGguf({}))).finite);
 }
 
 }  // namespace
