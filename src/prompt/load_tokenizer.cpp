@@ -70,7 +70,11 @@ Vocabulary FromGguf(const io::Metadata& metadata, const io::MetaArray& tokens) {
     source.types = types;
   }
   if (const io::MetaArray* array = FindStrings(metadata, "tokenizer.ggml.merges")) source.merges = array->strings;
-  if (const io::MetaArray* array = metadata.FindArray("tokenizer.ggml.scores")) source.score_count = array->size();
+  if (const io::MetaArray* array = metadata.FindArray("tokenizer.ggml.scores")) {
+    if (array->kind == io::MetaArray::Kind::kString && array->size() > 0)
+      Fail(ErrorCode::kFormat, "tokenizer.ggml.scores is an array of strings, expected numbers");
+    source.score_count = array->size();
+  }
   source.bos = FindId(metadata, "tokenizer.ggml.bos_token_id");
   source.eos = FindId(metadata, "tokenizer.ggml.eos_token_id");
   source.more_eos = FindIds(metadata, "tokenizer.ggml.eos_token_ids");

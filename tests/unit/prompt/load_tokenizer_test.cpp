@@ -124,10 +124,11 @@ TEST(LoadTokenizer, ADirectorysJsonComesBeforeItsTiktokenFile) {
   EXPECT_TRUE(tokenizer->IsStop(static_cast<TokenId>(base + 8)));  // by name
 }
 
+// T01 of the list of hostile inputs.
 TEST(LoadTokenizer, RefusesWrongTypesByKey) {
   const std::vector<std::string> keys = {
       "tokenizer.ggml.tokens",       "tokenizer.ggml.token_type",    "tokenizer.ggml.merges", "tokenizer.ggml.bos_token_id",
-      "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eos_token_ids", "tokenizer.ggml.model"};
+      "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eos_token_ids", "tokenizer.ggml.model",  "tokenizer.ggml.scores"};
   for (const std::string& key : keys) {
     GgufCheckpoint checkpoint;
     checkpoint.meta.values[key] = 1.5;
@@ -143,6 +144,11 @@ TEST(LoadTokenizer, RefusesWrongTypesByKey) {
   GgufCheckpoint checkpoint;
   checkpoint.meta.SetStrings("tokenizer.ggml.token_type", {"a"});
   EXPECT_EQ(CodeOf(checkpoint), ErrorCode::kFormat);
+  GgufCheckpoint scored;
+  scored.meta.SetStrings("tokenizer.ggml.scores", std::vector<std::string>(scored.arrays.tokens.size(), "1"));
+  std::string message;
+  EXPECT_EQ(CodeOf(scored, &message), ErrorCode::kFormat);
+  EXPECT_EQ(message, "tokenizer.ggml.scores is an array of strings, expected numbers");
 }
 
 }  // namespace
