@@ -47,12 +47,13 @@ TEST(Tokenizer, AnyBytesComeBack) {
   EXPECT_TRUE(Encode(model, "", SCOUT_ENCODE_PLAIN).empty());
 }
 
+// T19 of the list of hostile inputs: nothing is written where not all fits, and what would fit is said.
 TEST(Tokenizer, BuffersFollowTheOneRule) {
   const user::Model model = tiny::Load();
   int32_t ids[8];
   for (int32_t& id : ids) id = -7;
   size_t needed = 99;
-  for (const size_t capacity : {size_t{1}, size_t{4}}) {
+  for (const size_t capacity : {size_t{0}, size_t{1}, size_t{4}}) {
     EXPECT_EQ(scout_encode(model.get(), "abcde", 5, 0, ids, capacity, &needed), SCOUT_ERR_LIMIT);
     EXPECT_EQ(needed, 5u);
     EXPECT_EQ(ids[0], -7);
@@ -65,6 +66,8 @@ TEST(Tokenizer, BuffersFollowTheOneRule) {
   EXPECT_EQ(scout_encode(model.get(), "abcde", SIZE_MAX - 1, 0, ids, 8, &needed), SCOUT_ERR_ARGUMENT);
   char text[4];
   std::memset(text, 'z', sizeof text);
+  for (const size_t count : {SIZE_MAX, SIZE_MAX / 4})  // no such array exists
+    EXPECT_EQ(scout_decode(model.get(), ids, count, 0, text, 4, &needed), SCOUT_ERR_ARGUMENT) << count;
   EXPECT_EQ(scout_decode(model.get(), ids, 5, 0, text, 4, &needed), SCOUT_ERR_LIMIT);
   EXPECT_EQ(needed, 5u);
   EXPECT_EQ(text[0], 'z');
