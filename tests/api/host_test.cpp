@@ -92,7 +92,7 @@ void InChild(const std::function<void()>& call) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
-// The first two of the file use the library in a child, so the process itself must not have used it before.
+// The first three of the file use the library in a child, so the process itself must not have used it before.
 TEST(Host, AForkBeforeTheFirstModelIsFine) {
   if (scout::test::kSanitized) GTEST_SKIP() << "a sanitizer's own threads do not survive a fork";
   tiny::Path();  // a child's end removes nothing
@@ -103,7 +103,8 @@ TEST(Host, AForkBeforeTheFirstModelIsFine) {
   });
 }
 
-// When the system gives no more threads, calls that need one fail with a sentence; those that can do without go on.
+// F09, F11: when the system gives no more threads or address space, calls that need one fail with a sentence; those that can do
+// without go on.
 TEST(Host, NoMoreThreadsIsAnErrorNotACrash) {
   if (scout::test::kSanitized) GTEST_SKIP() << "a sanitizer needs threads and address space of its own";
   tiny::Path();
@@ -124,6 +125,27 @@ TEST(Host, NoMoreThreadsIsAnErrorNotACrash) {
     const scout_status status = scout_load(tiny::Path().c_str(), nullptr, &model);
     ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
     EXPECT_EQ(status, SCOUT_ERR_NO_MEMORY) << scout_last_error();
+    EXPECT_EQ(model, nullptr);
+    EXPECT_EQ(tiny::Solo(tiny::Load(), Prompt(5), 3).ids.size(), 3u);
+  });
+}
+
+// F09: standard streams and nothing else may be open.
+TEST(Host, NoDescriptorLeftIsAnErrorNotACrash) {
+  if (scout::test::kSanitized) GTEST_SKIP() << "a sanitizer needs descriptors of its own";
+  tiny::Path();
+  InChild([] {
+    rlimit limit = {};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    rlimit tight = limit;
+    tight.rlim_cur = 3;
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    scout_model* model = nullptr;
+    const scout_status status = scout_load(tiny::Path().c_str(), nullptr, &model);
+    const std::string message = scout_last_error();
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_EQ(status, SCOUT_ERR_IO) << message;
+    EXPECT_NE(message.find("errno 24"), std::string::npos) << message;
     EXPECT_EQ(model, nullptr);
     EXPECT_EQ(tiny::Solo(tiny::Load(), Prompt(5), 3).ids.size(), 3u);
   });
