@@ -213,12 +213,16 @@ var kinds = map[string]func(*testing.T, *Model, suiteCase){
 		defer engine.Close()
 		chat := chatOf(t, model, unescape(c.Prompt))
 		r := ok[*Request](t)(engine.Submit(chat))
-		started := time.Now()
-		if _, err := engine.Next(ctx); !errors.Is(err, ErrAgain) {
-			t.Fatalf("before a step: %v", err)
+		shortest := time.Hour // of many: the machine may be busy
+		for range 20 {
+			started := time.Now()
+			if _, err := engine.Next(ctx); !errors.Is(err, ErrAgain) {
+				t.Fatalf("before a step: %v", err)
+			}
+			shortest = min(shortest, time.Since(started))
 		}
-		if waited := time.Since(started); waited > time.Duration(c.TimeoutMS)*time.Millisecond {
-			t.Fatalf("a stepped engine waited %v", waited)
+		if shortest > time.Duration(c.TimeoutMS)*time.Millisecond {
+			t.Fatalf("a stepped engine waited %v", shortest)
 		}
 		for more := true; more; {
 			more = ok[bool](t)(engine.Step(10 * time.Millisecond))

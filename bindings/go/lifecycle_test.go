@@ -109,6 +109,7 @@ func TestAContextEndsGenerating(t *testing.T) {
 	defer model.Close()
 	prompt, _ := question(t)
 	limit, stop := context.WithCancel(ctx)
+	defer stop()
 	events := 0
 	var last error
 	for _, err := range model.Generate(limit, prompt, endless()...) {

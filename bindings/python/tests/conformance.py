@@ -193,10 +193,13 @@ class Runner:
 
     def timeout_stepped(self, case):
         with self.model.engine(stepped=True) as engine, engine.submit(unescape(case["prompt"])) as request:
-            started = time.monotonic()
-            same("before a step", None, engine.next(case["timeout_ms"] / 1000))
-            if time.monotonic() - started > case["timeout_ms"] / 1000 / 2:
-                raise Mismatch("waiting on a stepped engine waited %.1f ms" % ((time.monotonic() - started) * 1000))
+            waits = []
+            for _ in range(20):  # the shortest of many: the machine may be busy
+                started = time.monotonic()
+                same("before a step", None, engine.next(case["timeout_ms"] / 1000))
+                waits.append(time.monotonic() - started)
+            if min(waits) > case["timeout_ms"] / 1000 / 2:
+                raise Mismatch("waiting on a stepped engine waited %.1f ms" % (min(waits) * 1000))
             while engine.step(0.01):
                 pass
             same("text", unescape(case["text"]).decode(), text_of(read(request)))

@@ -167,8 +167,8 @@ class Threads(ModelTest):
             ticks = []
             thread = threading.Thread(target=lambda: [(ticks.append(time.monotonic()), time.sleep(0.005)) for _ in range(10)])
             thread.start()
-            self.assertIsNone(engine.next(0.2))
-            self.assertEqual(len(ticks), 10)
+            engine._call(scout._native.scout_engine_next, 500)  # one native call: with the lock held there could be one tick at most
+            self.assertGreaterEqual(len(ticks), 3)
             thread.join()
 
     def test_each_thread_reads_its_own_message(self):
