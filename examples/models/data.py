@@ -22,6 +22,9 @@ FALLBACK = "Sorry, I do not know that. I am a very small model. I can tell short
 BIG_SUM = "Sorry, I can only add and subtract numbers up to 99."
 
 
+INVENTED = 0.08  # share of invented words among the names of things; a resumed run sees more of them
+
+
 def pseudo(r):
     return "".join(r.choice(SYLLABLES) for _ in range(r.choice((2, 2, 3))))
 
@@ -46,9 +49,9 @@ def draw_name(r, near=None):
         a, b = near.split(" ", 1)
         return f"{a} {r.choice(THINGS)}" if r.random() < 0.5 else f"{r.choice(ADJECTIVES)} {b}"
     x = r.random()
-    if x < 0.08:
+    if x < INVENTED:
         return f"{pseudo(r)} {r.choice(THINGS)}"
-    if x < 0.16:
+    if x < INVENTED + 0.08:
         return r.choice(THINGS)
     return f"{r.choice(ADJECTIVES)} {r.choice(THINGS)}"
 
@@ -65,11 +68,16 @@ def draw_code(r):
     return "".join(r.choice("0123456789") for _ in range(n))
 
 
+def marked(name):
+    """An invented word is copied piece by piece: it weighs as much as a value."""
+    return "{" + name + "}" if " " in name and name.split()[0] not in ADJECTIVES else name
+
+
 def code_fact(name, v, attr="code"):
     return Fact("code", name, v, [f"The {attr} of the {name} is {v}."],
                 [f"What is the {attr} of the {name}?", f"Tell me the {attr} of the {name}.", f"Do you remember the {attr} of the {name}?",
                  f"What was the {attr} of the {name}?", f"Please give me the {attr} of the {name}."],
-                f"{{The}} {attr} of the {name} is {{{v}}}.", f"{{I}} do not know the {attr} of the {name}.", f"the {attr} of the {name}")
+                f"{{The}} {attr} of the {marked(name)} is {{{v}}}.", f"{{I}} do not know the {attr} of the {marked(name)}.", f"the {attr} of the {name}")
 
 
 def draw_fact(r, near=None, heldout=False, kind=None):
@@ -82,7 +90,7 @@ def draw_fact(r, near=None, heldout=False, kind=None):
         name = draw_name(r, near)
         v = draw_value(r, name, lambda: r.choice(PLACES), heldout)
         return Fact(kind, name, v, [f"The {name} is {v}."], [f"Where is the {name}?", f"Where can I find the {name}?", f"Do you remember where the {name} is?"],
-                    f"{{The}} {name} is {{{v}}}.", f"{{I}} do not know where the {name} is.", f"where the {name} is")
+                    f"{{The}} {marked(name)} is {{{v}}}.", f"{{I}} do not know where the {marked(name)} is.", f"where the {name} is")
     if kind == "favourite":
         who, what = r.choice(NAMES), r.choice(("food", "colour", "game", "animal"))
         v = draw_value(r, who + what, lambda: r.choice({"food": FOODS, "colour": COLOURS, "game": GAMES, "animal": ANIMALS}[what]), heldout)
@@ -354,7 +362,7 @@ def turn(r, store, mix, old):
     if kind == "plant":
         return plant(r, store, r.choice((1, 1, 1, 2, 3)))
     if kind == "ask":
-        return ask(r, store, 0.16, old)
+        return ask(r, store, 0.13, old)
     if kind == "read":  # a long message, perhaps with facts inside: cheap distance
         parts = [story(r, pseudo)[1]]
         if r.random() < 0.7:

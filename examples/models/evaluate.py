@@ -187,7 +187,7 @@ def write_figures(path, checkpoint, readme, quick=False):
     worst_diff, tokens = check_transformers(speaker)
     size = os.path.getsize(path)
     lines = [f"Version {VERSION}; {size:,} bytes; SHA-256 `{hashlib.sha256(open(path, 'rb').read()).hexdigest()}`.",
-             f"Trained {state['seconds'] / 60:.0f} minutes on one core: {state['step']:,} steps, {state['tokens'] / 1e6:.1f} million tokens, seed {state['seed']}.",
+             f"Trained {state['seconds'] / 60:.0f} minutes: {state['step']:,} steps, {state['tokens'] / 1e6:.1f} million tokens, seed {state['seed']}.",
              "All answers are greedy, from the de-quantised weights in float32. A case counts only when the whole answer is exact.", "",
              "| whole answers recalled, held-out (name, code) pairs, by distance in chunks | |", "|---|---|"]
     lines += [f"| {d} | {share(g, t)} |" for d, g, t in recall]

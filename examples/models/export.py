@@ -8,7 +8,7 @@ import torch
 from model import Config, shapes
 from vocab import CONTROLS, Tokenizer, byte_chars
 
-VERSION = "1.0"
+VERSION = "1.1"
 Q8, F32 = gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F32
 
 CHAT_TEMPLATE = ("{{ bos_token }}{% for m in messages %}<|header_start|>{{ m['role'] }}<|header_end|>\n\n{{ m['content'] }}<|eot|>{% endfor %}"

@@ -3,7 +3,8 @@
 Two forward passes share one set of float32 parameters, which carry their GGUF names and shapes ([out, in] per matrix,
 [experts, out, in] per stack):
 
-* `Trainer.loss` - fast on one core: products in bfloat16; residual, norms, router and softmax statistics in float32;
+* `Trainer.loss` - fast on a CPU: products in bfloat16 where the processor multiplies those faster (choose_product_type), else in
+  float32; residual, norms, router and softmax statistics always in float32;
   tokens sorted by expert so that each expert is one product; chunk-local attention as a batch of chunks, global
   attention in blocks of 128 queries; the head only where there is a loss.
 * `Decoder` - float32 throughout, with a key/value cache: evaluation and expectations. It follows the equations.
@@ -13,6 +14,7 @@ interleaved-pair rotation and a weightless per-head RMS norm on queries and keys
 """
 from dataclasses import dataclass, asdict
 import math
+import time
 
 import torch
 import torch.nn.functional as F
@@ -91,44 +93,62 @@ def temperature(c, length, start=0):
 
 # ---------------------------------------------------------------- training pass
 
+PRODUCT = torch.float32  # type of the operands of matrix products
+
+
+def choose_product_type():
+    """The faster of bfloat16 and float32 here: some processors have a bfloat16 dot that is slower than their float32 one."""
+    global PRODUCT
+    best = math.inf
+    for dtype in (torch.float32, torch.bfloat16):
+        x, w = torch.randn(8192, 192).to(dtype), torch.randn(512, 192).to(dtype)
+        for timed in range(6):  # the first ones warm up
+            if timed == 2:
+                start = time.time()
+            F.linear(x, w)
+        if time.time() - start < best:
+            best, PRODUCT = time.time() - start, dtype
+    return PRODUCT
+
+
 def _norm(x, w, eps: float):
-    return (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * w).bfloat16()
+    return (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * w).to(PRODUCT)
 
 
 def _rotate(x, cos, sin, eps: float):
-    # [..., head_dim] bf16, with cos and sin broadcast over heads: rotate pairs, then RMS over the head
+    # [..., head_dim], with cos and sin broadcast over heads: rotate pairs, then RMS over the head
     y = x.float().unflatten(-1, (-1, 2))
     a, b = y[..., 0], y[..., 1]
     z = torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
-    return (z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + eps)).bfloat16()
+    return (z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + eps)).to(PRODUCT)
 
 
 def _swiglu(gu):
     g, u = gu.float().chunk(2, -1)
-    return (F.silu(g) * u).bfloat16()
+    return (F.silu(g) * u).to(PRODUCT)
 
 
 def _softmax(s, mask, scale: float):
-    return torch.softmax(s.float() * scale + mask, -1).bfloat16()
+    return torch.softmax(s.float() * scale + mask, -1).to(PRODUCT)
 
 
 class _CrossEntropy(torch.autograd.Function):
     """Per-row negative log-likelihood; the built-in log-softmax was a fifth of the whole step on one core."""
 
     @staticmethod
-    def forward(ctx, logits, target):  # [N, V] bf16, [N]
+    def forward(ctx, logits, target):  # [N, V], [N]
         z = logits.float()
-        z -= z.amax(-1, keepdim=True)
+        z = z - z.amax(-1, keepdim=True)
         picked = z.gather(-1, target[:, None])[:, 0]
         total = z.exp_().sum(-1)
-        ctx.save_for_backward(z.bfloat16(), total, target)
+        ctx.save_for_backward(z.to(PRODUCT), total, target)
         return total.log() - picked
 
     @staticmethod
     def backward(ctx, grad):
         e, total, target = ctx.saved_tensors
-        out = e * (grad / total)[:, None].bfloat16()
-        out[torch.arange(len(target)), target] -= grad.bfloat16()
+        out = e * (grad / total)[:, None].to(PRODUCT)
+        out[torch.arange(len(target)), target] -= grad.to(PRODUCT)
         return out, None
 
 
@@ -172,7 +192,7 @@ class Trainer:
             v = v.reshape(n, chunk, c.kv_heads, c.head_dim).transpose(1, 2)
             p = self.softmax(torch.matmul(q, k), self.local_mask, scale)
             return self._ungrouped(torch.matmul(p, v), chunk).reshape(b * t, -1)
-        q = (q.float() * self.temp).bfloat16()
+        q = (q.float() * self.temp).to(PRODUCT)
         k, v = k.permute(0, 2, 3, 1).contiguous(), v.transpose(1, 2).contiguous()
         out = []
         for s in range(0, t, 128):
@@ -184,14 +204,14 @@ class Trainer:
     def ffn(self, i, x32, x):
         P, c = self.params, self.c
         p = f"blk.{i}.ffn_"
-        w = lambda *names: torch.cat([P[p + n + ".weight"] for n in names], -2).bfloat16()
+        w = lambda *names: torch.cat([P[p + n + ".weight"] for n in names], -2).to(PRODUCT)
         r = F.linear(x32, P[p + "gate_inp.weight"])
         best, idx = r.max(-1)
         order = idx.argsort(stable=True)
         counts = torch.bincount(idx, minlength=c.experts)
         inverse = torch.empty_like(order)
         inverse[order] = torch.arange(order.numel())
-        xs = _Permute.apply((x32 * torch.sigmoid(best)[:, None]).bfloat16(), order, inverse)
+        xs = _Permute.apply((x32 * torch.sigmoid(best)[:, None]).to(PRODUCT), order, inverse)
         gu, down = w("gate_exps", "up_exps"), w("down_exps")
         parts = [F.linear(self.swiglu(F.linear(xe, gu[e])), down[e]) for e, xe in enumerate(xs.split(counts.tolist()))]
         routed = _Permute.apply(torch.cat(parts), inverse, order)
@@ -218,10 +238,10 @@ class Trainer:
         for i in range(c.layers):
             p = f"blk.{i}."
             x = self.norm(h, P[p + "attn_norm.weight"], c.eps)
-            qkv = F.linear(x, torch.cat([P[p + f"attn_{n}.weight"] for n in "qkv"]).bfloat16()).view(b, t, -1, c.head_dim)
+            qkv = F.linear(x, torch.cat([P[p + f"attn_{n}.weight"] for n in "qkv"]).to(PRODUCT)).view(b, t, -1, c.head_dim)
             q, k, v = qkv.split((c.heads, c.kv_heads, c.kv_heads), 2)
             a = self.attention(i, q, k, v, b, t, chunk)
-            h = h + F.linear(a, P[p + "attn_output.weight"].bfloat16()).float()
+            h = h + F.linear(a, P[p + "attn_output.weight"].to(PRODUCT)).float()
             x = self.norm(h, P[p + "ffn_norm.weight"], c.eps)
             h = h + self.ffn(i, x.float(), x)
         return h
@@ -231,7 +251,7 @@ class Trainer:
         h = self.hidden_states(ids, chunk)
         where = weights.flatten().nonzero()[:, 0]
         x = self.norm(h.index_select(0, where), self.params["output_norm.weight"], self.c.eps)
-        logits = F.linear(x, self.params["output.weight"].bfloat16())
+        logits = F.linear(x, self.params["output.weight"].to(PRODUCT))
         nll = _CrossEntropy.apply(logits, targets.flatten()[where])
         w = weights.flatten()[where]
         loss = (nll * w).sum() / w.sum()

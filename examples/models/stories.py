@@ -15,7 +15,7 @@ MORALS = ["A friend is worth more than gold.", "It is good to help others.", "Ne
           "Being kind is never wrong.", "Home is the best place of all."]
 SPOTS = ["under a stone", "behind a tree", "in the tall grass", "at the bottom of a well", "in an empty nest", "under the bridge", "in a dark cave", "near the old mill"]
 DANGERS = [("a big storm came", "the storm was over"), ("the river rose", "the water went down"), ("a fire started", "the fire was out"), ("the bridge broke", "the bridge stood again"),
-           ("night fell too early", "the sun came back"), ("a hungry wolf came", "the wolf ran away")]
+           ("a thick fog came", "the fog was gone"), ("a hungry wolf came", "the wolf ran away")]
 GIFTS = W("cake lamp blanket song flower basket necklace book kite pie hat scarf picture")
 
 
