@@ -107,10 +107,11 @@ void ReadPacked(const WeightPart& from, int64_t experts, const PanelPacker& pack
   packer.ForEach(experts * tasks, [&](int64_t task) {
     const int64_t e = task / tasks, first = task % tasks * per_task, count = std::min(per_task, panels - first);
     const Place place = PlaceOf(from, e);
-    const HostMemory staging(static_cast<size_t>(count) * staged_panel);
-    place.source->Read(place.offset + static_cast<uint64_t>(first) * staged_panel, {staging.data(), staging.size()});
+    const size_t bytes = static_cast<size_t>(count) * staged_panel;
+    const std::unique_ptr<std::byte[]> staging(new std::byte[bytes]);  // not zeroed, and from the heap after the first time
+    place.source->Read(place.offset + static_cast<uint64_t>(first) * staged_panel, {staging.get(), bytes});
     for (int64_t i = 0; i < count; ++i) {
-      packer.Pack(from.format, staging.data() + static_cast<size_t>(i) * staged_panel, from.cols,
+      packer.Pack(from.format, staging.get() + static_cast<size_t>(i) * staged_panel, from.cols,
                   out + static_cast<size_t>(e * panels + first + i) * panel_bytes);
     }
   });
