@@ -54,6 +54,15 @@ using scout::test::RoundUp;
 
 void* operator new(size_t size) { return Count(std::malloc(size ? size : 1)); }
 void* operator new[](size_t size) { return Count(std::malloc(size ? size : 1)); }
+// Under a sanitizer these are the sanitizer's own otherwise, and a block of theirs must not reach our delete.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return operator new(size, std::nothrow); }
 void* operator new(size_t size, std::align_val_t align) {
   return Count(std::aligned_alloc(static_cast<size_t>(align), RoundUp(size ? size : 1, static_cast<size_t>(align))));
 }
