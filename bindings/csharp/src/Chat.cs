@@ -1,0 +1,76 @@
+using global::System;
+using System.Collections.Generic;
+
+namespace Scout
+{
+    /// <summary>A conversation in the model's chat format. Text given here can never become control tokens. One thread at a time uses
+    /// it. What adds returns the chat, so that it chains.</summary>
+    public sealed class Chat : IDisposable
+    {
+        private readonly ChatHandle handle;
+
+        internal Chat(ChatHandle handle)
+        {
+            this.handle = handle;
+        }
+
+        internal ChatHandle Handle => ScoutHandle.Open(handle, nameof(Chat));
+
+        /// <summary>The number of messages.</summary>
+        public int Count => checked((int)Native.scoutcs_chat_size(Handle));
+
+        /// <summary>The token ids of the conversation, with the beginning of the assistant's answer.</summary>
+        public IReadOnlyList<int> Tokens => Filled.Ids(Handle, Native.scoutcs_chat_tokens);
+
+        /// <summary>Adds a message; a system message comes first or not at all.</summary>
+        public Chat Add(Role role, string text) => Add(role, Utf8.Bytes(text, nameof(text)));
+
+        /// <summary>Adds a message whose text is bytes, UTF-8 or not.</summary>
+        public Chat Add(Role role, byte[] text)
+        {
+            if (text == null) throw new ArgumentNullException(nameof(text));
+            IntPtr message;
+            Failure.Check(Native.scoutcs_chat_add(Handle, (int)role, text, (ulong)text.Length, out message), message);
+            return this;
+        }
+
+        /// <summary>Adds the system message, which comes first or not at all.</summary>
+        public Chat System(string text) => Add(Role.System, text);
+
+        /// <summary>Adds a user's message.</summary>
+        public Chat User(string text) => Add(Role.User, text);
+
+        /// <summary>Adds an assistant's message as text; <see cref="AddAnswer"/> keeps the exact tokens.</summary>
+        public Chat Assistant(string text) => Add(Role.Assistant, text);
+
+        /// <summary>Begins a message to which <see cref="AddText"/> adds parts.</summary>
+        public Chat Begin(Role role)
+        {
+            IntPtr message;
+            Failure.Check(Native.scoutcs_chat_begin(Handle, (int)role, out message), message);
+            return this;
+        }
+
+        /// <summary>Adds text to the message that <see cref="Begin"/> began.</summary>
+        public Chat AddText(string text)
+        {
+            byte[] bytes = Utf8.Bytes(text, nameof(text));
+            IntPtr message;
+            Failure.Check(Native.scoutcs_chat_add_text(Handle, bytes, (ulong)bytes.Length, out message), message);
+            return this;
+        }
+
+        /// <summary>Adds a finished request's answer: exactly the tokens that were generated, so that the next turn finds the pages of this
+        /// one.</summary>
+        public Chat AddAnswer(Request request)
+        {
+            if (request == null) throw new ArgumentNullException(nameof(request));
+            IntPtr message;
+            Failure.Check(Native.scoutcs_chat_add_answer(Handle, request.Handle, out message), message);
+            return this;
+        }
+
+        /// <summary>Frees the conversation. May be called twice.</summary>
+        public void Dispose() => handle.Dispose();
+    }
+}
