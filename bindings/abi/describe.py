@@ -17,7 +17,8 @@ import subprocess
 import sys
 import textwrap
 
-SCALARS = {"char": 1, "float": 4, "double": 8, "int": 4, "int32_t": 4, "uint32_t": 4, "int64_t": 8, "uint64_t": 8, "size_t": 8}
+# Only these: integers have a fixed width, so that every language and every data model reads the header the same way.
+SCALARS = {"char": 1, "float": 4, "double": 8, "int32_t": 4, "uint32_t": 4, "int64_t": 8, "uint64_t": 8}
 POINTER = 8  # sizes and offsets are those of 64-bit targets
 
 
@@ -60,7 +61,7 @@ def split_doc(comment):
 
 COMMENT = r"(?P<doc>/\*\*(?:(?!\*/).)*\*/\s*)?"
 ITEM = re.compile(
-    COMMENT + r"(?:enum\s*\{(?P<enum>.*?)\}\s*;"
+    COMMENT + r"(?:enum\s+(?P<tag>\w+)\s*\{(?P<enum>.*?)\}\s*;"
     r"|typedef\s+struct\s+(?P<struct>\w+)\s*\{(?P<body>.*?)\}\s*(?P=struct)\s*;"
     r"|typedef\s+struct\s+(?P<handle>\w+)\s+(?P=handle)\s*;"
     r"|typedef\s+(?P<alias_of>\w+)\s+(?P<alias>\w+)\s*;"
@@ -153,7 +154,7 @@ class Abi:
         if not text and not name.startswith("SCOUT_VERSION_"):
             raise Refused(f"{name}: no comment")
         if item["enum"]:
-            self.take_enum(header, text, item["enum"])
+            self.take_enum(header, text, item["tag"], item["enum"])
         elif item["struct"]:
             self.take_struct(header, item["struct"], text, item["body"])
         elif item["handle"]:
@@ -165,13 +166,14 @@ class Abi:
             self.callbacks.append({"name": item["callback"], "result": item["callback_type"], "params": params, "header": header,
                                    "doc": text})
         else:
-            value = re.fullmatch(r"(?:\(\((\w+)\)(-?\d+)\)|(-?\d+))", item["value"])
+            widest = re.fullmatch(r"UINT64_MAX", item["value"])
+            value = re.fullmatch(r"(?:\(\((\w+)\)(-?\d+)\)|(-?\d+))", "((uint64_t)18446744073709551615)" if widest else item["value"])
             if not value:
                 raise Refused(f"{item['macro']}: value {item['value']!r} is not understood")
             self.constants.append({"name": item["macro"], "type": value[1] or "int32_t", "value": int(value[2] or value[3]),
                                    "header": header, "doc": text})
 
-    def take_enum(self, header, text, body):
+    def take_enum(self, header, text, tag, body):
         values = []
         for match in re.finditer(r"(SCOUT_\w+)\s*=\s*(-?\d+)\s*,?\s*(/\*\*<.*?\*/)?", body, re.S):
             values.append({"name": match[1], "value": int(match[2]), "doc": squeeze(" ".join(comment_text(match[3] or "/** */")))})
@@ -181,7 +183,7 @@ class Abi:
         first, last = min(v["name"] for v in values), max(v["name"] for v in values)
         common = next((first[:i] for i in range(len(first)) if not last.startswith(first[:i + 1])), first)
         prefix = common[:common.rfind("_")]
-        self.enums.append({"name": "SCOUT_STATUS" if prefix == "SCOUT" else prefix, "header": header, "doc": text, "values": values})
+        self.enums.append({"name": "SCOUT_STATUS" if prefix == "SCOUT" else prefix, "tag": tag, "header": header, "doc": text, "values": values})
 
     def take_struct(self, header, name, text, body):
         fields, offset, align = [], 0, 1
@@ -392,7 +394,7 @@ class Abi:
     def describe_enum(self, enum):
         uses = [p for f in self.functions for p in f["params"] if p.get("enum") == enum["name"]]
         uses += [f for s in self.structs for f in s["fields"] if f.get("enum") == enum["name"]]
-        types = {u["type"].replace("scout_status", "int32_t") for u in uses}
+        types = {u["type"].rstrip(" *").replace("scout_status", "int32_t") for u in uses}
         if len(types) != 1:
             raise Refused(f"enum {enum['name']}: nothing, or more than one type, names it: {sorted(types)}")
         enum["type"] = types.pop()

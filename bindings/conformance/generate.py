@@ -128,7 +128,9 @@ def facts(m):
     tensor = m.lib.structs["scout_tensor_info"]()
     tensor.struct_size = ctypes.sizeof(tensor)
     m.lib.scout_model_get_tensor(m.model, 0, ctypes.byref(tensor))
-    m.add("facts", "facts", fact=listed, layer=layers, tensor_count=m.lib.scout_model_tensor_count(m.model),
+    tensors = ctypes.c_uint64()
+    m.lib.scout_model_tensor_count(m.model, ctypes.byref(tensors))
+    m.add("facts", "facts", fact=listed, layer=layers, tensor_count=tensors.value,
           first_tensor=escape(tensor.name), first_format=escape(tensor.format), first_shape=list(tensor.shape[:tensor.rank]))
     m.add("statuses", "statuses", status=[[v["value"], v["name"], escape(m.lib.scout_status_text(v["value"]))]
                                           for e in m.lib.abi["enums"] if e["name"] == "SCOUT_STATUS" for v in e["values"]])

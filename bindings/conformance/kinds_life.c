@@ -412,7 +412,8 @@ static void kind_error_call(const test_case *c) {
   scout_device_info device;
   scout_request_options options;
   const scout_event *event = NULL;
-  size_t count = 0, needed;
+  size_t count = 0;
+  uint64_t needed;
   int32_t id, *ids = list_ids(list_nth(c, "ids", 0), &count);
   char text[64];
   scout_request_options_init(&options, sizeof options);
@@ -439,7 +440,7 @@ static void kind_error_call(const test_case *c) {
   } else if (strcmp(call, "layer_past_the_last") == 0) {
     refused(c, scout_model_get_layer(g_model, (int32_t)list_number(c, "index"), NULL, NULL, NULL));
   } else if (strcmp(call, "device_past_the_last") == 0) {
-    refused(c, scout_device_get((size_t)list_number(c, "index"), &device));
+    refused(c, scout_device_get((uint64_t)list_number(c, "index"), &device));
   } else if (strcmp(call, "closed_model") == 0) {
     fine(scout_load("scout-tiny", NULL, &model), "scout_load");
     scout_free(model);

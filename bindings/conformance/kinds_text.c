@@ -48,6 +48,7 @@ void kind_facts(const test_case *c) {
   scout_model_info info;
   scout_tensor_info tensor;
   size_t n, count;
+  uint64_t tensors = 0;
   int32_t row[4], shape[4];
   int32_t *ids;
   info.struct_size = sizeof info;
@@ -60,7 +61,7 @@ void kind_facts(const test_case *c) {
     if (fine(scout_model_get_layer(g_model, row[0], &row[1], &row[2], &row[3]), "scout_model_get_layer")) same_ids("layer", ids, count, row, 4);
     free(ids);
   }
-  if ((int64_t)scout_model_tensor_count(g_model) != list_number(c, "tensor_count")) wrong("tensor_count");
+  if (scout_model_tensor_count(g_model, &tensors) != SCOUT_OK || (int64_t)tensors != list_number(c, "tensor_count")) wrong("tensor_count");
   if (!fine(scout_model_get_tensor(g_model, 0, &tensor), "scout_model_get_tensor")) return;
   same_text("first_tensor", list_value(c, "first_tensor"), tensor.name, strlen(tensor.name));
   same_text("first_format", list_value(c, "first_format"), tensor.format, strlen(tensor.format));
@@ -93,15 +94,16 @@ void kind_encode(const test_case *c) {
   const bytes text = list_text(list_value(c, "text"));
   const int special = list_number(c, "special") != 0, bos = list_number(c, "bos") != 0;
   const uint32_t flags = (special ? SCOUT_ENCODE_SPECIAL : 0u) | (bos ? SCOUT_ENCODE_BOS : 0u);
-  size_t count, needed = 0, counted = 0;
+  size_t count;
+  uint64_t needed = 0, counted = 0;
   int32_t *expected = list_ids(list_value(c, "ids"), &count), *got = calloc(count + 1, sizeof *got);
   char *back = calloc(text.size + 1, 1);
   if (fine(scout_encode(g_model, text.data, text.size, flags, got, count, &needed), "scout_encode"))
     same_ids("ids", expected, count, got, needed);
   fine(scout_count_tokens(g_model, text.data, text.size, flags, &counted), "scout_count_tokens");
-  if (counted != count) wrong("counted %zu", counted);
+  if (counted != count) wrong("counted %zu", (size_t)counted);
   if (count > 0 && scout_encode(g_model, text.data, text.size, flags, got, count - 1, &needed) != SCOUT_ERR_LIMIT) wrong("room for too few");
-  if (needed != count) wrong("needed is %zu", needed);
+  if (needed != count) wrong("needed is %zu", (size_t)needed);
   if (!special && !bos && fine(scout_decode(g_model, expected, count, SCOUT_DECODE_PLAIN, back, text.size, &needed), "scout_decode"))
     same_text("decoded", list_value(c, "text"), back, needed);
   free(back);
@@ -111,7 +113,8 @@ void kind_encode(const test_case *c) {
 }
 
 void kind_decode(const test_case *c) {
-  size_t count, needed = 0;
+  size_t count;
+  uint64_t needed = 0;
   int32_t *ids = list_ids(list_value(c, "ids"), &count);
   char text[256];
   const uint32_t flags = list_number(c, "special") != 0 ? SCOUT_DECODE_SPECIAL : SCOUT_DECODE_PLAIN;
@@ -122,7 +125,8 @@ void kind_decode(const test_case *c) {
 
 /* C has no strings of UTF-16: what a language that has them does when it replaces lone surrogates. */
 void kind_utf16(const test_case *c) {
-  size_t count, expected_count, needed = 0, size = 0, i;
+  size_t count, expected_count, size = 0, i;
+  uint64_t needed = 0;
   int32_t *units = list_ids(list_value(c, "units"), &count), *expected = list_ids(list_value(c, "replaced"), &expected_count), got[64];
   char text[256];
   for (i = 0; i < count; ++i) {
@@ -152,7 +156,7 @@ void kind_utf16(const test_case *c) {
 
 void kind_token(const test_case *c) {
   const char *data = NULL;
-  size_t size = 0;
+  uint64_t size = 0;
   int32_t special = -1, found = -1;
   const int32_t id = (int32_t)list_number(c, "id");
   if (!fine(scout_token_bytes(g_model, id, &data, &size, &special), "scout_token_bytes")) return;
@@ -163,7 +167,8 @@ void kind_token(const test_case *c) {
 
 void kind_stop_tokens(const test_case *c) {
   int32_t got[64];
-  size_t count, needed = 0;
+  size_t count;
+  uint64_t needed = 0;
   int32_t *ids = list_ids(list_value(c, "ids"), &count);
   if (fine(scout_stop_tokens(g_model, got, 64, &needed), "scout_stop_tokens")) same_ids("ids", ids, count, got, needed);
   free(ids);
@@ -217,7 +222,8 @@ static int32_t role_of(const char *name) {
 void kind_chat(const test_case *c) {
   scout_chat *chat = NULL;
   int32_t *got = malloc(4096 * sizeof *got);
-  size_t count, needed = 0, n;
+  size_t count, n;
+  uint64_t needed = 0, messages = 0;
   int32_t *ids = list_ids(list_value(c, "prompt_ids"), &count);
   if (fine(scout_chat_new(g_model, &chat), "scout_chat_new")) {
     for (n = 0; n < list_times(c, "message"); ++n) {
@@ -226,7 +232,7 @@ void kind_chat(const test_case *c) {
       fine(scout_chat_add(chat, role_of(message), text.data, text.size), "scout_chat_add");
       free(text.data);
     }
-    if (scout_chat_size(chat) != n) wrong("%zu messages", scout_chat_size(chat));
+    if (scout_chat_count(chat, &messages) != SCOUT_OK || messages != n) wrong("%zu messages", (size_t)messages);
     if (fine(scout_chat_tokens(chat, got, 4096, &needed), "scout_chat_tokens")) same_ids("prompt_ids", ids, count, got, needed);
   }
   scout_chat_free(chat);

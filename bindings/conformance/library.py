@@ -5,7 +5,7 @@ import pathlib
 
 DESCRIPTION = pathlib.Path(__file__).resolve().parents[1] / "abi" / "scout-abi.json"
 SCALARS = {"char": ctypes.c_char, "float": ctypes.c_float, "double": ctypes.c_double, "int": ctypes.c_int, "int32_t": ctypes.c_int32,
-           "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64, "size_t": ctypes.c_size_t,
+           "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64,
            "scout_status": ctypes.c_int32}
 
 
@@ -93,7 +93,7 @@ class Library:
 
     def fill(self, function, *args):
         """A call that fills a buffer of ids."""
-        needed = ctypes.c_size_t()
+        needed = ctypes.c_uint64()
         getattr(self, function)(*args, None, 0, ctypes.byref(needed))
         ids = (ctypes.c_int32 * needed.value)()
         getattr(self, function)(*args, ids, needed.value, ctypes.byref(needed))
@@ -104,7 +104,7 @@ class Library:
         return self.fill("scout_encode", model, text, len(text), flags)
 
     def decode(self, model, ids, special=0):
-        needed = ctypes.c_size_t()
+        needed = ctypes.c_uint64()
         array = (ctypes.c_int32 * len(ids))(*ids)
         self.scout_decode(model, array, len(ids), special, None, 0, ctypes.byref(needed))
         text = ctypes.create_string_buffer(max(1, needed.value))
@@ -112,7 +112,7 @@ class Library:
         return text.raw[:needed.value]
 
     def token(self, model, id):
-        data, size, special = ctypes.POINTER(ctypes.c_char)(), ctypes.c_size_t(), ctypes.c_int32()
+        data, size, special = ctypes.POINTER(ctypes.c_char)(), ctypes.c_uint64(), ctypes.c_int32()
         self.scout_token_bytes(model, id, ctypes.cast(ctypes.byref(data), ctypes.POINTER(ctypes.c_char_p)), ctypes.byref(size),
                                ctypes.byref(special))
         return ctypes.string_at(data, size.value), special.value

@@ -71,19 +71,18 @@ func (c *Chat) AddAnswer(r *Request) error {
 
 // Tokens are the ids of the conversation, with the beginning of the assistant's answer.
 func (c *Chat) Tokens() ([]int32, error) {
-	return c.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.size_t) C.go_result {
+	return c.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.uint64_t) C.go_result {
 		return C.go_chat_tokens((*C.scout_chat)(p), ids, capacity)
 	})
 }
 
 // Len is the number of messages; 0 for a closed chat.
 func (c *Chat) Len() int {
-	pointer, err := c.h.enter()
+	result, err := c.h.call(func(p unsafe.Pointer) C.go_result { return C.go_chat_count((*C.scout_chat)(p)) })
 	if err != nil {
 		return 0
 	}
-	defer c.h.leave(pointer)
-	return int(C.scout_chat_size((*C.scout_chat)(pointer)))
+	return int(result.number)
 }
 
 // Close frees the conversation. It may be called twice.

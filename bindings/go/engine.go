@@ -50,7 +50,7 @@ func (e *Engine) Submit(chat *Chat, options ...RequestOption) (*Request, error) 
 // SubmitIDs asks for token ids to be continued, as they are.
 func (e *Engine) SubmitIDs(ids []int32, options ...RequestOption) (*Request, error) {
 	return submit(e.h, options, func(p unsafe.Pointer, native *C.scout_request_options) C.go_result {
-		return C.go_submit_tokens((*C.scout_engine)(p), idsPointer(ids), C.size_t(len(ids)), native)
+		return C.go_submit_tokens((*C.scout_engine)(p), idsPointer(ids), C.uint64_t(len(ids)), native)
 	})
 }
 

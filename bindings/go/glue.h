@@ -14,18 +14,28 @@ typedef struct go_result {
   uint64_t number, number2;
 } go_result;
 
+static inline void go_message(go_result *result) {
+  const char *message = scout_last_error();
+  const size_t size = strlen(message) + 1;
+  result->message = (char *)malloc(size);
+  if (result->message != NULL) memcpy(result->message, message, size);
+}
 static inline go_result go_finish(go_result result) {
-  if (result.status < 0) {
-    const char *message = scout_last_error();
-    const size_t size = strlen(message) + 1;
-    result.message = (char *)malloc(size);
-    if (result.message != NULL) memcpy(result.message, message, size);
-  }
+  if (result.status < 0) go_message(&result);
   return result;
 }
 
 #define GO_BEGIN go_result result = {0, NULL, NULL, 0, 0}
 #define GO_END return go_finish(result)
+
+/* Calls that ask an engine for something: a full waiting list has a message too. */
+#define GO_ASKED(type, call)                             \
+  GO_BEGIN;                                              \
+  type *value = NULL;                                    \
+  result.status = call;                                  \
+  result.value = (void *)value;                          \
+  if (result.status == SCOUT_AGAIN) go_message(&result); \
+  GO_END
 
 /* Calls whose last parameter receives a handle or something borrowed. */
 #define GO_MADE(type, call) \
@@ -47,20 +57,24 @@ static inline go_result go_operation_progress(scout_operation *operation) {
   GO_END;
 }
 static inline go_result go_generate(scout_model *model, const char *text, const scout_request_options *options) {
-  GO_MADE(scout_request, scout_generate(model, text, options, &value));
+  GO_ASKED(scout_request, scout_generate(model, text, options, &value));
 }
+static inline go_result go_submit_text(scout_engine *engine, const char *text, uint64_t size, const scout_request_options *options) {
+  GO_ASKED(scout_request, scout_submit_text(engine, text, size, options, &value));
+}
+static inline go_result go_model_engine(scout_model *model) { GO_MADE(scout_engine, scout_model_engine(model, &value)); }
 static inline go_result go_chat_new(scout_model *model) { GO_MADE(scout_chat, scout_chat_new(model, &value)); }
 static inline go_result go_engine_new(scout_model *model, const scout_engine_options *options) {
   GO_MADE(scout_engine, scout_engine_new(model, options, &value));
 }
 static inline go_result go_submit(scout_engine *engine, const scout_chat *chat, const scout_request_options *options) {
-  GO_MADE(scout_request, scout_submit(engine, chat, options, &value));
+  GO_ASKED(scout_request, scout_submit(engine, chat, options, &value));
 }
-static inline go_result go_submit_tokens(scout_engine *engine, const int32_t *ids, size_t count, const scout_request_options *options) {
-  GO_MADE(scout_request, scout_submit_tokens(engine, ids, count, options, &value));
+static inline go_result go_submit_tokens(scout_engine *engine, const int32_t *ids, uint64_t count, const scout_request_options *options) {
+  GO_ASKED(scout_request, scout_submit_tokens(engine, ids, count, options, &value));
 }
-static inline go_result go_score(scout_engine *engine, const int32_t *ids, size_t count, const scout_score_options *options) {
-  GO_MADE(scout_scores, scout_score(engine, ids, count, options, &value));
+static inline go_result go_score(scout_engine *engine, const int32_t *ids, uint64_t count, const scout_score_options *options) {
+  GO_ASKED(scout_scores, scout_score(engine, ids, count, options, &value));
 }
 static inline go_result go_request_next(scout_request *request, int64_t timeout_ms) {
   GO_MADE(const scout_event, scout_request_next(request, timeout_ms, &value));
@@ -78,9 +92,9 @@ static inline go_result go_scores_next(scout_scores *scores, int64_t timeout_ms)
   result.status = call; \
   GO_END
 
-static inline go_result go_chat_add(scout_chat *chat, int32_t role, const char *text, size_t size) { GO_PLAIN(scout_chat_add(chat, role, text, size)); }
+static inline go_result go_chat_add(scout_chat *chat, int32_t role, const char *text, uint64_t size) { GO_PLAIN(scout_chat_add(chat, role, text, size)); }
 static inline go_result go_chat_begin(scout_chat *chat, int32_t role) { GO_PLAIN(scout_chat_begin(chat, role)); }
-static inline go_result go_chat_add_text(scout_chat *chat, const char *text, size_t size) { GO_PLAIN(scout_chat_add_text(chat, text, size)); }
+static inline go_result go_chat_add_text(scout_chat *chat, const char *text, uint64_t size) { GO_PLAIN(scout_chat_add_text(chat, text, size)); }
 static inline go_result go_chat_add_answer(scout_chat *chat, const scout_request *request) { GO_PLAIN(scout_chat_add_answer(chat, request)); }
 static inline go_result go_engine_step(scout_engine *engine, int64_t budget_ms) { GO_PLAIN(scout_engine_step(engine, budget_ms)); }
 static inline go_result go_engine_get_stats(scout_engine *engine, scout_engine_stats *stats) { GO_PLAIN(scout_engine_get_stats(engine, stats)); }
@@ -88,8 +102,17 @@ static inline go_result go_model_get_info(scout_model *model, scout_model_info *
 static inline go_result go_model_get_layer(scout_model *model, int32_t layer, int32_t *kinds) {
   GO_PLAIN(scout_model_get_layer(model, layer, kinds, kinds + 1, kinds + 2));
 }
-static inline go_result go_model_get_tensor(scout_model *model, size_t index, scout_tensor_info *info) { GO_PLAIN(scout_model_get_tensor(model, index, info)); }
-static inline go_result go_device_get(size_t index, scout_device_info *info) { GO_PLAIN(scout_device_get(index, info)); }
+static inline go_result go_model_get_tensor(scout_model *model, uint64_t index, scout_tensor_info *info) { GO_PLAIN(scout_model_get_tensor(model, index, info)); }
+static inline go_result go_device_get(uint64_t index, scout_device_info *info) { GO_PLAIN(scout_device_get(index, info)); }
+/* Calls with one number. */
+#define GO_NUMBER(call) \
+  GO_BEGIN;             \
+  result.status = call; \
+  GO_END
+
+static inline go_result go_chat_count(scout_chat *chat) { GO_NUMBER(scout_chat_count(chat, &result.number)); }
+static inline go_result go_tensor_count(scout_model *model) { GO_NUMBER(scout_model_tensor_count(model, &result.number)); }
+static inline go_result go_device_count(void) { GO_NUMBER(scout_device_count(&result.number)); }
 static inline go_result go_model_kv_bytes(scout_model *model, int64_t positions, int32_t kv_format) {
   GO_BEGIN;
   result.status = scout_model_kv_bytes(model, positions, kv_format, &result.number);
@@ -99,28 +122,28 @@ static inline go_result go_model_kv_bytes(scout_model *model, int64_t positions,
 /* Calls that fill a buffer: the size that is needed comes back in `number`. */
 #define GO_FILLED(call)    \
   GO_BEGIN;                \
-  size_t needed = 0;       \
+  uint64_t needed = 0;       \
   result.status = call;    \
   result.number = needed;  \
   GO_END
 
-static inline go_result go_encode(scout_model *model, const char *text, size_t size, uint32_t flags, int32_t *ids, size_t capacity) {
+static inline go_result go_encode(scout_model *model, const char *text, uint64_t size, uint32_t flags, int32_t *ids, uint64_t capacity) {
   GO_FILLED(scout_encode(model, text, size, flags, ids, capacity, &needed));
 }
-static inline go_result go_count_tokens(scout_model *model, const char *text, size_t size, uint32_t flags) {
+static inline go_result go_count_tokens(scout_model *model, const char *text, uint64_t size, uint32_t flags) {
   GO_FILLED(scout_count_tokens(model, text, size, flags, &needed));
 }
-static inline go_result go_decode(scout_model *model, const int32_t *ids, size_t count, uint32_t flags, char *text, size_t capacity) {
+static inline go_result go_decode(scout_model *model, const int32_t *ids, uint64_t count, uint32_t flags, char *text, uint64_t capacity) {
   GO_FILLED(scout_decode(model, ids, count, flags, text, capacity, &needed));
 }
-static inline go_result go_chat_tokens(scout_chat *chat, int32_t *ids, size_t capacity) { GO_FILLED(scout_chat_tokens(chat, ids, capacity, &needed)); }
-static inline go_result go_request_ids(scout_request *request, int32_t *ids, size_t capacity) { GO_FILLED(scout_request_ids(request, ids, capacity, &needed)); }
-static inline go_result go_stop_tokens(scout_model *model, int32_t *ids, size_t capacity) { GO_FILLED(scout_stop_tokens(model, ids, capacity, &needed)); }
+static inline go_result go_chat_tokens(scout_chat *chat, int32_t *ids, uint64_t capacity) { GO_FILLED(scout_chat_tokens(chat, ids, capacity, &needed)); }
+static inline go_result go_request_ids(scout_request *request, int32_t *ids, uint64_t capacity) { GO_FILLED(scout_request_ids(request, ids, capacity, &needed)); }
+static inline go_result go_stop_tokens(scout_model *model, int32_t *ids, uint64_t capacity) { GO_FILLED(scout_stop_tokens(model, ids, capacity, &needed)); }
 
 static inline go_result go_token_bytes(scout_model *model, int32_t id) {
   GO_BEGIN;
   const char *bytes = NULL;
-  size_t size = 0;
+  uint64_t size = 0;
   int32_t special = 0;
   result.status = scout_token_bytes(model, id, &bytes, &size, &special);
   result.value = (void *)bytes;
@@ -128,7 +151,7 @@ static inline go_result go_token_bytes(scout_model *model, int32_t id) {
   result.number2 = (uint64_t)special;
   GO_END;
 }
-static inline go_result go_token_find(scout_model *model, const char *name, size_t size) {
+static inline go_result go_token_find(scout_model *model, const char *name, uint64_t size) {
   GO_BEGIN;
   int32_t id = 0;
   result.status = scout_token_find(model, name, size, &id);

@@ -161,7 +161,7 @@ func (m *Model) Encode(text string, flags EncodeFlags) ([]int32, error) {
 	ids := make([]int32, len(text)+1) // a token holds at least one byte, so this is room for all
 	result, err := m.h.call(func(p unsafe.Pointer) C.go_result {
 		bytes, size := textPointer(text)
-		return C.go_encode((*C.scout_model)(p), bytes, size, C.uint32_t(flags), idsPointer(ids), C.size_t(len(ids)))
+		return C.go_encode((*C.scout_model)(p), bytes, size, C.uint32_t(flags), idsPointer(ids), C.uint64_t(len(ids)))
 	})
 	if err != nil {
 		return nil, err
@@ -182,8 +182,8 @@ func (m *Model) CountTokens(text string, flags EncodeFlags) (int, error) {
 func (m *Model) Decode(ids []int32, flags DecodeFlags) (string, error) {
 	decode := func(text []byte) (C.go_result, error) {
 		return m.h.call(func(p unsafe.Pointer) C.go_result {
-			return C.go_decode((*C.scout_model)(p), idsPointer(ids), C.size_t(len(ids)), C.uint32_t(flags),
-				(*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.size_t(len(text)))
+			return C.go_decode((*C.scout_model)(p), idsPointer(ids), C.uint64_t(len(ids)), C.uint32_t(flags),
+				(*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint64_t(len(text)))
 		})
 	}
 	result, err := decode(nil)
@@ -222,7 +222,7 @@ func (m *Model) FindToken(name string) (int32, error) {
 
 // StopTokens are the ids that end an answer.
 func (m *Model) StopTokens() ([]int32, error) {
-	return m.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.size_t) C.go_result {
+	return m.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.uint64_t) C.go_result {
 		return C.go_stop_tokens((*C.scout_model)(p), ids, capacity)
 	})
 }
@@ -304,9 +304,13 @@ func (m *Model) Tensors() ([]Tensor, error) {
 	defer m.h.leave(pointer)
 	n := new(C.scout_tensor_info)
 	n.struct_size = C.sizeof_scout_tensor_info
-	tensors := make([]Tensor, C.scout_model_tensor_count((*C.scout_model)(pointer)))
+	counted := C.go_tensor_count((*C.scout_model)(pointer))
+	if err := failure(counted); err != nil {
+		return nil, err
+	}
+	tensors := make([]Tensor, counted.number)
 	for i := range tensors {
-		if err := failure(C.go_model_get_tensor((*C.scout_model)(pointer), C.size_t(i), n)); err != nil {
+		if err := failure(C.go_model_get_tensor((*C.scout_model)(pointer), C.uint64_t(i), n)); err != nil {
 			return nil, err
 		}
 		tensors[i] = Tensor{C.GoString(n.name), C.GoString(n.format), nil, uint64(n.bytes), n.used != 0}
@@ -335,7 +339,7 @@ type Device struct {
 func DeviceAt(index int) (Device, error) {
 	n := new(C.scout_device_info)
 	n.struct_size = C.sizeof_scout_device_info
-	if err := failure(C.go_device_get(C.size_t(index), n)); err != nil {
+	if err := failure(C.go_device_get(C.uint64_t(index), n)); err != nil {
 		return Device{}, err
 	}
 	return Device{C.GoString(n.name), C.GoString(n.description), uint64(n.memory_total_bytes), uint64(n.memory_free_bytes)}, nil
@@ -343,7 +347,11 @@ func DeviceAt(index int) (Device, error) {
 
 // Devices are what a model can run on here, the default one first.
 func Devices() ([]Device, error) {
-	devices := make([]Device, C.scout_device_count())
+	counted := C.go_device_count()
+	if err := failure(counted); err != nil {
+		return nil, err
+	}
+	devices := make([]Device, counted.number)
 	for i := range devices {
 		device, err := DeviceAt(i)
 		if err != nil {

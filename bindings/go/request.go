@@ -212,7 +212,7 @@ func (r *Request) Cancel() {
 
 // IDs are the tokens generated so far, as far as their events were taken.
 func (r *Request) IDs() ([]int32, error) {
-	return r.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.size_t) C.go_result {
+	return r.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.uint64_t) C.go_result {
 		return C.go_request_ids((*C.scout_request)(p), ids, capacity)
 	})
 }

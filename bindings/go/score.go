@@ -56,7 +56,7 @@ func (e *Engine) score(ids []int32, logits bool, positions []int64) (*Scores, er
 		return nil, err
 	}
 	defer e.h.leave(pointer)
-	scores, err := made(C.go_score((*C.scout_engine)(pointer), idsPointer(ids), C.size_t(len(ids)), native))
+	scores, err := made(C.go_score((*C.scout_engine)(pointer), idsPointer(ids), C.uint64_t(len(ids)), native))
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ var (
 
 // failure makes a result's error and frees its message.
 func failure(result C.go_result) error {
-	if result.status >= 0 {
+	if result.status >= 0 && result.message == nil {
 		return nil
 	}
 	e := &Error{Status: Status(result.status)}
@@ -109,7 +109,7 @@ func made(result C.go_result) (unsafe.Pointer, error) {
 		return nil, err
 	}
 	if result.value == nil {
-		return nil, &Error{StatusAgain, "the waiting list is full: submit again when a request has ended"}
+		return nil, &Error{Status: Status(result.status)}
 	}
 	return result.value, nil
 }
@@ -185,13 +185,13 @@ func (h *handle) call(f func(unsafe.Pointer) C.go_result) (C.go_result, error) {
 }
 
 // ids are filled by a call that says how many it has.
-func (h *handle) ids(f func(pointer unsafe.Pointer, ids *C.int32_t, capacity C.size_t) C.go_result) ([]int32, error) {
+func (h *handle) ids(f func(pointer unsafe.Pointer, ids *C.int32_t, capacity C.uint64_t) C.go_result) ([]int32, error) {
 	result, err := h.call(func(p unsafe.Pointer) C.go_result { return f(p, nil, 0) })
 	if err != nil || result.number == 0 {
 		return nil, err
 	}
 	ids := make([]int32, result.number)
-	result, err = h.call(func(p unsafe.Pointer) C.go_result { return f(p, idsPointer(ids), C.size_t(len(ids))) })
+	result, err = h.call(func(p unsafe.Pointer) C.go_result { return f(p, idsPointer(ids), C.uint64_t(len(ids))) })
 	if err != nil {
 		return nil, err
 	}
@@ -201,8 +201,8 @@ func (h *handle) ids(f func(pointer unsafe.Pointer, ids *C.int32_t, capacity C.s
 func idsPointer(ids []int32) *C.int32_t { return (*C.int32_t)(unsafe.Pointer(unsafe.SliceData(ids))) }
 
 // The library does not write to the bytes of a string, nor does it keep them.
-func textPointer(text string) (*C.char, C.size_t) {
-	return (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.size_t(len(text))
+func textPointer(text string) (*C.char, C.uint64_t) {
+	return (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.uint64_t(len(text))
 }
 
 // cString is text with its NUL; an error when there is one inside.

@@ -63,7 +63,7 @@ static void put_event(JNIEnv *env, jobjectArray into, const scout_event *event) 
   make = type == NULL ? NULL : (*env)->GetStaticMethodID(env, type, "make", "([B[I[F[I[FIJ[BIJJJDDD)Lscout/Event;");
   if (make != NULL) {
     const uint64_t tops = event->id_count * event->top_count;
-    jbyteArray text = bytes_of(env, event->text, event->text_size), message = bytes_of(env, event->message, strlen(event->message));
+    jbyteArray text = bytes_of(env, event->text, event->text_size), message = bytes_of(env, event->message, event->message_size);
     jintArray ids = ints_of(env, event->ids, event->id_count), top_ids = ints_of(env, event->top_ids, tops);
     jfloatArray logprobs = floats_of(env, event->logprobs, event->id_count), top_logprobs = floats_of(env, event->top_logprobs, tops);
     if (!(*env)->ExceptionCheck(env)) {
@@ -102,6 +102,12 @@ static void put_block(JNIEnv *env, jobjectArray into, const scout_score_block *b
   $result = (jint)$1;
 }
 
+/* A full waiting list has a message too. */
+%typemap(out) scout_status scout_generate, scout_status scout_submit, scout_status scout_submit_text, scout_status scout_submit_tokens, scout_status scout_score {
+  if ($1 < 0 || $1 == SCOUT_AGAIN) throw_status(jenv, $1);
+  $result = (jint)$1;
+}
+
 %typemap(jni) const char * "jbyteArray"
 %typemap(jtype) const char * "byte[]"
 %typemap(jstype) const char * "byte[]"
@@ -117,8 +123,8 @@ static void put_block(JNIEnv *env, jobjectArray into, const scout_score_block *b
 %enddef
 
 /* Text: bytes and their number, or bytes that end with a NUL. */
-SCOUT_JAVA_TYPES(%arg((const char *text, size_t text_size), (const char *name, size_t name_size)), jbyteArray, byte[])
-%typemap(in) (const char *text, size_t text_size), (const char *name, size_t name_size) {
+SCOUT_JAVA_TYPES(%arg((const char *text, uint64_t text_size), (const char *name, uint64_t name_size)), jbyteArray, byte[])
+%typemap(in) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) {
   if ($input == NULL) {
     SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
     return $null;
@@ -127,7 +133,7 @@ SCOUT_JAVA_TYPES(%arg((const char *text, size_t text_size), (const char *name, s
   if ($1 == NULL) return $null;
   $2 = (size_t)(*jenv)->GetArrayLength(jenv, $input);
 }
-%typemap(freearg) (const char *text, size_t text_size), (const char *name, size_t name_size) {
+%typemap(freearg) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) {
   (*jenv)->ReleaseByteArrayElements(jenv, $input, (jbyte *)$1, JNI_ABORT);
 }
 %typemap(in) const char *path, const char *text {
@@ -139,10 +145,10 @@ SCOUT_JAVA_TYPES(%arg((const char *text, size_t text_size), (const char *name, s
   if ($1 == NULL) return $null;
 }
 %typemap(freearg) const char *path, const char *text { (*jenv)->ReleaseByteArrayElements(jenv, $input, (jbyte *)$1, JNI_ABORT); }
-%typemap(argout) const char *path, const char *text, (const char *text, size_t text_size), (const char *name, size_t name_size) ""
+%typemap(argout) const char *path, const char *text, (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) ""
 
-SCOUT_JAVA_TYPES(%arg((const int32_t *ids, size_t count)), jintArray, int[])
-%typemap(in) (const int32_t *ids, size_t count) {
+SCOUT_JAVA_TYPES(%arg((const int32_t *ids, uint64_t count)), jintArray, int[])
+%typemap(in) (const int32_t *ids, uint64_t count) {
   if ($input == NULL) {
     SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "ids is null");
     return $null;
@@ -151,7 +157,7 @@ SCOUT_JAVA_TYPES(%arg((const int32_t *ids, size_t count)), jintArray, int[])
   if ($1 == NULL) return $null;
   $2 = (size_t)(*jenv)->GetArrayLength(jenv, $input);
 }
-%typemap(freearg) (const int32_t *ids, size_t count) { (*jenv)->ReleaseIntArrayElements(jenv, $input, (jint *)$1, JNI_ABORT); }
+%typemap(freearg) (const int32_t *ids, uint64_t count) { (*jenv)->ReleaseIntArrayElements(jenv, $input, (jint *)$1, JNI_ABORT); }
 
 /* Buffers to be filled; null asks for the size. */
 %define SCOUT_JAVA_BUFFER(parameters, jnitype, javatype, Kind, element)
@@ -167,8 +173,8 @@ SCOUT_JAVA_TYPES(%arg(parameters), jnitype, javatype)
 }
 %typemap(freearg) parameters { if ($input != NULL) (*jenv)->Release##Kind##ArrayElements(jenv, $input, (element *)$1, 0); }
 %enddef
-SCOUT_JAVA_BUFFER(%arg((int32_t *ids, size_t capacity)), jintArray, int[], Int, jint)
-SCOUT_JAVA_BUFFER(%arg((char *text, size_t capacity)), jbyteArray, byte[], Byte, jbyte)
+SCOUT_JAVA_BUFFER(%arg((int32_t *ids, uint64_t capacity)), jintArray, int[], Int, jint)
+SCOUT_JAVA_BUFFER(%arg((char *text, uint64_t capacity)), jbyteArray, byte[], Byte, jbyte)
 
 /* Numbers and handles that come back in the first element of an array. */
 %define SCOUT_JAVA_OUT(parameter, ctype)
@@ -180,8 +186,8 @@ SCOUT_JAVA_TYPES(parameter, jlongArray, long[])
 }
 %typemap(freearg) parameter ""
 %enddef
-SCOUT_JAVA_OUT(size_t *needed, size_t)
-SCOUT_JAVA_OUT(size_t *count, size_t)
+SCOUT_JAVA_OUT(uint64_t *needed, uint64_t)
+SCOUT_JAVA_OUT(uint64_t *count, uint64_t)
 SCOUT_JAVA_OUT(uint64_t *done_bytes, uint64_t)
 SCOUT_JAVA_OUT(uint64_t *total_bytes, uint64_t)
 SCOUT_JAVA_OUT(uint64_t *bytes, uint64_t)
@@ -198,18 +204,18 @@ SCOUT_JAVA_OUT(scout_chat **chat, scout_chat *)
 SCOUT_JAVA_OUT(scout_scores **scores, scout_scores *)
 
 /* Bytes of the model's: copied into the first element. */
-SCOUT_JAVA_TYPES(%arg((const char **bytes, size_t *size)), jobjectArray, byte[][])
-%typemap(in) (const char **bytes, size_t *size) (const char *data = NULL, size_t size = 0) {
+SCOUT_JAVA_TYPES(%arg((const char **bytes, uint64_t *bytes_size)), jobjectArray, byte[][])
+%typemap(in) (const char **bytes, uint64_t *bytes_size) (const char *data = NULL, uint64_t size = 0) {
   $1 = (char **)&data;
   $2 = &size;
 }
-%typemap(argout) (const char **bytes, size_t *size) {
+%typemap(argout) (const char **bytes, uint64_t *bytes_size) {
   if (!(*jenv)->ExceptionCheck(jenv)) {
     jbyteArray made = bytes_of(jenv, data$argnum, size$argnum);
     if (made != NULL) (*jenv)->SetObjectArrayElement(jenv, $input, 0, made);
   }
 }
-%typemap(freearg) (const char **bytes, size_t *size) ""
+%typemap(freearg) (const char **bytes, uint64_t *bytes_size) ""
 
 SCOUT_JAVA_TYPES(const scout_event **event, jobjectArray, Event[])
 %typemap(in) const scout_event **event (const scout_event *value = NULL) { $1 = (scout_event **)&value; }

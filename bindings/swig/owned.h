@@ -31,15 +31,15 @@ typedef struct owned_score_options {
 } owned_score_options;
 
 /* A copy of `size` bytes with a NUL behind it; NULL without memory. */
-static char *owned_copy(const void *bytes, size_t size) {
-  char *copy = (char *)malloc(size + 1);
+static char *owned_copy(const void *bytes, uint64_t size) {
+  char *copy = size < SIZE_MAX ? (char *)malloc((size_t)size + 1) : NULL;
   if (copy == NULL) return NULL;
-  if (size != 0) memcpy(copy, bytes, size);
+  if (size != 0) memcpy(copy, bytes, (size_t)size);
   copy[size] = 0;
   return copy;
 }
 
-static int owned_set_text(char **kept, const char **member, const char *text, size_t text_size) {
+static int owned_set_text(char **kept, const char **member, const char *text, uint64_t text_size) {
   char *copy = owned_copy(text, text_size);
   if (copy == NULL) return -1;
   free(*kept);
@@ -83,7 +83,7 @@ static void owned_free_request_options(scout_request_options *options) {
   free(made);
 }
 
-static int owned_add_stop(scout_request_options *options, const char *text, size_t text_size) {
+static int owned_add_stop(scout_request_options *options, const char *text, uint64_t text_size) {
   owned_request_options *made = (owned_request_options *)options;
   const size_t count = (size_t)options->stop_count;
   char **stop = (char **)realloc(made->stop, (count + 1) * sizeof *stop);

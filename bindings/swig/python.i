@@ -37,6 +37,10 @@ SCOUT_LONG(scout_engine_new)
 SCOUT_LONG(scout_engine_free)
 SCOUT_LONG(scout_submit)
 SCOUT_LONG(scout_submit_tokens)
+SCOUT_LONG(scout_submit_text)
+SCOUT_LONG(scout_model_engine)
+SCOUT_LONG(scout_engine_wake)
+SCOUT_LONG(scout_log_next)
 SCOUT_LONG(scout_engine_next)
 SCOUT_LONG(scout_engine_step)
 SCOUT_LONG(scout_engine_get_stats)
@@ -128,7 +132,7 @@ static PyObject *tuple_of_event(const scout_event *event) {
   if (event == NULL) Py_RETURN_NONE;
   return Py_BuildValue("(NNNNiKNiLLLddd)", text_of(event->text, event->text_size), list_of_int32(event->ids, event->id_count),
                        list_of_float(event->logprobs, event->id_count), tops_of(event), (int)event->stop,
-                       (unsigned long long)event->tag, text_of(event->message, strlen(event->message)), (int)event->status,
+                       (unsigned long long)event->tag, text_of(event->message, event->message_size), (int)event->status,
                        (long long)event->prompt_tokens, (long long)event->cached_tokens, (long long)event->generated_tokens,
                        event->queue_ms, event->prefill_ms, event->decode_ms);
 }
@@ -148,18 +152,26 @@ static PyObject *tuple_of_block(const scout_score_block *block) {
   }
   $result = PyLong_FromLong($1);
 }
+/* A full waiting list has a message too. */
+%typemap(out) scout_status scout_generate, scout_status scout_submit, scout_status scout_submit_text, scout_status scout_submit_tokens, scout_status scout_score {
+  if ($1 < 0 || $1 == SCOUT_AGAIN) {
+    raise_status($1, scout_last_error());
+    SWIG_fail;
+  }
+  $result = PyLong_FromLong($1);
+}
 /* Not a result but an argument. */
 %typemap(in) scout_status {
   $1 = (int32_t)PyLong_AsLong($input);
   if (PyErr_Occurred()) SWIG_fail;
 }
 
-%typemap(in) (const char *text, size_t text_size), (const char *name, size_t name_size) {
+%typemap(in) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) {
   char *bytes = NULL;
   Py_ssize_t size = 0;
   if (PyBytes_AsStringAndSize($input, &bytes, &size) != 0) SWIG_fail;
   $1 = bytes;
-  $2 = (size_t)size;
+  $2 = (uint64_t)size;
 }
 /* NUL-terminated: PyBytes_AsStringAndSize refuses bytes that hold a NUL when no size is asked for. */
 %typemap(in) const char *path, const char *text {
@@ -167,17 +179,17 @@ static PyObject *tuple_of_block(const scout_score_block *block) {
   if (PyBytes_AsStringAndSize($input, &bytes, NULL) != 0) SWIG_fail;
   $1 = bytes;
 }
-%typemap(freearg) const char *path, const char *text, (const char *text, size_t text_size), (const char *name, size_t name_size) ""
-%typemap(in) (const int32_t *ids, size_t count) {
+%typemap(freearg) const char *path, const char *text, (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) ""
+%typemap(in) (const int32_t *ids, uint64_t count) {
   char *bytes = NULL;
   Py_ssize_t size = 0;
   if (PyBytes_AsStringAndSize($input, &bytes, &size) != 0) SWIG_fail;
   $1 = (int32_t *)bytes;
-  $2 = (size_t)size / sizeof(int32_t);
+  $2 = (uint64_t)size / sizeof(int32_t);
 }
 
 /* Buffers to be filled: the argument is a capacity, (bytes, needed) are further results. */
-%typemap(in) (int32_t *ids, size_t capacity) (PyObject *buffer = NULL), (char *text, size_t capacity) (PyObject *buffer = NULL) {
+%typemap(in) (int32_t *ids, uint64_t capacity) (PyObject *buffer = NULL), (char *text, uint64_t capacity) (PyObject *buffer = NULL) {
   const size_t capacity = PyLong_AsSize_t($input);
   if (PyErr_Occurred()) SWIG_fail;
   if (capacity > ((size_t)1 << 40)) {
@@ -191,16 +203,16 @@ static PyObject *tuple_of_block(const scout_score_block *block) {
   }
   $2 = capacity;
 }
-%typemap(argout) (int32_t *ids, size_t capacity), (char *text, size_t capacity) {
+%typemap(argout) (int32_t *ids, uint64_t capacity), (char *text, uint64_t capacity) {
   if (buffer$argnum == NULL) buffer$argnum = PyBytes_FromStringAndSize("", 0);
   if (buffer$argnum == NULL) SWIG_fail;
   Py_INCREF(buffer$argnum);
   $result = SWIG_Python_AppendOutput($result, buffer$argnum, 0);
 }
-%typemap(freearg) (int32_t *ids, size_t capacity), (char *text, size_t capacity) { Py_XDECREF(buffer$argnum); }
+%typemap(freearg) (int32_t *ids, uint64_t capacity), (char *text, uint64_t capacity) { Py_XDECREF(buffer$argnum); }
 
-%typemap(in, numinputs = 0) size_t *needed (size_t value = 0), size_t *count (size_t value = 0) { $1 = &value; }
-%typemap(argout) size_t *needed, size_t *count { $result = SWIG_Python_AppendOutput($result, PyLong_FromSize_t(*$1), 0); }
+%typemap(in, numinputs = 0) uint64_t *needed (uint64_t value = 0), uint64_t *count (uint64_t value = 0) { $1 = &value; }
+%typemap(argout) uint64_t *needed, uint64_t *count { $result = SWIG_Python_AppendOutput($result, PyLong_FromUnsignedLongLong(*$1), 0); }
 %typemap(in, numinputs = 0) uint64_t *done_bytes (uint64_t value = 0), uint64_t *total_bytes (uint64_t value = 0),
                             uint64_t *bytes (uint64_t value = 0) { $1 = &value; }
 %typemap(argout) uint64_t *done_bytes, uint64_t *total_bytes, uint64_t *bytes {
@@ -211,11 +223,11 @@ static PyObject *tuple_of_block(const scout_score_block *block) {
 %typemap(argout) int32_t *id, int32_t *moe, int32_t *rope, int32_t *chunked, int32_t *is_special {
   $result = SWIG_Python_AppendOutput($result, PyLong_FromLong(*$1), 0);
 }
-%typemap(in, numinputs = 0) (const char **bytes, size_t *size) (const char *data = NULL, size_t size = 0) {
+%typemap(in, numinputs = 0) (const char **bytes, uint64_t *bytes_size) (const char *data = NULL, uint64_t size = 0) {
   $1 = (char **)&data;
   $2 = &size;
 }
-%typemap(argout) (const char **bytes, size_t *size) { $result = SWIG_Python_AppendOutput($result, bytes_of(*$1, *$2, 1), 0); }
+%typemap(argout) (const char **bytes, uint64_t *bytes_size) { $result = SWIG_Python_AppendOutput($result, bytes_of(*$1, *$2, 1), 0); }
 
 %define SCOUT_HANDLE_OUT(type, name)
 %typemap(in, numinputs = 0) type **name (type *value = NULL) { $1 = &value; }

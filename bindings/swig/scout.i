@@ -64,10 +64,10 @@
 %extend scout_load_options {
   scout_load_options() { return owned_new_load_options(); }
   ~scout_load_options() { owned_free_load_options($self); }
-  int set_device(const char *text, size_t text_size) {
+  int set_device(const char *text, uint64_t text_size) {
     return owned_set_text(&((owned_load_options *)$self)->device, &$self->device, text, text_size);
   }
-  int set_plugin_dir(const char *text, size_t text_size) {
+  int set_plugin_dir(const char *text, uint64_t text_size) {
     return owned_set_text(&((owned_load_options *)$self)->plugin_dir, &$self->plugin_dir, text, text_size);
   }
 }
@@ -77,7 +77,7 @@
 %extend scout_request_options {
   scout_request_options() { return owned_new_request_options(); }
   ~scout_request_options() { owned_free_request_options($self); }
-  int add_stop(const char *text, size_t text_size) { return owned_add_stop($self, text, text_size); }
+  int add_stop(const char *text, uint64_t text_size) { return owned_add_stop($self, text, text_size); }
   int add_stop_token(int32_t id) { return owned_add_stop_token($self, id); }
   int add_bias(int32_t id, float value) { return owned_add_bias($self, id, value); }
 }

@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
   const scout_score_block *block = NULL;
   scout_status status;
   int32_t *ids;
-  size_t count = 0;
+  uint64_t count = 0;
   double sum = 0;
   uint64_t i;
 
@@ -37,7 +37,7 @@ int main(int argc, char **argv) {
     for (i = 0; i < block->count; ++i) {
       const int64_t position = block->positions[i];
       const char *bytes = NULL;
-      size_t size = 0;
+      uint64_t size = 0;
       if (position == 0) continue; /* nothing comes before the first token */
       check(scout_token_bytes(model, ids[position], &bytes, &size, NULL));
       printf("%9.4f  \"", (double)block->logprobs[i]);

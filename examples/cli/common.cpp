@@ -85,14 +85,14 @@ scout_model_info InfoOf(const scout_model* model) {
 std::vector<int32_t> Encode(const scout_model* model, std::string_view text, uint32_t flags) {
   // No token is shorter than a byte; one more for the begin-of-text token.
   std::vector<int32_t> ids(text.size() + 1);
-  size_t needed = 0;
+  uint64_t needed = 0;
   Check(scout_encode(model, text.data(), text.size(), flags, ids.data(), ids.size(), &needed));
   ids.resize(needed);
   return ids;
 }
 
 std::string Decode(const scout_model* model, const std::vector<int32_t>& ids, uint32_t flags) {
-  size_t needed = 0;
+  uint64_t needed = 0;
   Check(scout_decode(model, ids.data(), ids.size(), flags, nullptr, 0, &needed));
   std::string text(needed, '\0');
   Check(scout_decode(model, ids.data(), ids.size(), flags, text.data(), text.size(), &needed));

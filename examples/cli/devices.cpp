@@ -12,7 +12,9 @@ void AddDevices(CLI::App& app) {
   command->add_flag("--json", *json, "as JSON");
   command->callback([json] {
     auto list = nlohmann::ordered_json::array();
-    for (size_t i = 0; i < scout_device_count(); ++i) {
+    uint64_t count = 0;
+    Check(scout_device_count(&count));
+    for (uint64_t i = 0; i < count; ++i) {
       scout_device_info info = {};
       info.struct_size = sizeof info;
       Check(scout_device_get(i, &info));

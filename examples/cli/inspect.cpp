@@ -59,7 +59,9 @@ void Inspect(const InspectOptions& options) {
   };
   std::map<std::string, Sum> formats;
   Json tensors = Json::array();
-  for (size_t i = 0; i < scout_model_tensor_count(model.get()); ++i) {
+  uint64_t tensor_count = 0;
+  Check(scout_model_tensor_count(model.get(), &tensor_count));
+  for (uint64_t i = 0; i < tensor_count; ++i) {
     scout_tensor_info tensor = {};
     tensor.struct_size = sizeof tensor;
     Check(scout_model_get_tensor(model.get(), i, &tensor));

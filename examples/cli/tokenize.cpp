@@ -39,7 +39,7 @@ void Tokenize(const TokenizeOptions& options) {
   const Model model = Load(options.model);
   const uint32_t flags = (options.special ? uint32_t{SCOUT_ENCODE_SPECIAL} : 0u) | (options.bos ? uint32_t{SCOUT_ENCODE_BOS} : 0u);
   if (options.count) {
-    size_t count = 0;
+    uint64_t count = 0;
     Check(scout_count_tokens(model.get(), text.data(), text.size(), flags, &count));
     std::printf("%zu\n", count);
     return;
@@ -51,7 +51,7 @@ void Tokenize(const TokenizeOptions& options) {
   }
   for (const int32_t id : ids) {
     const char* bytes = nullptr;
-    size_t size = 0;
+    uint64_t size = 0;
     Check(scout_token_bytes(model.get(), id, &bytes, &size, nullptr));
     std::printf("%7d  %s\n", id, Shown({bytes, size}).c_str());
   }

@@ -8,7 +8,7 @@
 SCOUT_BEGIN_DECLS
 
 /** Who says a message. */
-enum {
+enum scout_role {
   SCOUT_ROLE_SYSTEM = 0,
   SCOUT_ROLE_USER = 1,
   SCOUT_ROLE_ASSISTANT = 2,
@@ -28,7 +28,7 @@ SCOUT_API scout_status scout_chat_new(const scout_model *model, scout_chat **cha
  * @return SCOUT_OK, _ARGUMENT, _STATE (another thread is inside), _NO_MEMORY
  * @threads one at a time for a chat
  * @since 0.1 */
-SCOUT_API scout_status scout_chat_add(scout_chat *chat, int32_t role, const char *text, size_t text_size);
+SCOUT_API scout_status scout_chat_add(scout_chat *chat, int32_t role, const char *text, uint64_t text_size);
 
 /** Begins a message to which parts are added. The next scout_chat_add or _begin, or using the chat, ends it.
  * @param role  SCOUT_ROLE_*
@@ -42,7 +42,7 @@ SCOUT_API scout_status scout_chat_begin(scout_chat *chat, int32_t role);
  * @return SCOUT_OK; SCOUT_ERR_STATE when no message is begun; _ARGUMENT, _NO_MEMORY
  * @threads one at a time for a chat
  * @since 0.1 */
-SCOUT_API scout_status scout_chat_add_text(scout_chat *chat, const char *text, size_t text_size);
+SCOUT_API scout_status scout_chat_add_text(scout_chat *chat, const char *text, uint64_t text_size);
 
 /** Adds a finished request's answer as the assistant's message: exactly the tokens that were generated, so that the next turn finds
  * the pages of this one.
@@ -57,12 +57,14 @@ SCOUT_API scout_status scout_chat_add_answer(scout_chat *chat, const scout_reque
  * @return SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; _ARGUMENT, _STATE, _NO_MEMORY
  * @threads one at a time for a chat
  * @since 0.1 */
-SCOUT_API scout_status scout_chat_tokens(const scout_chat *chat, int32_t *ids, size_t capacity, size_t *needed);
+SCOUT_API scout_status scout_chat_tokens(const scout_chat *chat, int32_t *ids, uint64_t capacity, uint64_t *needed);
 
-/** The number of messages; 0 when the chat cannot be used.
+/** The number of messages, one that is begun included.
+ * @param[out] count  the answer
+ * @return SCOUT_OK, _ARGUMENT, _STATE (another thread is inside)
  * @threads one at a time for a chat
  * @since 0.1 */
-SCOUT_API size_t scout_chat_size(const scout_chat *chat);
+SCOUT_API scout_status scout_chat_count(const scout_chat *chat, uint64_t *count);
 
 /** Frees a conversation.
  * @threads one, after everyone else's last call

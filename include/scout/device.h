@@ -17,16 +17,18 @@ typedef struct scout_device_info {
 } scout_device_info;
 
 /** The number of devices that a model can be loaded on here.
+ * @param[out] count  the answer
+ * @return SCOUT_OK, _ARGUMENT, _STATE (after fork), _NO_MEMORY
  * @threads any
  * @since 0.1 */
-SCOUT_API size_t scout_device_count(void);
+SCOUT_API scout_status scout_device_count(uint64_t *count);
 
 /** Describes device `index` (0 is the default one).
  * @param[out] info  struct_size set by the caller; members past it are not written
  * @return SCOUT_OK; SCOUT_ERR_ARGUMENT for an index that is not there or a struct_size below 8; SCOUT_ERR_STATE after fork; _NO_MEMORY
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_device_get(size_t index, scout_device_info *info);
+SCOUT_API scout_status scout_device_get(uint64_t index, scout_device_info *info);
 
 SCOUT_END_DECLS
 

@@ -7,7 +7,7 @@
 SCOUT_BEGIN_DECLS
 
 /** Arithmetic: whether a request's answer may depend on what shares its batch. */
-enum {
+enum scout_numerics {
   SCOUT_NUMERICS_DEFAULT = 0,   /**< invariant */
   SCOUT_NUMERICS_INVARIANT = 1, /**< same request, same bytes: whatever the batch, the prompt's cuts and the threads */
   SCOUT_NUMERICS_FAST = 2,      /**< a library may choose its blocking by the number of rows */
@@ -15,7 +15,7 @@ enum {
 };
 
 /** How keys and values are kept. */
-enum { SCOUT_KV_DEFAULT = 0, SCOUT_KV_F16 = 1, SCOUT_KV_BF16 = 2, SCOUT_KV_F32 = 3 };
+enum scout_kv_format { SCOUT_KV_DEFAULT = 0, SCOUT_KV_F16 = 1, SCOUT_KV_BF16 = 2, SCOUT_KV_F32 = 3 };
 
 /** How a model is loaded. */
 typedef struct scout_load_options {
@@ -40,7 +40,7 @@ typedef struct scout_load_options {
  * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_load_options_init(scout_load_options *options, size_t struct_size);
+SCOUT_API scout_status scout_load_options_init(scout_load_options *options, uint64_t struct_size);
 
 /** Loads a model and returns when it is ready.
  * @param path  a GGUF file (any part of a split one), a Hugging Face directory, or the name of a model that comes with libscout
@@ -85,6 +85,12 @@ SCOUT_API scout_status scout_operation_progress(const scout_operation *operation
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_operation_cancel(scout_operation *operation);
+
+/** A descriptor for poll or epoll that is readable once scout_operation_wait has an answer; owned by the operation, only to be polled.
+ * Made on the first call. -1 where the system has none.
+ * @threads any
+ * @since 0.1 */
+SCOUT_API int32_t scout_operation_descriptor(const scout_operation *operation);
 
 /** Cancels, waits for the read that is under way, and frees.
  * @threads one, after everyone else's last call
@@ -157,17 +163,19 @@ typedef struct scout_tensor_info {
   int32_t reserved;
 } scout_tensor_info;
 
-/** The number of tensors in the model's files; 0 when the model cannot be used.
+/** The number of tensors in the model's files.
+ * @param[out] count  the answer
+ * @return SCOUT_OK, _ARGUMENT, _STATE
  * @threads any
  * @since 0.1 */
-SCOUT_API size_t scout_model_tensor_count(const scout_model *model);
+SCOUT_API scout_status scout_model_tensor_count(const scout_model *model, uint64_t *count);
 
 /** Describes tensor `index`, in file order.
  * @param[out] info  struct_size set by the caller; members past it are not written
  * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_model_get_tensor(const scout_model *model, size_t index, scout_tensor_info *info);
+SCOUT_API scout_status scout_model_get_tensor(const scout_model *model, uint64_t index, scout_tensor_info *info);
 
 /** Bytes of keys and values that one request of `positions` positions needs, page padding included.
  * @param kv_format  SCOUT_KV_*; 0 = as the model was loaded

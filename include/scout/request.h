@@ -40,10 +40,10 @@ typedef struct scout_request_options {
  * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_request_options_init(scout_request_options *options, size_t struct_size);
+SCOUT_API scout_status scout_request_options_init(scout_request_options *options, uint64_t struct_size);
 
 /** Why an answer ended. */
-enum {
+enum scout_stop {
   SCOUT_STOP_NONE = 0,      /**< it did not: more events follow */
   SCOUT_STOP_END = 1,       /**< the model ended its turn */
   SCOUT_STOP_STRING = 2,    /**< a stop string */
@@ -66,7 +66,8 @@ typedef struct scout_event {
   const int32_t *top_ids;     /**< [id_count][top_count] best first; NULL unless asked for */
   const float *top_logprobs;  /**< [id_count][top_count] natural logarithm; NULL unless asked for */
   uint64_t top_count;
-  const char *message; /**< NUL-terminated, never NULL; in the last event what there is to say about its end */
+  const char *message; /**< [message_size] and a NUL; never NULL; in the last event what there is to say about its end */
+  uint64_t message_size;
   int32_t status;      /**< SCOUT_ERR_* where stop is ERROR or CANCELLED, else 0 */
   int32_t reserved;
   /* in the last event: */
@@ -77,24 +78,31 @@ typedef struct scout_event {
 } scout_event;
 
 /** Answers a text: as a chat's only user message where the model has a chat format, else (or with options->raw) by going on from
- * it. The model's default engine, made on first use, runs it.
+ * it. The model's default engine (scout_model_engine), made on first use, runs it. scout_submit_text takes a text with a size.
  * @param text  NUL-terminated UTF-8
  * @param options  NULL = the defaults
  * @param[out] request  to be freed with scout_request_free
- * @return SCOUT_OK; SCOUT_AGAIN when too many requests wait; _LIMIT for a prompt that can never fit; _ARGUMENT, _UNSUPPORTED, _STATE,
- *   _NO_MEMORY
+ * @return SCOUT_OK; SCOUT_AGAIN when the waiting list is full, with a message; _LIMIT for a prompt that can never fit; _ARGUMENT,
+ *   _UNSUPPORTED, _STATE, _NO_MEMORY
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_generate(scout_model *model, const char *text, const scout_request_options *options, scout_request **request);
 
-/** Takes the next event of a request.
+/** Takes the next event of a request. From the first call on, scout_engine_next gives none of this request; when that has given one
+ * before, the others come from there too and this answers SCOUT_ERR_STATE.
  * @param timeout_ms  0 never waits, SCOUT_WAIT waits for ever; with a stepped engine no call waits
  * @param[out] event  borrowed until the next scout_request_next on this request, or until it is freed; NULL unless SCOUT_OK
- * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (another thread is inside, the
- *   handle was freed, after fork)
+ * @return SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (another thread is inside,
+ *   scout_engine_next gives its events, the handle was freed, after fork)
  * @threads one at a time for a request
  * @since 0.1 */
 SCOUT_API scout_status scout_request_next(scout_request *request, int64_t timeout_ms, const scout_event **event);
+
+/** A descriptor for poll or epoll that is readable while scout_request_next has something to say; owned by the request, only to be
+ * polled. Made on the first call. -1 where the system has none. For many requests use one scout_engine_descriptor instead.
+ * @threads any
+ * @since 0.1 */
+SCOUT_API int32_t scout_request_descriptor(const scout_request *request);
 
 /** Ends a request: its last event says CANCELLED. Harmless after the end.
  * @return SCOUT_OK, _ARGUMENT, _STATE
@@ -108,7 +116,7 @@ SCOUT_API scout_status scout_request_cancel(scout_request *request);
  * @return SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; _ARGUMENT, _STATE, _NO_MEMORY
  * @threads one at a time for a request
  * @since 0.1 */
-SCOUT_API scout_status scout_request_ids(const scout_request *request, int32_t *ids, size_t capacity, size_t *needed);
+SCOUT_API scout_status scout_request_ids(const scout_request *request, int32_t *ids, uint64_t capacity, uint64_t *needed);
 
 /** Cancels a request that still runs, and frees it.
  * @threads one, after everyone else's last call

@@ -19,7 +19,7 @@ typedef struct scout_score_options {
  * @return SCOUT_OK, SCOUT_ERR_ARGUMENT
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_score_options_init(scout_score_options *options, size_t struct_size);
+SCOUT_API scout_status scout_score_options_init(scout_score_options *options, uint64_t struct_size);
 
 /** Starts scoring tokens. The work shares steps with the engine's other requests and pauses until its blocks are taken.
  * @param options  NULL = the defaults
@@ -27,7 +27,7 @@ SCOUT_API scout_status scout_score_options_init(scout_score_options *options, si
  * @return as scout_submit
  * @threads any
  * @since 0.1 */
-SCOUT_API scout_status scout_score(scout_engine *engine, const int32_t *ids, size_t count, const scout_score_options *options,
+SCOUT_API scout_status scout_score(scout_engine *engine, const int32_t *ids, uint64_t count, const scout_score_options *options,
                                    scout_scores **scores);
 
 /** A run of consecutive results. Everything in it is borrowed until the next scout_scores_next on these scores, or until they are
@@ -50,6 +50,12 @@ typedef struct scout_score_block {
  * @threads one at a time for these scores
  * @since 0.1 */
 SCOUT_API scout_status scout_scores_next(scout_scores *scores, int64_t timeout_ms, const scout_score_block **block);
+
+/** A descriptor for poll or epoll that is readable while scout_scores_next has something to say; owned by the scores, only to be
+ * polled. Made on the first call. -1 where the system has none.
+ * @threads any
+ * @since 0.1 */
+SCOUT_API int32_t scout_scores_descriptor(const scout_scores *scores);
 
 /** Ends the scoring from any thread; scout_scores_next then returns SCOUT_ERR_CANCELLED.
  * @return SCOUT_OK, _ARGUMENT, _STATE

@@ -7,7 +7,7 @@
 SCOUT_BEGIN_DECLS
 
 /** What a call came to: 0 ok, positive information, negative failure. */
-enum {
+enum scout_status_code {
   SCOUT_OK = 0,
   SCOUT_DONE = 1,  /**< there is nothing more to come */
   SCOUT_AGAIN = 2, /**< nothing now; the same call later may do */
@@ -27,11 +27,10 @@ enum {
   SCOUT_ERR_INTERNAL = -13    /**< a defect of this library: please report it */
 };
 
-/** The message of the last failed call on this thread: one line that names the field, the value and the limit, and what to do
- * next. Never NULL; empty when nothing failed yet. Borrowed until the next failing call on
- * this thread. What goes wrong inside a
- * request travels in that request's own last event instead. A language that moves between system threads must call this on the
- * thread of the failing call.
+/** The message of the last call on this thread that failed, or that answered SCOUT_AGAIN because a waiting list is full: one line that
+ * names the field, the value and the limit, and what to do next. Never NULL; empty when nothing failed yet. Borrowed until the next
+ * failing call on this thread. What goes wrong inside a request travels in that request's own last event instead. A language that
+ * moves between system threads must call this on the thread of the failing call.
  * @threads any
  * @since 0.1 */
 SCOUT_API const char *scout_last_error(void);
@@ -46,6 +45,13 @@ SCOUT_API void scout_clear_error(void);
  * @threads any
  * @since 0.1 */
 SCOUT_API const char *scout_status_text(scout_status status);
+
+/** The name of a status as this header spells it, "SCOUT_ERR_NO_MEMORY" for instance; "SCOUT_UNKNOWN" for a number that is none. Never
+ * NULL, static.
+ * @param status  SCOUT_OK and the others; any number is answered
+ * @threads any
+ * @since 0.1 */
+SCOUT_API const char *scout_status_name(scout_status status);
 
 SCOUT_END_DECLS
 

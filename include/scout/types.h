@@ -11,7 +11,10 @@
  * - NULL, or a handle of another kind, where a handle is wanted is SCOUT_ERR_ARGUMENT; a handle that was freed is SCOUT_ERR_STATE (it is
  *   known as such until some thousands of others were freed after it: no licence to use it).
  * - Text is bytes and a size. Where a size is taken, SCOUT_NUL says "up to the terminating NUL". Text given back is valid UTF-8
- *   and is also followed by a NUL that its size does not count.
+ *   and is also followed by a NUL that its size does not count. Paths and names end at their NUL; paths are UTF-8 on Windows and the
+ *   bytes that the system has elsewhere.
+ * - Integers have a fixed width; sizes and counts are uint64_t, in functions and in structs. An enum's values travel as int32_t (flags:
+ *   uint32_t), never as the enum itself, and keep their numbers for ever.
  * - What you make you free, with the _free of its object; _free(NULL) does nothing; any order is legal. Everything else is
  *   borrowed, for as long as its function says.
  * - A call that fills a buffer takes its capacity and always writes the size that is needed. When the capacity is too small
@@ -27,7 +30,7 @@
 #ifndef SCOUT_TYPES_H
 #define SCOUT_TYPES_H
 
-#include <stddef.h>
+#include <stddef.h> /* NULL */
 #include <stdint.h>
 
 #if defined(_WIN32)
@@ -51,7 +54,7 @@
 #endif
 
 /** As a text's size: the text ends at its NUL. */
-#define SCOUT_NUL ((size_t)-1)
+#define SCOUT_NUL UINT64_MAX
 /** As a time-out in milliseconds: wait until there is something. */
 #define SCOUT_WAIT ((int64_t)-1)
 

@@ -25,7 +25,7 @@ inline void NeedRange(int64_t value, int64_t low, int64_t high, std::string_view
 inline void NeedFlag(int32_t value, std::string_view name) { NeedRange(value, 0, 1, name); }
 
 // The bytes of a text argument: up to its NUL for SCOUT_NUL; NULL only with size 0; no size that memory cannot have.
-inline std::string_view TextOf(const char* text, size_t size, std::string_view name) {
+inline std::string_view TextOf(const char* text, uint64_t size, std::string_view name) {
   if (text == nullptr) {
     if (size != 0) Fail(ErrorCode::kArgument, name, " is NULL");
     return {};
@@ -38,7 +38,7 @@ inline std::string_view TextOf(const char* text, size_t size, std::string_view n
 // Writes `needed` always, and the values when `capacity` is enough for them. Too small: kLimit and nothing else is written. A NULL
 // buffer with capacity 0 only asks.
 template <typename T, typename Values>
-scout_status CopyOut(const Values& values, T* to, size_t capacity, size_t* needed, std::string_view name) {
+scout_status CopyOut(const Values& values, T* to, uint64_t capacity, uint64_t* needed, std::string_view name) {
   static_assert(sizeof(*values.data()) == sizeof(T));
   NeedOut(needed, "needed");
   if (to == nullptr && capacity != 0) Fail(ErrorCode::kArgument, name, " is NULL with capacity ", capacity);

@@ -58,7 +58,7 @@ scout_status scout_chat_new(const scout_model* model, scout_chat** chat) {
   });
 }
 
-scout_status scout_chat_add(scout_chat* chat, int32_t role, const char* text, size_t text_size) {
+scout_status scout_chat_add(scout_chat* chat, int32_t role, const char* text, uint64_t text_size) {
   return Boundary([&] {
     const auto object = Get(chat, "chat");
     const Exclusive alone(object->busy, "a call on this chat");
@@ -87,7 +87,7 @@ scout_status scout_chat_begin(scout_chat* chat, int32_t role) {
   });
 }
 
-scout_status scout_chat_add_text(scout_chat* chat, const char* text, size_t text_size) {
+scout_status scout_chat_add_text(scout_chat* chat, const char* text, uint64_t text_size) {
   return Boundary([&] {
     const auto object = Get(chat, "chat");
     const Exclusive alone(object->busy, "a call on this chat");
@@ -112,7 +112,7 @@ scout_status scout_chat_add_answer(scout_chat* chat, const scout_request* reques
   });
 }
 
-scout_status scout_chat_tokens(const scout_chat* chat, int32_t* ids, size_t capacity, size_t* needed) {
+scout_status scout_chat_tokens(const scout_chat* chat, int32_t* ids, uint64_t capacity, uint64_t* needed) {
   return Boundary([&] {
     const auto object = Get(chat, "chat");
     const Exclusive alone(object->busy, "a call on this chat");
@@ -120,11 +120,13 @@ scout_status scout_chat_tokens(const scout_chat* chat, int32_t* ids, size_t capa
   });
 }
 
-size_t scout_chat_size(const scout_chat* chat) {
-  return BoundaryValue(size_t{0}, [&] {
+scout_status scout_chat_count(const scout_chat* chat, uint64_t* count) {
+  return Boundary([&] {
+    NeedOut(count, "count");
     const auto object = Get(chat, "chat");
     const Exclusive alone(object->busy, "a call on this chat");
-    return object->chat.size() + (object->open ? 1 : 0);
+    *count = object->chat.size() + (object->open ? 1 : 0);
+    return SCOUT_OK;
   });
 }
 

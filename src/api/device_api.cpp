@@ -26,12 +26,12 @@ constinit Descriptions g_descriptions;
 size_t Count() { return std::min(BuiltinBackends().size(), kMostDevices); }
 
 // The registry lists in order of preference last to first; here the default is index 0.
-const BackendFactory& FactoryAt(size_t index) {
+const BackendFactory& FactoryAt(uint64_t index) {
   if (index >= Count()) Fail(ErrorCode::kArgument, "device ", index, " is not there: there are ", Count());
   return *BuiltinBackends()[Count() - 1 - index];
 }
 
-const char* DescriptionOf(size_t index) {
+const char* DescriptionOf(uint64_t index) {
   CheckNotForked();  // asking a backend may start threads
   const std::lock_guard lock(g_descriptions.mutex);
   const std::string*& text = g_descriptions.text[index];
@@ -44,11 +44,16 @@ const char* DescriptionOf(size_t index) {
 
 using namespace scout::api;
 
-size_t scout_device_count(void) {
-  return BoundaryValue(size_t{0}, [] { return Count(); });
+scout_status scout_device_count(uint64_t* count) {
+  return Boundary([&] {
+    NeedOut(count, "count");
+    CheckNotForked();
+    *count = Count();
+    return SCOUT_OK;
+  });
 }
 
-scout_status scout_device_get(size_t index, scout_device_info* info) {
+scout_status scout_device_get(uint64_t index, scout_device_info* info) {
   return Boundary([&] {
     NeedOut(info, "info");
     const scout::BackendFactory& factory = FactoryAt(index);

@@ -11,7 +11,7 @@ using namespace scout::api;
 using scout::ErrorCode;
 using scout::Fail;
 
-scout_status scout_engine_options_init(scout_engine_options* options, size_t struct_size) {
+scout_status scout_engine_options_init(scout_engine_options* options, uint64_t struct_size) {
   return Boundary([&] {
     InitEngineOptions(options, struct_size);
     return SCOUT_OK;
@@ -24,6 +24,25 @@ scout_status scout_engine_new(scout_model* model, const scout_engine_options* op
     *engine = nullptr;
     const auto object = Get(model, "model");
     *engine = Make<scout_engine>(MakeEngine(object, ReadEngineOptions(options)));
+    return SCOUT_OK;
+  });
+}
+
+scout_status scout_model_engine(scout_model* model, scout_engine** engine) {
+  return Boundary([&] {
+    NeedOut(engine, "engine");
+    *engine = nullptr;
+    const auto object = Get(model, "model");
+    const std::shared_ptr<EngineObject> own = object->DefaultEngine();
+    auto made = std::make_shared<EngineObject>();
+    made->model = object;
+    made->engine = own->engine;
+    made->shared = true;
+    made->page_positions = own->page_positions;
+    made->context = own->context;
+    made->kv_bytes = own->kv_bytes;
+    made->workspace_bytes = own->workspace_bytes;
+    *engine = Make<scout_engine>(std::move(made));
     return SCOUT_OK;
   });
 }
@@ -44,7 +63,19 @@ scout_status scout_submit(scout_engine* engine, const scout_chat* chat, const sc
   });
 }
 
-scout_status scout_submit_tokens(scout_engine* engine, const int32_t* ids, size_t count, const scout_request_options* options,
+scout_status scout_submit_text(scout_engine* engine, const char* text, uint64_t text_size, const scout_request_options* options,
+                               scout_request** request) {
+  return Boundary([&] {
+    NeedOut(request, "request");
+    *request = nullptr;
+    const auto object = Get(engine, "engine");
+    const std::string_view content = TextOf(text, text_size, "text");
+    scout::engine::RequestOptions read = ReadRequestOptions(options);
+    return SubmitRequest(object->model, object->engine, PromptOf(*object->model, content, options), std::move(read), request);
+  });
+}
+
+scout_status scout_submit_tokens(scout_engine* engine, const int32_t* ids, uint64_t count, const scout_request_options* options,
                                  scout_request** request) {
   return Boundary([&] {
     NeedOut(request, "request");
@@ -73,8 +104,15 @@ scout_status scout_engine_next(scout_engine* engine, int64_t timeout_ms, const s
   });
 }
 
-int scout_engine_descriptor(const scout_engine* engine) {
-  return BoundaryValue(-1, [&] { return Get(engine, "engine")->engine->descriptor(); });
+scout_status scout_engine_wake(scout_engine* engine) {
+  return Boundary([&] {
+    Get(engine, "engine")->engine->Wake();
+    return SCOUT_OK;
+  });
+}
+
+int32_t scout_engine_descriptor(const scout_engine* engine) {
+  return BoundaryValue(int32_t{-1}, [&] { return Get(engine, "engine")->engine->descriptor(); });
 }
 
 scout_status scout_engine_step(scout_engine* engine, int64_t budget_ms) {

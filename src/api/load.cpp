@@ -56,7 +56,7 @@ scout_load_options DefaultLoadOptions() {
   return options;
 }
 
-void InitLoadOptions(scout_load_options* options, size_t struct_size) {
+void InitLoadOptions(scout_load_options* options, uint64_t struct_size) {
   InitOptions(options, struct_size, DefaultLoadOptions(), kFirstSize, "scout_load_options");
 }
 
@@ -106,6 +106,7 @@ void OperationObject::Run(const std::string& path, const model::LoadOptions& opt
   model_ = std::move(made);
   error_ = std::move(error);
   done_ = true;
+  if (descriptor_ != nullptr) descriptor_->Set();
   ended_.notify_all();
 }
 
@@ -123,6 +124,13 @@ std::shared_ptr<ModelObject> OperationObject::Wait(int64_t timeout_ms) {
   if (taken_) Fail(ErrorCode::kState, "this operation's model was taken by an earlier scout_operation_wait");
   taken_ = true;
   return std::move(model_);
+}
+
+int OperationObject::Descriptor() {
+  const std::lock_guard lock(mutex_);
+  if (descriptor_ == nullptr) descriptor_ = std::make_unique<WakeDescriptor>();
+  if (done_) descriptor_->Set();
+  return descriptor_->descriptor();
 }
 
 void OperationObject::Close() noexcept {

@@ -30,7 +30,7 @@ scout_engine_options DefaultEngineOptions() {
   return options;
 }
 
-void InitEngineOptions(scout_engine_options* options, size_t struct_size) {
+void InitEngineOptions(scout_engine_options* options, uint64_t struct_size) {
   InitOptions(options, struct_size, DefaultEngineOptions(), kFirstSize, "scout_engine_options");
 }
 
@@ -93,12 +93,12 @@ std::shared_ptr<EngineObject> MakeEngine(const std::shared_ptr<ModelObject>& mod
   return object;
 }
 
-std::shared_ptr<engine::Engine> ModelObject::DefaultEngine() {
+std::shared_ptr<EngineObject> ModelObject::DefaultEngine() {
   const std::lock_guard lock(mutex_);
   if (default_engine_ == nullptr) {
     // Only lent: the model holds the engine, not the other way round.
     const std::shared_ptr<ModelObject> unowned(this, [](ModelObject*) {});
-    default_engine_ = MakeEngine(unowned, DefaultEngineOptions())->engine;
+    default_engine_ = MakeEngine(unowned, DefaultEngineOptions());
   }
   return default_engine_;
 }

@@ -14,7 +14,7 @@ using namespace scout::api;
 using scout::ErrorCode;
 using scout::Fail;
 
-scout_status scout_load_options_init(scout_load_options* options, size_t struct_size) {
+scout_status scout_load_options_init(scout_load_options* options, uint64_t struct_size) {
   return Boundary([&] {
     InitLoadOptions(options, struct_size);
     return SCOUT_OK;
@@ -68,6 +68,10 @@ scout_status scout_operation_cancel(scout_operation* operation) {
     Get(operation, "operation")->Cancel();
     return SCOUT_OK;
   });
+}
+
+int32_t scout_operation_descriptor(const scout_operation* operation) {
+  return BoundaryValue(int32_t{-1}, [&] { return Get(operation, "operation")->Descriptor(); });
 }
 
 void scout_operation_free(scout_operation* operation) { Free(operation); }
@@ -132,11 +136,15 @@ scout_status scout_model_get_layer(const scout_model* model, int32_t layer, int3
   });
 }
 
-size_t scout_model_tensor_count(const scout_model* model) {
-  return BoundaryValue(size_t{0}, [&] { return Get(model, "model")->model->checkpoint().tensors().size(); });
+scout_status scout_model_tensor_count(const scout_model* model, uint64_t* count) {
+  return Boundary([&] {
+    NeedOut(count, "count");
+    *count = Get(model, "model")->model->checkpoint().tensors().size();
+    return SCOUT_OK;
+  });
 }
 
-scout_status scout_model_get_tensor(const scout_model* model, size_t index, scout_tensor_info* info) {
+scout_status scout_model_get_tensor(const scout_model* model, uint64_t index, scout_tensor_info* info) {
   return Boundary([&] {
     const auto object = Get(model, "model");
     const auto tensors = object->model->checkpoint().tensors();

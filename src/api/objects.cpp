@@ -16,6 +16,15 @@ const std::shared_ptr<const prompt::ChatFormat>& ModelObject::NeedChatFormat() c
   return chat_format;
 }
 
+void EngineObject::Close() noexcept {
+  if (!shared) return engine->Close();
+  if (!in_next) return;
+  try {
+    engine->Wake();  // whoever waits through this handle finds it gone
+  } catch (const Error&) {
+  }
+}
+
 DType KvFormat(int32_t kv_format, DType otherwise, std::string_view name) {
   switch (kv_format) {
     case SCOUT_KV_DEFAULT:
@@ -51,6 +60,7 @@ const scout_event* EventBuffer::Fill() {
   view.top_logprobs = or_null(event.top_logprobs);
   view.top_count = event.ids.empty() ? 0 : event.top_ids.size() / event.ids.size();
   view.message = event.message.c_str();
+  view.message_size = event.message.size();
   view.status = event.status;
   view.prompt_tokens = event.prompt_tokens;
   view.cached_tokens = event.cached_tokens;

@@ -16,6 +16,7 @@
 
 #include "api/handles.h"
 #include "base/own_thread.h"
+#include "base/process.h"
 #include "engine/engine.h"
 #include "model/model.h"
 #include "prompt/chat_format.h"
@@ -29,6 +30,8 @@ struct EngineDefaults {
   int64_t context = 0;    // 0 = as many as kv_bytes holds
   uint64_t kv_bytes = 0;  // 0 = kDefaultKvShare of what is left
 };
+
+class EngineObject;
 
 class ModelObject final : public Object {
  public:
@@ -44,12 +47,12 @@ class ModelObject final : public Object {
   const prompt::Tokenizer& NeedTokenizer() const;
   const std::shared_ptr<const prompt::ChatFormat>& NeedChatFormat() const;
 
-  // Made on first use; a failure to make it is not remembered.
-  std::shared_ptr<engine::Engine> DefaultEngine();
+  // Made on first use; a failure to make it is not remembered. Its own `model` is only lent.
+  std::shared_ptr<EngineObject> DefaultEngine();
 
  private:
   std::mutex mutex_;
-  std::shared_ptr<engine::Engine> default_engine_;  // outlives its requests: each holds it too
+  std::shared_ptr<EngineObject> default_engine_;  // the engine in it outlives its requests: each holds that too
 };
 
 class OperationObject final : public Object {
@@ -63,6 +66,7 @@ class OperationObject final : public Object {
   std::shared_ptr<ModelObject> Wait(int64_t timeout_ms);
   void Cancel() noexcept { progress_.cancel.store(true, std::memory_order_relaxed); }
   const model::LoadProgress& progress() const { return progress_; }
+  int Descriptor();
 
  private:
   void Run(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults, bool map) noexcept;
@@ -74,6 +78,7 @@ class OperationObject final : public Object {
   bool taken_ = false;
   std::optional<Error> error_;
   std::shared_ptr<ModelObject> model_;
+  std::unique_ptr<WakeDescriptor> descriptor_;  // where one was asked for
   std::mutex joining_;
   OwnThread thread_;
 };
@@ -87,10 +92,11 @@ struct EventBuffer {
 
 class EngineObject final : public Object {
  public:
-  void Close() noexcept override { engine->Close(); }
+  void Close() noexcept override;
 
   std::shared_ptr<ModelObject> model;
   std::shared_ptr<engine::Engine> engine;
+  bool shared = false;  // the model's default engine, which a handle's end leaves alone
   bool stepped = false;
   int32_t page_positions = 0;
   int64_t context = 0;
@@ -170,10 +176,10 @@ std::vector<int32_t> PromptOf(const ChatObject& chat);
 // What a request has generated, as far as its events were taken; without the prompt.
 std::vector<int32_t> AnswerOf(const RequestObject& object);
 // Token ids given by a caller, copied. Throws for none, or NULL.
-std::vector<int32_t> TokensOf(const int32_t* ids, size_t count);
+std::vector<int32_t> TokensOf(const int32_t* ids, uint64_t count);
 
 // Options over their defaults, checked as far as no engine is needed for it.
-void InitEngineOptions(scout_engine_options* options, size_t struct_size);
+void InitEngineOptions(scout_engine_options* options, uint64_t struct_size);
 scout_engine_options ReadEngineOptions(const scout_engine_options* options);
 engine::RequestOptions ReadRequestOptions(const scout_request_options* options);
 // options->raw; 0 for NULL.
@@ -183,6 +189,10 @@ bool WantsRaw(const scout_request_options* options);
 std::shared_ptr<EngineObject> MakeEngine(const std::shared_ptr<ModelObject>& model, const scout_engine_options& options);
 scout_engine_options DefaultEngineOptions();
 
+// The ids of a text as scout_generate and scout_submit_text read it.
+std::vector<int32_t> PromptOf(const ModelObject& model, std::string_view text, const scout_request_options* options);
+// SCOUT_AGAIN, with a message for scout_last_error.
+scout_status WaitingListFull(const engine::Engine& engine) noexcept;
 // SCOUT_OK and a new handle in *request, or SCOUT_AGAIN.
 scout_status SubmitRequest(std::shared_ptr<ModelObject> model, std::shared_ptr<engine::Engine> engine, std::vector<int32_t> prompt,
                            engine::RequestOptions options, scout_request** request);

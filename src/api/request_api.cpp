@@ -80,7 +80,7 @@ bool WantsRaw(const scout_request_options* options) {
   return ReadOptions(options, DefaultRequestOptions(), kFirstSize, "scout_request_options").raw != 0;
 }
 
-std::vector<int32_t> TokensOf(const int32_t* ids, size_t count) {
+std::vector<int32_t> TokensOf(const int32_t* ids, uint64_t count) {
   NeedList(ids, count, kMostTokens, "ids");
   if (count == 0) Fail(ErrorCode::kArgument, "count is 0: at least one token is needed");
   return std::vector<int32_t>(ids, ids + count);
@@ -93,11 +93,31 @@ std::vector<int32_t> AnswerOf(const RequestObject& object) {
   return ids;
 }
 
+std::vector<int32_t> PromptOf(const ModelObject& model, std::string_view text, const scout_request_options* options) {
+  const prompt::Tokenizer& tokenizer = model.NeedTokenizer();
+  if (model.chat_format != nullptr && !WantsRaw(options)) {
+    prompt::Chat chat(model.chat_format);
+    chat.Add(prompt::Role::kUser, text);
+    return chat.AnswerPrompt();
+  }
+  return tokenizer.Encode(text, {.allow_special = false, .add_bos = tokenizer.bos().has_value()});
+}
+
+scout_status WaitingListFull(const engine::Engine& engine) noexcept {
+  try {
+    SetLastError(StrCat("the waiting list is full: ", engine.options().max_waiting,
+                        " requests wait, which is max_waiting of the engine's options: take events and submit again"));
+  } catch (...) {
+    SetLastError("the waiting list is full");
+  }
+  return SCOUT_AGAIN;
+}
+
 scout_status SubmitRequest(std::shared_ptr<ModelObject> model, std::shared_ptr<engine::Engine> engine, std::vector<int32_t> prompt,
                            engine::RequestOptions options, scout_request** request) {
   auto object = std::make_shared<RequestObject>();
   object->request = engine->Submit(std::move(prompt), options);
-  if (object->request == nullptr) return SCOUT_AGAIN;
+  if (object->request == nullptr) return WaitingListFull(*engine);
   object->engine = std::move(engine);
   object->model = std::move(model);
   *request = Make<scout_request>(std::move(object));
@@ -110,7 +130,7 @@ using namespace scout::api;
 using scout::ErrorCode;
 using scout::Fail;
 
-scout_status scout_request_options_init(scout_request_options* options, size_t struct_size) {
+scout_status scout_request_options_init(scout_request_options* options, uint64_t struct_size) {
   return Boundary([&] {
     InitOptions(options, struct_size, DefaultRequestOptions(), kFirstSize, "scout_request_options");
     return SCOUT_OK;
@@ -123,17 +143,9 @@ scout_status scout_generate(scout_model* model, const char* text, const scout_re
     *request = nullptr;
     const auto object = Get(model, "model");
     NeedOut(text, "text");
-    const scout::prompt::Tokenizer& tokenizer = object->NeedTokenizer();
     scout::engine::RequestOptions read = ReadRequestOptions(options);
-    std::vector<int32_t> prompt;
-    if (object->chat_format != nullptr && !WantsRaw(options)) {
-      scout::prompt::Chat chat(object->chat_format);
-      chat.Add(scout::prompt::Role::kUser, text);
-      prompt = chat.AnswerPrompt();
-    } else {
-      prompt = tokenizer.Encode(text, {.allow_special = false, .add_bos = tokenizer.bos().has_value()});
-    }
-    return SubmitRequest(object, object->DefaultEngine(), std::move(prompt), std::move(read), request);
+    std::vector<int32_t> prompt = PromptOf(*object, text, options);
+    return SubmitRequest(object, object->DefaultEngine()->engine, std::move(prompt), std::move(read), request);
   });
 }
 
@@ -156,6 +168,10 @@ scout_status scout_request_next(scout_request* request, int64_t timeout_ms, cons
   });
 }
 
+int32_t scout_request_descriptor(const scout_request* request) {
+  return BoundaryValue(int32_t{-1}, [&] { return Get(request, "request")->request->descriptor(); });
+}
+
 scout_status scout_request_cancel(scout_request* request) {
   return Boundary([&] {
     Get(request, "request")->request->Cancel();
@@ -163,7 +179,7 @@ scout_status scout_request_cancel(scout_request* request) {
   });
 }
 
-scout_status scout_request_ids(const scout_request* request, int32_t* ids, size_t capacity, size_t* needed) {
+scout_status scout_request_ids(const scout_request* request, int32_t* ids, uint64_t capacity, uint64_t* needed) {
   return Boundary([&] { return CopyOut(AnswerOf(*Get(request, "request")), ids, capacity, needed, "ids"); });
 }
 

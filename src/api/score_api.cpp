@@ -18,7 +18,7 @@ scout_score_options DefaultScoreOptions() {
   return options;
 }
 
-engine::ScoreOptions ReadScoreOptions(const scout_score_options* options, size_t count) {
+engine::ScoreOptions ReadScoreOptions(const scout_score_options* options, uint64_t count) {
   const scout_score_options given = ReadOptions(options, DefaultScoreOptions(), kFirstSize, "scout_score_options");
   NeedFlag(given.logits, "logits");
   engine::ScoreOptions out;
@@ -56,23 +56,23 @@ const scout_score_block* Fill(ScoresObject& object) {
 
 using namespace scout::api;
 
-scout_status scout_score_options_init(scout_score_options* options, size_t struct_size) {
+scout_status scout_score_options_init(scout_score_options* options, uint64_t struct_size) {
   return Boundary([&] {
     InitOptions(options, struct_size, DefaultScoreOptions(), kFirstSize, "scout_score_options");
     return SCOUT_OK;
   });
 }
 
-scout_status scout_score(scout_engine* engine, const int32_t* ids, size_t count, const scout_score_options* options,
+scout_status scout_score(scout_engine* engine, const int32_t* ids, uint64_t count, const scout_score_options* options,
                          scout_scores** scores) {
-  return Boundary([&] {
+  return Boundary([&]() -> scout_status {
     NeedOut(scores, "scores");
     *scores = nullptr;
     const auto object = Get(engine, "engine");
     std::vector<int32_t> tokens = TokensOf(ids, count);
     auto made = std::make_shared<ScoresObject>();
     made->request = object->engine->SubmitScore(std::move(tokens), ReadScoreOptions(options, count));
-    if (made->request == nullptr) return SCOUT_AGAIN;
+    if (made->request == nullptr) return WaitingListFull(*object->engine);
     made->engine = object->engine;
     made->model = object->model;
     made->vocabulary = object->model->model->config().vocabulary;
@@ -98,6 +98,10 @@ scout_status scout_scores_next(scout_scores* scores, int64_t timeout_ms, const s
     *block = Fill(*object);
     return SCOUT_OK;
   });
+}
+
+int32_t scout_scores_descriptor(const scout_scores* scores) {
+  return BoundaryValue(int32_t{-1}, [&] { return Get(scores, "scores")->request->descriptor(); });
 }
 
 scout_status scout_scores_cancel(scout_scores* scores) {

@@ -62,3 +62,30 @@ const char* scout_status_text(scout_status status) {
       return "unknown status";
   }
 }
+
+const char* scout_status_name(scout_status status) {
+#define SCOUT_NAME(code) \
+  case code:             \
+    return #code
+  switch (status) {
+    SCOUT_NAME(SCOUT_OK);
+    SCOUT_NAME(SCOUT_DONE);
+    SCOUT_NAME(SCOUT_AGAIN);
+    SCOUT_NAME(SCOUT_ERR_ARGUMENT);
+    SCOUT_NAME(SCOUT_ERR_FORMAT);
+    SCOUT_NAME(SCOUT_ERR_TRUNCATED);
+    SCOUT_NAME(SCOUT_ERR_LIMIT);
+    SCOUT_NAME(SCOUT_ERR_UNSUPPORTED);
+    SCOUT_NAME(SCOUT_ERR_CORRUPT);
+    SCOUT_NAME(SCOUT_ERR_IO);
+    SCOUT_NAME(SCOUT_ERR_NO_MEMORY);
+    SCOUT_NAME(SCOUT_ERR_STATE);
+    SCOUT_NAME(SCOUT_ERR_DENIED);
+    SCOUT_NAME(SCOUT_ERR_CANCELLED);
+    SCOUT_NAME(SCOUT_ERR_DEVICE);
+    SCOUT_NAME(SCOUT_ERR_INTERNAL);
+    default:
+      return "SCOUT_UNKNOWN";
+  }
+#undef SCOUT_NAME
+}

@@ -21,8 +21,8 @@ using namespace scout::api;
 using scout::ErrorCode;
 using scout::Fail;
 
-scout_status scout_encode(const scout_model* model, const char* text, size_t text_size, uint32_t flags, int32_t* ids,
-                          size_t capacity, size_t* needed) {
+scout_status scout_encode(const scout_model* model, const char* text, uint64_t text_size, uint32_t flags, int32_t* ids,
+                          uint64_t capacity, uint64_t* needed) {
   return Boundary([&] {
     NeedOut(needed, "needed");
     const auto object = Get(model, "model");
@@ -37,7 +37,7 @@ scout_status scout_encode(const scout_model* model, const char* text, size_t tex
   });
 }
 
-scout_status scout_count_tokens(const scout_model* model, const char* text, size_t text_size, uint32_t flags, size_t* count) {
+scout_status scout_count_tokens(const scout_model* model, const char* text, uint64_t text_size, uint32_t flags, uint64_t* count) {
   return Boundary([&] {
     NeedOut(count, "count");
     const auto object = Get(model, "model");
@@ -47,8 +47,8 @@ scout_status scout_count_tokens(const scout_model* model, const char* text, size
   });
 }
 
-scout_status scout_decode(const scout_model* model, const int32_t* ids, size_t count, uint32_t flags, char* text, size_t capacity,
-                          size_t* needed) {
+scout_status scout_decode(const scout_model* model, const int32_t* ids, uint64_t count, uint32_t flags, char* text,
+                          uint64_t capacity, uint64_t* needed) {
   return Boundary([&] {
     NeedOut(needed, "needed");
     const auto object = Get(model, "model");
@@ -59,22 +59,23 @@ scout_status scout_decode(const scout_model* model, const int32_t* ids, size_t c
   });
 }
 
-scout_status scout_token_bytes(const scout_model* model, int32_t id, const char** bytes, size_t* size, int32_t* is_special) {
+scout_status scout_token_bytes(const scout_model* model, int32_t id, const char** bytes, uint64_t* bytes_size,
+                               int32_t* is_special) {
   return Boundary([&] {
     NeedOut(bytes, "bytes");
-    NeedOut(size, "size");
+    NeedOut(bytes_size, "bytes_size");
     const auto object = Get(model, "model");
     const scout::prompt::Tokenizer& tokenizer = object->NeedTokenizer();
     const std::string_view found = tokenizer.TokenBytes(id);
     const bool special = tokenizer.IsSpecial(id);
     *bytes = found.data();
-    *size = found.size();
+    *bytes_size = found.size();
     if (is_special != nullptr) *is_special = special ? 1 : 0;
     return SCOUT_OK;
   });
 }
 
-scout_status scout_token_find(const scout_model* model, const char* name, size_t name_size, int32_t* id) {
+scout_status scout_token_find(const scout_model* model, const char* name, uint64_t name_size, int32_t* id) {
   return Boundary([&] {
     NeedOut(id, "id");
     const auto object = Get(model, "model");
@@ -86,7 +87,7 @@ scout_status scout_token_find(const scout_model* model, const char* name, size_t
   });
 }
 
-scout_status scout_stop_tokens(const scout_model* model, int32_t* ids, size_t capacity, size_t* needed) {
+scout_status scout_stop_tokens(const scout_model* model, int32_t* ids, uint64_t capacity, uint64_t* needed) {
   return Boundary([&] {
     NeedOut(needed, "needed");
     return CopyOut(Get(model, "model")->NeedTokenizer().stops(), ids, capacity, needed, "ids");

@@ -178,16 +178,46 @@ void Core::Wake() {
 
 void Core::SetReady(RequestState& request, bool ready) {
   const bool is = request.ready_link.empty();  // its link is in the list then
-  if (ready && !is && !request.abandoned) {
+  if (ready && !is && !request.abandoned && request.reader != RequestState::Reader::kOwn) {
     ready_.splice(ready_.end(), request.ready_link);
   } else if (!ready && is) {
     request.ready_link.splice(request.ready_link.begin(), ready_, request.ready_at);
   }
-  if (ready_.empty()) {
+  ShowReady();
+  ShowReady(request);
+}
+
+void Core::ShowReady() noexcept {
+  if (ready_.empty() && !reader_woken_) {
     wake_.Clear();
   } else {
     wake_.Set();
   }
+}
+
+void Core::ShowReady(RequestState& request) noexcept {
+  if (request.descriptor == nullptr) return;
+  if (request.events.size() > 0 || !request.score.blocks.empty() || request.phase == Phase::kEnded) {
+    request.descriptor->Set();
+  } else {
+    request.descriptor->Clear();
+  }
+}
+
+int Core::Descriptor(RequestState& request) {
+  CheckProcess();
+  const std::lock_guard lock(mutex_);
+  if (request.descriptor == nullptr) request.descriptor = std::make_unique<WakeDescriptor>();
+  ShowReady(request);
+  return request.descriptor->descriptor();
+}
+
+void Core::WakeReader() {
+  CheckProcess();
+  const std::lock_guard lock(mutex_);
+  reader_woken_ = true;
+  ShowReady();
+  any_event_.notify_all();
 }
 
 void Core::Emit(RequestState& request) {
@@ -230,6 +260,7 @@ void Core::End(RequestState& request, StopReason reason, int status, std::string
   } catch (...) {
     // No memory even for the last event: the reader is told kDone without one.
   }
+  ShowReady(request);
   request.changed.notify_all();
   any_event_.notify_all();
   if (running) {
@@ -268,6 +299,12 @@ Next Core::NextEvent(Request& request, int64_t timeout_ms, Event& event) {
   const std::shared_ptr<RequestState> state = Mine(request).state();
   if (state->scoring) Fail(ErrorCode::kState, "a scoring request has blocks, not events");
   std::unique_lock lock(mutex_);
+  if (state->reader == RequestState::Reader::kEngine)
+    Fail(ErrorCode::kState, "this request's events are taken with those of its engine: the first of them was");
+  if (state->reader == RequestState::Reader::kNobodyYet) {
+    state->reader = RequestState::Reader::kOwn;
+    SetReady(*state, false);
+  }
   const auto something = [&] { return state->events.size() > 0 || state->phase == Phase::kEnded; };
   if (options_.mode == Mode::kThread && timeout_ms != 0 && !something()) {
     if (timeout_ms < 0) {
@@ -278,7 +315,7 @@ Next Core::NextEvent(Request& request, int64_t timeout_ms, Event& event) {
   }
   if (state->events.size() == 0) return state->phase == Phase::kEnded ? Next::kDone : Next::kAgain;
   Take(*state, event);
-  if (state->events.size() == 0) SetReady(*state, false);
+  ShowReady(*state);
   return Next::kEvent;
 }
 
@@ -287,7 +324,7 @@ Next Core::NextEvent(int64_t timeout_ms, Event& event, std::shared_ptr<Request>*
   // Handles let go of after the lock: the last one's end takes it.
   std::shared_ptr<Request> handle;
   std::unique_lock lock(mutex_);
-  const auto something = [&] { return !ready_.empty() || closed_; };
+  const auto something = [&] { return !ready_.empty() || closed_ || reader_woken_; };
   if (options_.mode == Mode::kThread && timeout_ms != 0 && !something()) {
     if (timeout_ms < 0) {
       any_event_.wait(lock, something);
@@ -300,12 +337,15 @@ Next Core::NextEvent(int64_t timeout_ms, Event& event, std::shared_ptr<Request>*
     ready_.splice(ready_.end(), ready_, ready_.begin());  // each in turn
     handle = state.handle.lock();
     if (handle == nullptr) continue;  // it is going, and will leave the list
+    state.reader = RequestState::Reader::kEngine;
     Take(state, event);
     if (state.events.size() == 0) SetReady(state, false);
     lock.unlock();
     if (from != nullptr) from->swap(handle);
     return Next::kEvent;
   }
+  reader_woken_ = false;
+  ShowReady();
   return closed_ ? Next::kDone : Next::kAgain;
 }
 
@@ -326,6 +366,7 @@ Next Core::NextBlock(Request& request, int64_t timeout_ms, ScoreBlock& block) {
   if (!blocks.empty()) {
     block = std::move(blocks.front());
     blocks.erase(blocks.begin());
+    ShowReady(*state);
     Wake();
     return Next::kEvent;
   }

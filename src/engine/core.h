@@ -36,6 +36,7 @@ class RequestHandle final : public Request {
   int64_t prompt_tokens() const override;
   uint64_t tag() const override;
   bool finished() const override;
+  int descriptor() override;
 
   Core& core() const { return *core_; }
   const std::shared_ptr<RequestState>& state() const { return state_; }
@@ -59,6 +60,8 @@ class Core : public std::enable_shared_from_this<Core> {
   bool Step(int64_t budget_ms);
   EngineStats Stats() const;
   int descriptor() const { return wake_.descriptor(); }
+  const EngineOptions& options() const { return options_; }
+  void WakeReader();
   void Close() noexcept;  // all but joining the thread
 
   void RunThread() noexcept;      // the engine's thread: until Close
@@ -68,6 +71,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void Abandon(RequestState& request) noexcept;  // its handle goes
   std::vector<int32_t> GeneratedIds(const RequestState& request) const;
   bool Ended(const RequestState& request) const;
+  int Descriptor(RequestState& request);
 
  private:
   struct Outcome {  // of one logit row
@@ -84,6 +88,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void FinishStep() noexcept;
   void Emit(RequestState& request);
   void SetReady(RequestState& request, bool ready);
+  void ShowReady() noexcept;                       // in the engine's descriptor
+  void ShowReady(RequestState& request) noexcept;  // in the request's, where it has one
   void Take(RequestState& request, Event& event);
   void Wake();
   bool WorkLeft() const;
@@ -112,6 +118,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Scheduler scheduler_;
   std::list<RequestState*> ready_;  // requests with unread events, in the order in which they will be served
   WakeDescriptor wake_;
+  bool reader_woken_ = false;  // and no NextEvent has answered it yet
   EngineStats stats_;
   uint64_t next_number_ = 1;
   uint64_t work_version_ = 0;  // changes whenever there may be more to do

@@ -299,6 +299,7 @@ void Core::PublishScores(RequestState& request, const Planned& part) {
   if (first) stats_.prompt_tokens += request.prompt_tokens;
   request.score.Deliver(request.pages.computed, scored_, std::span<const float>(score_logits_).subspan(first_logits), vocabulary_);
   request.changed.notify_all();
+  ShowReady(request);
   if (request.pages.computed >= request.score.rows) End(request, StopReason::kNone, 0, {});
 }
 

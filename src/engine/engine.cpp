@@ -34,7 +34,9 @@ class EngineImpl final : public Engine {
     return core_->NextBlock(request, timeout_ms, block);
   }
   bool Step(int64_t budget_ms) override { return core_->Step(budget_ms); }
+  void Wake() override { core_->WakeReader(); }
   int descriptor() const override { return core_->descriptor(); }
+  const EngineOptions& options() const override { return core_->options(); }
   EngineStats Stats() const override { return core_->Stats(); }
 
   void Close() noexcept override {
@@ -67,6 +69,7 @@ std::vector<int32_t> RequestHandle::GeneratedIds() const { return core_->Generat
 int64_t RequestHandle::prompt_tokens() const { return state_->prompt_tokens; }
 uint64_t RequestHandle::tag() const { return state_->options.tag; }
 bool RequestHandle::finished() const { return core_->Ended(*state_); }
+int RequestHandle::descriptor() { return core_->Descriptor(*state_); }
 
 std::shared_ptr<Engine> MakeEngine(std::unique_ptr<model::Runner> runner, std::shared_ptr<const TokenText> text,
                                    std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options) {

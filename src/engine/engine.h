@@ -135,6 +135,8 @@ class Request {
   virtual int64_t prompt_tokens() const = 0;
   virtual uint64_t tag() const = 0;
   virtual bool finished() const = 0;  // its last event has been made (taken or not)
+  // Readable (poll, epoll) while NextEvent or NextBlock of this request has something to say; made on the first call.
+  virtual int descriptor() = 0;
 };
 
 class Engine {
@@ -150,8 +152,8 @@ class Engine {
   virtual std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options) = 0;
 
   // timeout_ms < 0 waits for ever; 0 never waits. In Mode::kStepped no call waits. Throws kArgument for a request of another
-  // engine, kState for a scoring request. The second form never gives events of scoring requests or of requests whose handle is
-  // gone.
+  // engine, kState for a scoring request, and for one that the second form has given events of. The second form never gives events
+  // of scoring requests, of requests that the first form was called for, or of requests whose handle is gone.
   virtual Next NextEvent(Request& request, int64_t timeout_ms, Event& event) = 0;
   virtual Next NextEvent(int64_t timeout_ms, Event& event, std::shared_ptr<Request>* from) = 0;  // of any request
   // kDone after the last block; an error of the request is thrown as Error, after the blocks that were complete before it.
@@ -162,9 +164,12 @@ class Engine {
   // kState in Mode::kThread or when another thread is inside Step.
   virtual bool Step(int64_t budget_ms) = 0;
 
-  // Readable (poll, epoll) while any request has an event (blocks of scoring requests do not count); -1 where the system has no
-  // such thing. Only for waiting: nobody else reads or closes it.
+  // The NextEvent of any request that waits, else the next one that finds no event, answers kAgain at once.
+  virtual void Wake() = 0;
+  // Readable (poll, epoll) while NextEvent of any request has something to say (blocks of scoring requests do not count); -1 where
+  // the system has no such thing. Only for waiting: nobody else reads or closes it.
   virtual int descriptor() const = 0;
+  virtual const EngineOptions& options() const = 0;  // as they were given
   virtual EngineStats Stats() const = 0;
   // Ends all requests with a last event (kCancelled, kState "the engine was closed") and stops the thread. Later Submits throw
   // kState.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "engine/engine.h"
 #include "engine/page_store.h"
 #include "engine/sampler.h"
@@ -70,6 +71,8 @@ struct RequestState {
   ScoreState score;
 
   // Readers.
+  enum class Reader { kNobodyYet, kOwn, kEngine } reader = Reader::kNobodyYet;  // who takes its events
+  std::unique_ptr<WakeDescriptor> descriptor;                                   // where one was asked for
   std::condition_variable changed;
   std::weak_ptr<Request> handle;
   std::list<RequestState*> ready_link;          // this, where it is not in the core's list of requests with events

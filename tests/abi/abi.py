@@ -58,7 +58,7 @@ def structs(include):
 def enumerators(include):
     names = []
     for _, text in sources(include):
-        for body in re.findall(r"\benum\s*\{(.*?)\}", text, flags=re.S):
+        for body in re.findall(r"\benum\s+\w+\s*\{(.*?)\}", text, flags=re.S):
             names += re.findall(r"\b(SCOUT_\w+)\b", body)
     return names
 

@@ -54,7 +54,7 @@ TEST(Generate, AnswersAQuestionInWholeCharacters) {
   EXPECT_EQ(tokens, 60);
   EXPECT_EQ(scout_request_next(made, 0, &event), SCOUT_DONE);
   // Valid UTF-8 although a random model writes random bytes.
-  size_t needed = 0;
+  uint64_t needed = 0;
   EXPECT_EQ(scout_encode(model.get(), text.data(), text.size(), 0, nullptr, 0, &needed), SCOUT_OK);
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);

@@ -66,7 +66,7 @@ Day Live(int threads = 2, bool stepped = false) {
   day.text = answer.text;
   day.logprobs = answer.logprobs;
   if (!stepped) day.logits = user::Logits(engine, Prompt(20));
-  size_t needed = 0;
+  uint64_t needed = 0;
   day.tokens.resize(64);
   EXPECT_EQ(scout_encode(model.get(),
                          "Gr\xc3\xbc\xc3\x9f"
@@ -97,7 +97,7 @@ TEST(Host, AForkBeforeTheFirstModelIsFine) {
   if (scout::test::kSanitized) GTEST_SKIP() << "a sanitizer's own threads do not survive a fork";
   tiny::Path();  // a child's end removes nothing
   InChild([] {
-    EXPECT_GE(scout_device_count(), 1u);
+    EXPECT_GE(tiny::DeviceCount(), 1u);
     InChild([] { EXPECT_EQ(tiny::Solo(tiny::Load(), Prompt(5), 3).ids.size(), 3u); });
     EXPECT_EQ(tiny::Solo(tiny::Load(), Prompt(5), 3).ids.size(), 3u);
   });
@@ -112,7 +112,7 @@ TEST(Host, NoMoreThreadsIsAnErrorNotACrash) {
     // In this child nothing of the library runs yet. Threads are refused by taking away the address space for their stacks.
     rlimit limit = {};
     ASSERT_EQ(getrlimit(RLIMIT_AS, &limit), 0);
-    scout_device_count();
+    tiny::DeviceCount();
     std::vector<void*> hoard;
     rlimit tight = limit;
     tight.rlim_cur = size_t{64} << 20;
@@ -192,7 +192,7 @@ TEST(Host, EverythingRunsOnASmallStack) {
     EXPECT_LT(scout_load("/nonexistent/model", nullptr, &model), 0);
     const user::Model small = tiny::Load();
     const std::string text(1 << 20, 'a');
-    size_t count = 0;
+    uint64_t count = 0;
     EXPECT_EQ(scout_count_tokens(small.get(), text.data(), text.size(), 0, &count), SCOUT_OK);
     EXPECT_EQ(count, text.size());
   });
@@ -283,7 +283,7 @@ TEST(Host, NothingIsReadOrWrittenPastItsEnd) {
   ASSERT_NE(memory, MAP_FAILED);
   ASSERT_EQ(mprotect(memory + page, page, PROT_NONE), 0);
   char* const end = memory + page;
-  size_t needed = 0;
+  uint64_t needed = 0;
   for (const size_t size : {size_t{1}, size_t{2}, size_t{7}, size_t{64}, size_t{100}}) {
     std::memset(memory, 'a', page);
     std::memcpy(end - size, "\xf0\x9f\x98", std::min(size, size_t{3}));
@@ -323,7 +323,7 @@ TEST(Host, OverlappingInAndOutIsServed) {
   const user::Model model = tiny::Load();
   alignas(4) char memory[64];
   std::memcpy(memory, "abcd", 4);
-  size_t needed = 0;
+  uint64_t needed = 0;
   ASSERT_EQ(scout_encode(model.get(), memory, 4, 0, reinterpret_cast<int32_t*>(memory), 16, &needed), SCOUT_OK);
   ASSERT_EQ(scout_decode(model.get(), reinterpret_cast<int32_t*>(memory), 4, 0, memory, 64, &needed), SCOUT_OK);
   EXPECT_EQ(std::string(memory, 4), "abcd");

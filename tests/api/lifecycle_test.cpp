@@ -191,7 +191,7 @@ TEST(Lifecycle, OneModelServesSixtyFourThreads) {
   std::atomic<int> right{0};
   for (int t = 0; t < 64; ++t)
     threads.emplace_back([&, t] {
-      size_t count = 0;
+      uint64_t count = 0;
       scout_model_info info = {};
       info.struct_size = sizeof info;
       for (int i = 0; i < 20; ++i) {

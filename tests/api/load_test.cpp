@@ -62,7 +62,7 @@ TEST(Load, DescribesTheModel) {
   EXPECT_EQ(scout_model_get_layer(model.get(), 4, &moe, &rope, &chunked), SCOUT_ERR_ARGUMENT);
   EXPECT_EQ(scout_model_get_layer(model.get(), -1, &moe, &rope, &chunked), SCOUT_ERR_ARGUMENT);
 
-  ASSERT_EQ(scout_model_tensor_count(model.get()), 3u + 4 * 13);
+  ASSERT_EQ(tiny::TensorCount(model.get()), 3u + 4 * 13);
   scout_tensor_info tensor = {};
   tensor.struct_size = sizeof tensor;
   ASSERT_EQ(scout_model_get_tensor(model.get(), 0, &tensor), SCOUT_OK);
@@ -83,9 +83,9 @@ TEST(Load, DescribesTheModel) {
 }
 
 TEST(Load, DevicesAreListed) {
-  ASSERT_GE(scout_device_count(), 1u);
+  ASSERT_GE(tiny::DeviceCount(), 1u);
   bool reference = false;
-  for (size_t i = 0; i < scout_device_count(); ++i) {
+  for (uint64_t i = 0; i < tiny::DeviceCount(); ++i) {
     scout_device_info info = {};
     info.struct_size = sizeof info;
     ASSERT_EQ(scout_device_get(i, &info), SCOUT_OK);
@@ -97,7 +97,7 @@ TEST(Load, DevicesAreListed) {
   EXPECT_TRUE(reference);
   scout_device_info info = {};
   info.struct_size = sizeof info;
-  EXPECT_EQ(scout_device_get(scout_device_count(), &info), SCOUT_ERR_ARGUMENT);
+  EXPECT_EQ(scout_device_get(tiny::DeviceCount(), &info), SCOUT_ERR_ARGUMENT);
 }
 
 TEST(Load, FindsAModelByItsName) {
@@ -196,7 +196,7 @@ TEST(Load, OptionsOutsideTheirRangesAreRefusedByName) {
   options = Options();
   options.device = "cpu";
   options.numerics = SCOUT_NUMERICS_FLOAT32;
-  if (scout_device_count() > 1) expect("FLOAT32", options);
+  if (tiny::DeviceCount() > 1) expect("FLOAT32", options);
   options = Options();
   options.map_file = 2;
   expect("map_file", options);
@@ -230,7 +230,7 @@ TEST(Load, AnOperationCanBePolledAndGivesItsModelOnce) {
   EXPECT_EQ(scout_operation_wait(started, 0, &model), SCOUT_ERR_STATE);
   EXPECT_EQ(model, nullptr);
   EXPECT_EQ(scout_operation_cancel(started), SCOUT_OK);  // too late, and harmless
-  EXPECT_EQ(scout_model_tensor_count(owned.get()), 3u + 4 * 13);
+  EXPECT_EQ(tiny::TensorCount(owned.get()), 3u + 4 * 13);
 }
 
 TEST(Load, AnOperationCanBeCancelledAndFreedAtAnyTime) {
@@ -261,7 +261,7 @@ TEST(Load, ACheckpointWithoutATokenizerServesIdsOnly) {
   ASSERT_EQ(scout_model_get_info(model.get(), &info), SCOUT_OK);
   EXPECT_EQ(info.tokenizer_size, 0);
   EXPECT_EQ(info.has_chat, 0);
-  size_t count = 0;
+  uint64_t count = 0;
   EXPECT_EQ(scout_count_tokens(model.get(), "x", 1, 0, &count), SCOUT_ERR_STATE);
   scout_chat* chat = nullptr;
   EXPECT_EQ(scout_chat_new(model.get(), &chat), SCOUT_ERR_STATE);

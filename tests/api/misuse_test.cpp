@@ -37,7 +37,7 @@ struct World {
   int32_t ids[4] = {1, 2, 3, 4};
   int32_t id = 0;
   char text[16] = {};
-  size_t size = 0;
+  uint64_t size = 0;
   uint64_t bytes = 0;
   const char* found = nullptr;
   scout_model* new_model = nullptr;
@@ -87,7 +87,8 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
        }},
       {"scout_model_get_info", [](World& w) { return scout_model_get_info(w.model.get(), nullptr); }},
       {"scout_model_get_layer", [](World& w) { return scout_model_get_layer(nullptr, 0, &w.id, &w.id, &w.id); }},
-      {"scout_model_tensor_count", [=](World&) { return scout_model_tensor_count(nullptr) == 0 ? refused : SCOUT_OK; }},
+      {"scout_model_tensor_count", [](World& w) { return scout_model_tensor_count(nullptr, &w.size); }},
+      {"scout_model_tensor_count", [](World& w) { return scout_model_tensor_count(w.model.get(), nullptr); }},
       {"scout_model_get_tensor",
        [](World&) {
          scout_tensor_info i = {};
@@ -132,7 +133,8 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
       {"scout_chat_tokens", [](World& w) { return scout_chat_tokens(nullptr, w.ids, 4, &w.size); }},
       {"scout_chat_tokens", [](World& w) { return scout_chat_tokens(w.chat.get(), nullptr, 4, &w.size); }},
       {"scout_chat_tokens", [](World& w) { return scout_chat_tokens(w.chat.get(), w.ids, 4, nullptr); }},
-      {"scout_chat_size", [=](World&) { return scout_chat_size(nullptr) == 0 ? refused : SCOUT_OK; }},
+      {"scout_chat_count", [](World& w) { return scout_chat_count(nullptr, &w.size); }},
+      {"scout_chat_count", [](World& w) { return scout_chat_count(w.chat.get(), nullptr); }},
       {"scout_chat_free",
        [=](World&) {
          scout_chat_free(nullptr);
@@ -205,7 +207,20 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
          scout_log_set_sink(nullptr, &w, -5);
          return refused;
        }},
-      {"scout_device_count", [=](World&) { return scout_device_count() > 0 ? refused : SCOUT_OK; }},
+      {"scout_device_count", [](World&) { return scout_device_count(nullptr); }},
+      {"scout_status_name", [=](World&) { return scout_status_name(12345) != nullptr ? refused : SCOUT_OK; }},
+      {"scout_log_open", [](World&) { return scout_log_open(-1, 1); }},
+      {"scout_log_next", [](World& w) { return scout_log_next(0, &w.id, w.text, 16, nullptr); }},
+      {"scout_log_next", [](World& w) { return scout_log_next(0, &w.id, nullptr, 16, &w.size); }},
+      {"scout_operation_descriptor", [=](World&) { return scout_operation_descriptor(nullptr) == -1 ? refused : SCOUT_OK; }},
+      {"scout_request_descriptor", [=](World&) { return scout_request_descriptor(nullptr) == -1 ? refused : SCOUT_OK; }},
+      {"scout_scores_descriptor", [=](World&) { return scout_scores_descriptor(nullptr) == -1 ? refused : SCOUT_OK; }},
+      {"scout_model_engine", [](World& w) { return scout_model_engine(nullptr, &w.new_engine); }},
+      {"scout_model_engine", [](World& w) { return scout_model_engine(w.model.get(), nullptr); }},
+      {"scout_engine_wake", [](World&) { return scout_engine_wake(nullptr); }},
+      {"scout_submit_text", [](World& w) { return scout_submit_text(nullptr, "x", 1, nullptr, &w.new_request); }},
+      {"scout_submit_text", [](World& w) { return scout_submit_text(w.engine.get(), nullptr, 1, nullptr, &w.new_request); }},
+      {"scout_submit_text", [](World& w) { return scout_submit_text(w.engine.get(), "x", 1, nullptr, nullptr); }},
   };
 }
 
@@ -221,7 +236,7 @@ TEST(Misuse, EveryPointerMayBeNull) {
   EXPECT_EQ(world.new_request, nullptr);
   EXPECT_EQ(world.new_chat, nullptr);
   EXPECT_EQ(world.new_scores, nullptr);
-  EXPECT_EQ(scout_chat_size(world.chat.get()), 1u);
+  EXPECT_EQ(tiny::Count(world.chat.get()), 1u);
   EXPECT_EQ(tiny::Solo(world.model, tiny::Prompt(5), 3).ids.size(), 3u);
 }
 
@@ -242,7 +257,7 @@ TEST(Misuse, TheTableOfNullsHasEveryFunctionOfTheHeader) {
 }
 
 template <typename Options>
-void TryInit(scout_status (*init)(Options*, size_t)) {
+void TryInit(scout_status (*init)(Options*, uint64_t)) {
   std::vector<unsigned char> memory(8192, 0xee);
   auto* options = reinterpret_cast<Options*>(memory.data());
   for (const size_t bad : {size_t{0}, size_t{1}, size_t{4}, sizeof(Options) - 1, size_t{4097}, SIZE_MAX}) {
@@ -296,7 +311,7 @@ TEST(Misuse, AHandleOfAnotherKindIsNoticed) {
   const std::string message = scout_last_error();
   EXPECT_NE(message.find("scout_engine"), std::string::npos) << message;
   scout_free(reinterpret_cast<scout_model*>(world.chat.get()));  // does nothing
-  EXPECT_EQ(scout_chat_size(world.chat.get()), 1u);
+  EXPECT_EQ(tiny::Count(world.chat.get()), 1u);
 }
 
 TEST(Misuse, AFreedHandleIsNoticed) {
@@ -321,7 +336,7 @@ TEST(Misuse, TheLogSinkMayNotCallBack) {
   static scout_status inside = SCOUT_OK;
   static int lines = 0;
   scout_log_set_sink(
-      [](void*, int32_t, const char* text, size_t size) {
+      [](void*, int32_t, const char* text, uint64_t size) {
         ++lines;
         EXPECT_EQ(std::strlen(text), size);
         scout_device_info info = {};

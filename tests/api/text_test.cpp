@@ -9,18 +9,18 @@ namespace {
 using scout::test::TinyModel;
 
 std::vector<int32_t> Encode(const user::Model& model, std::string_view text, uint32_t flags) {
-  size_t needed = 0;
+  uint64_t needed = 0;
   EXPECT_EQ(scout_encode(model.get(), text.data(), text.size(), flags, nullptr, 0, &needed), SCOUT_OK) << scout_last_error();
   std::vector<int32_t> ids(needed);
   EXPECT_EQ(scout_encode(model.get(), text.data(), text.size(), flags, ids.data(), ids.size(), &needed), SCOUT_OK);
-  size_t count = 0;
+  uint64_t count = 0;
   EXPECT_EQ(scout_count_tokens(model.get(), text.data(), text.size(), flags, &count), SCOUT_OK);
   EXPECT_EQ(count, needed);
   return ids;
 }
 
 std::string Decode(const user::Model& model, const std::vector<int32_t>& ids, uint32_t flags) {
-  size_t needed = 0;
+  uint64_t needed = 0;
   EXPECT_EQ(scout_decode(model.get(), ids.data(), ids.size(), flags, nullptr, 0, &needed), SCOUT_OK) << scout_last_error();
   std::string text(needed, '\0');
   EXPECT_EQ(scout_decode(model.get(), ids.data(), ids.size(), flags, text.data(), text.size(), &needed), SCOUT_OK);
@@ -52,7 +52,7 @@ TEST(Tokenizer, BuffersFollowTheOneRule) {
   const user::Model model = tiny::Load();
   int32_t ids[8];
   for (int32_t& id : ids) id = -7;
-  size_t needed = 99;
+  uint64_t needed = 99;
   for (const size_t capacity : {size_t{0}, size_t{1}, size_t{4}}) {
     EXPECT_EQ(scout_encode(model.get(), "abcde", 5, 0, ids, capacity, &needed), SCOUT_ERR_LIMIT);
     EXPECT_EQ(needed, 5u);
@@ -90,14 +90,14 @@ TEST(Tokenizer, TokensAreDescribed) {
   EXPECT_EQ(scout_token_find(model.get(), "<|nothing|>", SCOUT_NUL, &id), SCOUT_ERR_ARGUMENT);
   EXPECT_EQ(scout_token_bytes(model.get(), 262, &bytes, &size, &special), SCOUT_ERR_ARGUMENT);
   int32_t stops[8];
-  size_t needed = 0;
+  uint64_t needed = 0;
   ASSERT_EQ(scout_stop_tokens(model.get(), stops, 8, &needed), SCOUT_OK);
   EXPECT_EQ(std::vector<int32_t>(stops, stops + needed),
             (std::vector<int32_t>{TinyModel::kEndOfText, TinyModel::kEom, TinyModel::kEot}));
 }
 
 std::vector<int32_t> Tokens(const user::Chat& chat) {
-  size_t needed = 0;
+  uint64_t needed = 0;
   EXPECT_EQ(scout_chat_tokens(chat.get(), nullptr, 0, &needed), SCOUT_OK) << scout_last_error();
   std::vector<int32_t> ids(needed);
   EXPECT_EQ(scout_chat_tokens(chat.get(), ids.data(), ids.size(), &needed), SCOUT_OK);
@@ -122,7 +122,7 @@ TEST(Chat, ControlTokensComeFromStructureOnly) {
   EXPECT_EQ(count(TinyModel::kHeaderStart), 4);  // three messages and the answer's header
   EXPECT_EQ(count(TinyModel::kHeaderEnd), 4);
   EXPECT_EQ(count(TinyModel::kEot), 3);
-  EXPECT_EQ(scout_chat_size(chat.get()), 3u);
+  EXPECT_EQ(tiny::Count(chat.get()), 3u);
   EXPECT_EQ(Decode(model, ids, SCOUT_DECODE_SPECIAL),
             "<|begin_of_text|><|header_start|>system<|header_end|>\n\nbe "
             "kind<|eot|><|header_start|>user<|header_end|>\n\n<|eot|><|header_start|>system"
@@ -137,13 +137,13 @@ TEST(Chat, AMessageInPartsIsTheSameMessage) {
   EXPECT_EQ(scout_chat_add_text(parts.get(), "x", 1), SCOUT_ERR_STATE);
   ASSERT_EQ(scout_chat_begin(parts.get(), SCOUT_ROLE_USER), SCOUT_OK);
   ASSERT_EQ(scout_chat_add_text(parts.get(), "hello ", 6), SCOUT_OK);
-  EXPECT_EQ(scout_chat_size(parts.get()), 1u);
+  EXPECT_EQ(tiny::Count(parts.get()), 1u);
   const std::vector<int32_t> before = Tokens(parts);  // looking does not end the message
   ASSERT_EQ(scout_chat_add_text(parts.get(), "world", SCOUT_NUL), SCOUT_OK);
   EXPECT_NE(Tokens(parts), before);
   ASSERT_EQ(scout_chat_add(parts.get(), SCOUT_ROLE_ASSISTANT, "hi", 2), SCOUT_OK);
   EXPECT_EQ(Tokens(parts), Tokens(whole));
-  EXPECT_EQ(scout_chat_size(parts.get()), 2u);
+  EXPECT_EQ(tiny::Count(parts.get()), 2u);
 }
 
 TEST(Chat, RolesAndOrderAreChecked) {
@@ -156,7 +156,7 @@ TEST(Chat, RolesAndOrderAreChecked) {
   ASSERT_EQ(scout_chat_begin(chat.get(), SCOUT_ROLE_USER), SCOUT_OK);
   EXPECT_EQ(scout_chat_add(chat.get(), SCOUT_ROLE_SYSTEM, "x", 1), SCOUT_ERR_ARGUMENT);
   ASSERT_EQ(scout_chat_add_text(chat.get(), "still open", SCOUT_NUL), SCOUT_OK);  // a refused call changes nothing
-  EXPECT_EQ(scout_chat_size(chat.get()), 1u);
+  EXPECT_EQ(tiny::Count(chat.get()), 1u);
 }
 
 TEST(Chat, TheAnswerIsAddedAsItsTokensAndItsPagesAreFoundAgain) {
@@ -174,12 +174,12 @@ TEST(Chat, TheAnswerIsAddedAsItsTokensAndItsPagesAreFoundAgain) {
   const user::Answer answer = user::Read(made);
   EXPECT_EQ(answer.stop, SCOUT_STOP_LENGTH);
   EXPECT_EQ(answer.prompt_tokens, static_cast<int64_t>(first.size()));
-  size_t needed = 0;
+  uint64_t needed = 0;
   std::vector<int32_t> ids(20);
   ASSERT_EQ(scout_request_ids(made, ids.data(), ids.size(), &needed), SCOUT_OK);
   EXPECT_EQ(ids, answer.ids);
   ASSERT_EQ(scout_chat_add_answer(chat.get(), made), SCOUT_OK) << scout_last_error();
-  EXPECT_EQ(scout_chat_size(chat.get()), 2u);
+  EXPECT_EQ(tiny::Count(chat.get()), 2u);
   std::vector<int32_t> grown = first;
   grown.insert(grown.end(), answer.ids.begin(), answer.ids.end());
   std::vector<int32_t> tokens = Tokens(chat);
@@ -205,7 +205,7 @@ TEST(Chat, AnUnfinishedAnswerIsRefused) {
   ASSERT_EQ(scout_submit(engine.get(), chat.get(), nullptr, &made), SCOUT_OK);
   const user::Request request(made);
   EXPECT_EQ(scout_chat_add_answer(chat.get(), made), SCOUT_ERR_STATE);
-  EXPECT_EQ(scout_chat_size(chat.get()), 1u);
+  EXPECT_EQ(tiny::Count(chat.get()), 1u);
 }
 
 TEST(Chat, AnotherModelsChatIsRefused) {

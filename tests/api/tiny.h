@@ -31,6 +31,23 @@ inline const char* Device() {
   return info.name;
 }
 
+// Counts, 0 after a failure.
+inline uint64_t DeviceCount() {
+  uint64_t count = 0;
+  EXPECT_EQ(scout_device_count(&count), SCOUT_OK);
+  return count;
+}
+inline uint64_t Count(const scout_chat* chat) {
+  uint64_t count = 0;
+  EXPECT_EQ(scout_chat_count(chat, &count), SCOUT_OK);
+  return count;
+}
+inline uint64_t TensorCount(const scout_model* model) {
+  uint64_t count = 0;
+  EXPECT_EQ(scout_model_tensor_count(model, &count), SCOUT_OK);
+  return count;
+}
+
 inline user::Model Load(int threads = 1) { return user::Load(Path(), Device(), threads, SCOUT_KV_F16); }
 
 inline std::vector<int32_t> Prompt(size_t count, uint32_t seed = 1) {

@@ -50,7 +50,7 @@ class Bundled : public testing::TestWithParam<const char*> {
 
   std::vector<int32_t> PromptIds(const json& entry) {
     std::vector<int32_t> ids(65536);
-    size_t needed = 0;
+    uint64_t needed = 0;
     if (entry.contains("messages")) {
       const user::Chat chat = ChatOf(entry["messages"]);
       EXPECT_EQ(scout_chat_tokens(chat.get(), ids.data(), ids.size(), &needed), SCOUT_OK) << scout_last_error();

@@ -271,7 +271,7 @@ static void put_event(JNIEnv *env, jobjectArray into, const scout_event *event) 
   make = type == NULL ? NULL : (*env)->GetStaticMethodID(env, type, "make", "([B[I[F[I[FIJ[BIJJJDDD)Lscout/Event;");
   if (make != NULL) {
     const uint64_t tops = event->id_count * event->top_count;
-    jbyteArray text = bytes_of(env, event->text, event->text_size), message = bytes_of(env, event->message, strlen(event->message));
+    jbyteArray text = bytes_of(env, event->text, event->text_size), message = bytes_of(env, event->message, event->message_size);
     jintArray ids = ints_of(env, event->ids, event->id_count), top_ids = ints_of(env, event->top_ids, tops);
     jfloatArray logprobs = floats_of(env, event->logprobs, event->id_count), top_logprobs = floats_of(env, event->top_logprobs, tops);
     if (!(*env)->ExceptionCheck(env)) {
@@ -311,10 +311,10 @@ SWIGINTERN struct scout_device_info *new_scout_device_info(void){
   }
 SWIGINTERN struct scout_load_options *new_scout_load_options(void){ return owned_new_load_options(); }
 SWIGINTERN void delete_scout_load_options(struct scout_load_options *self){ owned_free_load_options(self); }
-SWIGINTERN int scout_load_options_set_device(struct scout_load_options *self,char const *text,size_t text_size){
+SWIGINTERN int scout_load_options_set_device(struct scout_load_options *self,char const *text,uint64_t text_size){
     return owned_set_text(&((owned_load_options *)self)->device, &self->device, text, text_size);
   }
-SWIGINTERN int scout_load_options_set_plugin_dir(struct scout_load_options *self,char const *text,size_t text_size){
+SWIGINTERN int scout_load_options_set_plugin_dir(struct scout_load_options *self,char const *text,uint64_t text_size){
     return owned_set_text(&((owned_load_options *)self)->plugin_dir, &self->plugin_dir, text, text_size);
   }
 SWIGINTERN struct scout_model_info *new_scout_model_info(void){
@@ -330,7 +330,7 @@ SWIGINTERN struct scout_tensor_info *new_scout_tensor_info(void){
 SWIGINTERN int64_t scout_tensor_info_axis(struct scout_tensor_info *self,int32_t index){ return index >= 0 && index < 4 && index < self->rank ? self->shape[index] : 0; }
 SWIGINTERN struct scout_request_options *new_scout_request_options(void){ return owned_new_request_options(); }
 SWIGINTERN void delete_scout_request_options(struct scout_request_options *self){ owned_free_request_options(self); }
-SWIGINTERN int scout_request_options_add_stop(struct scout_request_options *self,char const *text,size_t text_size){ return owned_add_stop(self, text, text_size); }
+SWIGINTERN int scout_request_options_add_stop(struct scout_request_options *self,char const *text,uint64_t text_size){ return owned_add_stop(self, text, text_size); }
 SWIGINTERN int scout_request_options_add_stop_token(struct scout_request_options *self,int32_t id){ return owned_add_stop_token(self, id); }
 SWIGINTERN int scout_request_options_add_bias(struct scout_request_options *self,int32_t id,float value){ return owned_add_bias(self, id, value); }
 SWIGINTERN struct scout_engine_options *new_scout_engine_options(void){ return owned_new_engine_options(); }
@@ -425,11 +425,11 @@ SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1build_1info(JNIEnv *je
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1OK_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_OK;
+  result = (enum scout_status_code)SCOUT_OK;
   jresult = (jint)result; 
   return jresult;
 }
@@ -437,11 +437,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1OK_1get(JNIEnv *jenv, jclass
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1DONE_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_DONE;
+  result = (enum scout_status_code)SCOUT_DONE;
   jresult = (jint)result; 
   return jresult;
 }
@@ -449,11 +449,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1DONE_1get(JNIEnv *jenv, jcla
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1AGAIN_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_AGAIN;
+  result = (enum scout_status_code)SCOUT_AGAIN;
   jresult = (jint)result; 
   return jresult;
 }
@@ -461,11 +461,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1AGAIN_1get(JNIEnv *jenv, jcl
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1ARGUMENT_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_ARGUMENT;
+  result = (enum scout_status_code)SCOUT_ERR_ARGUMENT;
   jresult = (jint)result; 
   return jresult;
 }
@@ -473,11 +473,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1ARGUMENT_1get(JNIEnv *j
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1FORMAT_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_FORMAT;
+  result = (enum scout_status_code)SCOUT_ERR_FORMAT;
   jresult = (jint)result; 
   return jresult;
 }
@@ -485,11 +485,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1FORMAT_1get(JNIEnv *jen
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1TRUNCATED_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_TRUNCATED;
+  result = (enum scout_status_code)SCOUT_ERR_TRUNCATED;
   jresult = (jint)result; 
   return jresult;
 }
@@ -497,11 +497,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1TRUNCATED_1get(JNIEnv *
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1LIMIT_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_LIMIT;
+  result = (enum scout_status_code)SCOUT_ERR_LIMIT;
   jresult = (jint)result; 
   return jresult;
 }
@@ -509,11 +509,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1LIMIT_1get(JNIEnv *jenv
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1UNSUPPORTED_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_UNSUPPORTED;
+  result = (enum scout_status_code)SCOUT_ERR_UNSUPPORTED;
   jresult = (jint)result; 
   return jresult;
 }
@@ -521,11 +521,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1UNSUPPORTED_1get(JNIEnv
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1CORRUPT_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_CORRUPT;
+  result = (enum scout_status_code)SCOUT_ERR_CORRUPT;
   jresult = (jint)result; 
   return jresult;
 }
@@ -533,11 +533,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1CORRUPT_1get(JNIEnv *je
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1IO_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_IO;
+  result = (enum scout_status_code)SCOUT_ERR_IO;
   jresult = (jint)result; 
   return jresult;
 }
@@ -545,11 +545,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1IO_1get(JNIEnv *jenv, j
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1NO_1MEMORY_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_NO_MEMORY;
+  result = (enum scout_status_code)SCOUT_ERR_NO_MEMORY;
   jresult = (jint)result; 
   return jresult;
 }
@@ -557,11 +557,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1NO_1MEMORY_1get(JNIEnv 
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1STATE_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_STATE;
+  result = (enum scout_status_code)SCOUT_ERR_STATE;
   jresult = (jint)result; 
   return jresult;
 }
@@ -569,11 +569,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1STATE_1get(JNIEnv *jenv
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1DENIED_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_DENIED;
+  result = (enum scout_status_code)SCOUT_ERR_DENIED;
   jresult = (jint)result; 
   return jresult;
 }
@@ -581,11 +581,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1DENIED_1get(JNIEnv *jen
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1CANCELLED_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_CANCELLED;
+  result = (enum scout_status_code)SCOUT_ERR_CANCELLED;
   jresult = (jint)result; 
   return jresult;
 }
@@ -593,11 +593,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1CANCELLED_1get(JNIEnv *
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1DEVICE_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_DEVICE;
+  result = (enum scout_status_code)SCOUT_ERR_DEVICE;
   jresult = (jint)result; 
   return jresult;
 }
@@ -605,11 +605,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1DEVICE_1get(JNIEnv *jen
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ERR_1INTERNAL_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_status_code result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ERR_INTERNAL;
+  result = (enum scout_status_code)SCOUT_ERR_INTERNAL;
   jresult = (jint)result; 
   return jresult;
 }
@@ -645,6 +645,22 @@ SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1status_1text(JNIEnv *j
   (void)jcls;
   arg1 = (scout_status)jarg1; 
   result = (char *)scout_status_text(arg1);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1status_1name(JNIEnv *jenv, jclass jcls, jint jarg1) {
+  jbyteArray jresult = 0 ;
+  scout_status arg1 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (scout_status)jarg1; 
+  result = (char *)scout_status_name(arg1);
   {
     jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
   }
@@ -758,27 +774,40 @@ SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1device_1info(JNIEnv 
 }
 
 
-SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1device_1count(JNIEnv *jenv, jclass jcls) {
-  jlong jresult = 0 ;
-  size_t result;
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1device_1count(JNIEnv *jenv, jclass jcls, jlongArray jarg1) {
+  jint jresult = 0 ;
+  uint64_t *arg1 = 0 ;
+  uint64_t value1 = 0 ;
+  scout_status result;
   
   (void)jenv;
   (void)jcls;
-  result = scout_device_count();
-  jresult = (jlong)result; 
+  {
+    arg1 = (uint64_t *)&value1; 
+  }
+  result = (scout_status)scout_device_count(arg1);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value1;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg1, 0, 1, &made);
+  }
+  
   return jresult;
 }
 
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1device_1get(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
   jint jresult = 0 ;
-  size_t arg1 ;
+  uint64_t arg1 ;
   scout_device_info *arg2 = 0 ;
   scout_status result;
   
   (void)jenv;
   (void)jcls;
-  arg1 = (size_t)jarg1; 
+  arg1 = (uint64_t)jarg1; 
   arg2 = *(scout_device_info **)&jarg2; 
   result = (scout_status)scout_device_get(arg1,arg2);
   {
@@ -791,11 +820,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1device_1get(JNIEnv *jenv, jc
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1NUMERICS_1DEFAULT_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_numerics result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_NUMERICS_DEFAULT;
+  result = (enum scout_numerics)SCOUT_NUMERICS_DEFAULT;
   jresult = (jint)result; 
   return jresult;
 }
@@ -803,11 +832,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1NUMERICS_1DEFAULT_1get(JNIEn
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1NUMERICS_1INVARIANT_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_numerics result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_NUMERICS_INVARIANT;
+  result = (enum scout_numerics)SCOUT_NUMERICS_INVARIANT;
   jresult = (jint)result; 
   return jresult;
 }
@@ -815,11 +844,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1NUMERICS_1INVARIANT_1get(JNI
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1NUMERICS_1FAST_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_numerics result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_NUMERICS_FAST;
+  result = (enum scout_numerics)SCOUT_NUMERICS_FAST;
   jresult = (jint)result; 
   return jresult;
 }
@@ -827,11 +856,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1NUMERICS_1FAST_1get(JNIEnv *
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1NUMERICS_1FLOAT32_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_numerics result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_NUMERICS_FLOAT32;
+  result = (enum scout_numerics)SCOUT_NUMERICS_FLOAT32;
   jresult = (jint)result; 
   return jresult;
 }
@@ -839,11 +868,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1NUMERICS_1FLOAT32_1get(JNIEn
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1DEFAULT_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_kv_format result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_KV_DEFAULT;
+  result = (enum scout_kv_format)SCOUT_KV_DEFAULT;
   jresult = (jint)result; 
   return jresult;
 }
@@ -851,11 +880,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1DEFAULT_1get(JNIEnv *jen
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1F16_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_kv_format result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_KV_F16;
+  result = (enum scout_kv_format)SCOUT_KV_F16;
   jresult = (jint)result; 
   return jresult;
 }
@@ -863,11 +892,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1F16_1get(JNIEnv *jenv, j
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1BF16_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_kv_format result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_KV_BF16;
+  result = (enum scout_kv_format)SCOUT_KV_BF16;
   jresult = (jint)result; 
   return jresult;
 }
@@ -875,11 +904,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1BF16_1get(JNIEnv *jenv, 
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1F32_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_kv_format result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_KV_F32;
+  result = (enum scout_kv_format)SCOUT_KV_F32;
   jresult = (jint)result; 
   return jresult;
 }
@@ -1119,7 +1148,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1set_1device(J
   jint jresult = 0 ;
   struct scout_load_options *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   int result;
   
   (void)jenv;
@@ -1148,7 +1177,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1set_1plugin_1
   jint jresult = 0 ;
   struct scout_load_options *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   int result;
   
   (void)jenv;
@@ -1332,6 +1361,20 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1operation_1cancel(JNIEnv *je
     if (result < 0) throw_status(jenv, result);
     jresult = (jint)result;
   }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1operation_1descriptor(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  scout_operation *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_operation **)&jarg1; 
+  result = (int32_t)scout_operation_descriptor((struct scout_operation const *)arg1);
+  jresult = (jint)result; 
   return jresult;
 }
 
@@ -2402,16 +2445,29 @@ SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1tensor_1info(JNIEnv 
 }
 
 
-SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1model_1tensor_1count(JNIEnv *jenv, jclass jcls, jlong jarg1) {
-  jlong jresult = 0 ;
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1model_1tensor_1count(JNIEnv *jenv, jclass jcls, jlong jarg1, jlongArray jarg2) {
+  jint jresult = 0 ;
   scout_model *arg1 = 0 ;
-  size_t result;
+  uint64_t *arg2 = 0 ;
+  uint64_t value2 = 0 ;
+  scout_status result;
   
   (void)jenv;
   (void)jcls;
   arg1 = *(scout_model **)&jarg1; 
-  result = scout_model_tensor_count((struct scout_model const *)arg1);
-  jresult = (jlong)result; 
+  {
+    arg2 = (uint64_t *)&value2; 
+  }
+  result = (scout_status)scout_model_tensor_count((struct scout_model const *)arg1,arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value2;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg2, 0, 1, &made);
+  }
+  
   return jresult;
 }
 
@@ -2419,14 +2475,14 @@ SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1model_1tensor_1count(JNIEnv
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1model_1get_1tensor(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3) {
   jint jresult = 0 ;
   scout_model *arg1 = 0 ;
-  size_t arg2 ;
+  uint64_t arg2 ;
   scout_tensor_info *arg3 = 0 ;
   scout_status result;
   
   (void)jenv;
   (void)jcls;
   arg1 = *(scout_model **)&jarg1; 
-  arg2 = (size_t)jarg2; 
+  arg2 = (uint64_t)jarg2; 
   arg3 = *(scout_tensor_info **)&jarg3; 
   result = (scout_status)scout_model_get_tensor((struct scout_model const *)arg1,arg2,arg3);
   {
@@ -2470,11 +2526,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1model_1kv_1bytes(JNIEnv *jen
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENCODE_1PLAIN_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_encode_flags result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ENCODE_PLAIN;
+  result = (enum scout_encode_flags)SCOUT_ENCODE_PLAIN;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2482,11 +2538,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENCODE_1PLAIN_1get(JNIEnv *j
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENCODE_1SPECIAL_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_encode_flags result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ENCODE_SPECIAL;
+  result = (enum scout_encode_flags)SCOUT_ENCODE_SPECIAL;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2494,11 +2550,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENCODE_1SPECIAL_1get(JNIEnv 
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENCODE_1BOS_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_encode_flags result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ENCODE_BOS;
+  result = (enum scout_encode_flags)SCOUT_ENCODE_BOS;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2506,11 +2562,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENCODE_1BOS_1get(JNIEnv *jen
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1DECODE_1PLAIN_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_decode_flags result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_DECODE_PLAIN;
+  result = (enum scout_decode_flags)SCOUT_DECODE_PLAIN;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2518,11 +2574,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1DECODE_1PLAIN_1get(JNIEnv *j
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1DECODE_1SPECIAL_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_decode_flags result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_DECODE_SPECIAL;
+  result = (enum scout_decode_flags)SCOUT_DECODE_SPECIAL;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2532,12 +2588,12 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1encode(JNIEnv *jenv, jclass 
   jint jresult = 0 ;
   scout_model *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   uint32_t arg4 ;
   int32_t *arg5 = 0 ;
-  size_t arg6 ;
-  size_t *arg7 = 0 ;
-  size_t value7 = 0 ;
+  uint64_t arg6 ;
+  uint64_t *arg7 = 0 ;
+  uint64_t value7 = 0 ;
   scout_status result;
   
   (void)jenv;
@@ -2563,7 +2619,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1encode(JNIEnv *jenv, jclass 
     }
   }
   {
-    arg7 = (size_t *)&value7; 
+    arg7 = (uint64_t *)&value7; 
   }
   result = (scout_status)scout_encode((struct scout_model const *)arg1,(char const *)arg2,arg3,arg4,arg5,arg6,arg7);
   {
@@ -2590,10 +2646,10 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1count_1tokens(JNIEnv *jenv, 
   jint jresult = 0 ;
   scout_model *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   uint32_t arg4 ;
-  size_t *arg5 = 0 ;
-  size_t value5 = 0 ;
+  uint64_t *arg5 = 0 ;
+  uint64_t value5 = 0 ;
   scout_status result;
   
   (void)jenv;
@@ -2610,7 +2666,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1count_1tokens(JNIEnv *jenv, 
   }
   arg4 = (uint32_t)jarg4; 
   {
-    arg5 = (size_t *)&value5; 
+    arg5 = (uint64_t *)&value5; 
   }
   result = (scout_status)scout_count_tokens((struct scout_model const *)arg1,(char const *)arg2,arg3,arg4,arg5);
   {
@@ -2634,12 +2690,12 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1decode(JNIEnv *jenv, jclass 
   jint jresult = 0 ;
   scout_model *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   uint32_t arg4 ;
   char *arg5 = 0 ;
-  size_t arg6 ;
-  size_t *arg7 = 0 ;
-  size_t value7 = 0 ;
+  uint64_t arg6 ;
+  uint64_t *arg7 = 0 ;
+  uint64_t value7 = 0 ;
   scout_status result;
   
   (void)jenv;
@@ -2665,7 +2721,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1decode(JNIEnv *jenv, jclass 
     }
   }
   {
-    arg7 = (size_t *)&value7; 
+    arg7 = (uint64_t *)&value7; 
   }
   result = (scout_status)scout_decode((struct scout_model const *)arg1,(int const *)arg2,arg3,arg4,arg5,arg6,arg7);
   {
@@ -2692,10 +2748,10 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1token_1bytes(JNIEnv *jenv, j
   scout_model *arg1 = 0 ;
   int32_t arg2 ;
   char **arg3 = 0 ;
-  size_t *arg4 = 0 ;
+  uint64_t *arg4 = 0 ;
   int32_t *arg5 = 0 ;
   char const *data3 = NULL ;
-  size_t size3 = 0 ;
+  uint64_t size3 = 0 ;
   int32_t value5 = 0 ;
   scout_status result;
   
@@ -2735,7 +2791,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1token_1find(JNIEnv *jenv, jc
   jint jresult = 0 ;
   scout_model *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   int32_t *arg4 = 0 ;
   int32_t value4 = 0 ;
   scout_status result;
@@ -2777,9 +2833,9 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1stop_1tokens(JNIEnv *jenv, j
   jint jresult = 0 ;
   scout_model *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
-  size_t *arg4 = 0 ;
-  size_t value4 = 0 ;
+  uint64_t arg3 ;
+  uint64_t *arg4 = 0 ;
+  uint64_t value4 = 0 ;
   scout_status result;
   
   (void)jenv;
@@ -2795,7 +2851,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1stop_1tokens(JNIEnv *jenv, j
     }
   }
   {
-    arg4 = (size_t *)&value4; 
+    arg4 = (uint64_t *)&value4; 
   }
   result = (scout_status)scout_stop_tokens((struct scout_model const *)arg1,arg2,arg3,arg4);
   {
@@ -2816,11 +2872,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1stop_1tokens(JNIEnv *jenv, j
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ROLE_1SYSTEM_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_role result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ROLE_SYSTEM;
+  result = (enum scout_role)SCOUT_ROLE_SYSTEM;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2828,11 +2884,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ROLE_1SYSTEM_1get(JNIEnv *je
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ROLE_1USER_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_role result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ROLE_USER;
+  result = (enum scout_role)SCOUT_ROLE_USER;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2840,11 +2896,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ROLE_1USER_1get(JNIEnv *jenv
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ROLE_1ASSISTANT_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_role result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ROLE_ASSISTANT;
+  result = (enum scout_role)SCOUT_ROLE_ASSISTANT;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2852,11 +2908,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ROLE_1ASSISTANT_1get(JNIEnv 
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ROLE_1TOOL_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_role result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ROLE_TOOL;
+  result = (enum scout_role)SCOUT_ROLE_TOOL;
   jresult = (jint)result; 
   return jresult;
 }
@@ -2894,7 +2950,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1add(JNIEnv *jenv, jcla
   scout_chat *arg1 = 0 ;
   int32_t arg2 ;
   char *arg3 = 0 ;
-  size_t arg4 ;
+  uint64_t arg4 ;
   scout_status result;
   
   (void)jenv;
@@ -2946,7 +3002,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1add_1text(JNIEnv *jenv
   jint jresult = 0 ;
   scout_chat *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   scout_status result;
   
   (void)jenv;
@@ -2997,9 +3053,9 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1tokens(JNIEnv *jenv, j
   jint jresult = 0 ;
   scout_chat *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
-  size_t *arg4 = 0 ;
-  size_t value4 = 0 ;
+  uint64_t arg3 ;
+  uint64_t *arg4 = 0 ;
+  uint64_t value4 = 0 ;
   scout_status result;
   
   (void)jenv;
@@ -3015,7 +3071,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1tokens(JNIEnv *jenv, j
     }
   }
   {
-    arg4 = (size_t *)&value4; 
+    arg4 = (uint64_t *)&value4; 
   }
   result = (scout_status)scout_chat_tokens((struct scout_chat const *)arg1,arg2,arg3,arg4);
   {
@@ -3034,16 +3090,29 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1tokens(JNIEnv *jenv, j
 }
 
 
-SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1chat_1size(JNIEnv *jenv, jclass jcls, jlong jarg1) {
-  jlong jresult = 0 ;
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1count(JNIEnv *jenv, jclass jcls, jlong jarg1, jlongArray jarg2) {
+  jint jresult = 0 ;
   scout_chat *arg1 = 0 ;
-  size_t result;
+  uint64_t *arg2 = 0 ;
+  uint64_t value2 = 0 ;
+  scout_status result;
   
   (void)jenv;
   (void)jcls;
   arg1 = *(scout_chat **)&jarg1; 
-  result = scout_chat_size((struct scout_chat const *)arg1);
-  jresult = (jlong)result; 
+  {
+    arg2 = (uint64_t *)&value2; 
+  }
+  result = (scout_status)scout_chat_count((struct scout_chat const *)arg1,arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value2;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg2, 0, 1, &made);
+  }
+  
   return jresult;
 }
 
@@ -3474,7 +3543,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1options_1add_1stop(
   jint jresult = 0 ;
   struct scout_request_options *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   int result;
   
   (void)jenv;
@@ -3535,11 +3604,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1options_1add_1bias(
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1NONE_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_stop result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_STOP_NONE;
+  result = (enum scout_stop)SCOUT_STOP_NONE;
   jresult = (jint)result; 
   return jresult;
 }
@@ -3547,11 +3616,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1NONE_1get(JNIEnv *jenv
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1END_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_stop result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_STOP_END;
+  result = (enum scout_stop)SCOUT_STOP_END;
   jresult = (jint)result; 
   return jresult;
 }
@@ -3559,11 +3628,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1END_1get(JNIEnv *jenv,
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1STRING_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_stop result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_STOP_STRING;
+  result = (enum scout_stop)SCOUT_STOP_STRING;
   jresult = (jint)result; 
   return jresult;
 }
@@ -3571,11 +3640,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1STRING_1get(JNIEnv *je
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1LENGTH_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_stop result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_STOP_LENGTH;
+  result = (enum scout_stop)SCOUT_STOP_LENGTH;
   jresult = (jint)result; 
   return jresult;
 }
@@ -3583,11 +3652,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1LENGTH_1get(JNIEnv *je
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1CANCELLED_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_stop result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_STOP_CANCELLED;
+  result = (enum scout_stop)SCOUT_STOP_CANCELLED;
   jresult = (jint)result; 
   return jresult;
 }
@@ -3595,11 +3664,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1CANCELLED_1get(JNIEnv 
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1ERROR_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_stop result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_STOP_ERROR;
+  result = (enum scout_stop)SCOUT_STOP_ERROR;
   jresult = (jint)result; 
   return jresult;
 }
@@ -3631,7 +3700,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1generate(JNIEnv *jenv, jclas
   }
   result = (scout_status)scout_generate(arg1,(char const *)arg2,(struct scout_request_options const *)arg3,arg4);
   {
-    if (result < 0) throw_status(jenv, result);
+    if (result < 0 || result == SCOUT_AGAIN) throw_status(jenv, result);
     jresult = (jint)result;
   }
   
@@ -3675,6 +3744,20 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1next(JNIEnv *jenv, 
 }
 
 
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1descriptor(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  scout_request *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_request **)&jarg1; 
+  result = (int32_t)scout_request_descriptor((struct scout_request const *)arg1);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1cancel(JNIEnv *jenv, jclass jcls, jlong jarg1) {
   jint jresult = 0 ;
   scout_request *arg1 = 0 ;
@@ -3696,9 +3779,9 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1ids(JNIEnv *jenv, j
   jint jresult = 0 ;
   scout_request *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
-  size_t *arg4 = 0 ;
-  size_t value4 = 0 ;
+  uint64_t arg3 ;
+  uint64_t *arg4 = 0 ;
+  uint64_t value4 = 0 ;
   scout_status result;
   
   (void)jenv;
@@ -3714,7 +3797,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1ids(JNIEnv *jenv, j
     }
   }
   {
-    arg4 = (size_t *)&value4; 
+    arg4 = (uint64_t *)&value4; 
   }
   result = (scout_status)scout_request_ids((struct scout_request const *)arg1,arg2,arg3,arg4);
   {
@@ -3745,11 +3828,11 @@ SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1request_1free(JNIEnv *jenv, 
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENGINE_1THREADED_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_engine_mode result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ENGINE_THREADED;
+  result = (enum scout_engine_mode)SCOUT_ENGINE_THREADED;
   jresult = (jint)result; 
   return jresult;
 }
@@ -3757,11 +3840,11 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENGINE_1THREADED_1get(JNIEnv
 
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ENGINE_1STEPPED_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
-  int result;
+  enum scout_engine_mode result;
   
   (void)jenv;
   (void)jcls;
-  result = (int)SCOUT_ENGINE_STEPPED;
+  result = (enum scout_engine_mode)SCOUT_ENGINE_STEPPED;
   jresult = (jint)result; 
   return jresult;
 }
@@ -4078,6 +4161,33 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1engine_1new(JNIEnv *jenv, jc
 }
 
 
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1model_1engine(JNIEnv *jenv, jclass jcls, jlong jarg1, jlongArray jarg2) {
+  jint jresult = 0 ;
+  scout_model *arg1 = 0 ;
+  scout_engine **arg2 = 0 ;
+  scout_engine *value2 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_model **)&jarg1; 
+  {
+    arg2 = (scout_engine **)&value2; 
+  }
+  result = (scout_status)scout_model_engine(arg1,arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value2;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg2, 0, 1, &made);
+  }
+  
+  return jresult;
+}
+
+
 SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1free(JNIEnv *jenv, jclass jcls, jlong jarg1) {
   scout_engine *arg1 = 0 ;
   
@@ -4107,7 +4217,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1submit(JNIEnv *jenv, jclass 
   }
   result = (scout_status)scout_submit(arg1,(struct scout_chat const *)arg2,(struct scout_request_options const *)arg3,arg4);
   {
-    if (result < 0) throw_status(jenv, result);
+    if (result < 0 || result == SCOUT_AGAIN) throw_status(jenv, result);
     jresult = (jint)result;
   }
   {
@@ -4119,11 +4229,55 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1submit(JNIEnv *jenv, jclass 
 }
 
 
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1submit_1text(JNIEnv *jenv, jclass jcls, jlong jarg1, jbyteArray jarg2, jlong jarg4, jlongArray jarg5) {
+  jint jresult = 0 ;
+  scout_engine *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  scout_request_options *arg4 = 0 ;
+  scout_request **arg5 = 0 ;
+  scout_request *value5 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_engine **)&jarg1; 
+  {
+    if (jarg2 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg2 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg2, NULL);
+    if (arg2 == NULL) return 0;
+    arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
+  }
+  arg4 = *(scout_request_options **)&jarg4; 
+  {
+    arg5 = (scout_request **)&value5; 
+  }
+  result = (scout_status)scout_submit_text(arg1,(char const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5);
+  {
+    if (result < 0 || result == SCOUT_AGAIN) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  
+  {
+    const jlong made = (jlong)(intptr_t)value5;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg5, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT);
+  }
+  
+  return jresult;
+}
+
+
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1submit_1tokens(JNIEnv *jenv, jclass jcls, jlong jarg1, jintArray jarg2, jlong jarg4, jlongArray jarg5) {
   jint jresult = 0 ;
   scout_engine *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   scout_request_options *arg4 = 0 ;
   scout_request **arg5 = 0 ;
   scout_request *value5 = 0 ;
@@ -4147,7 +4301,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1submit_1tokens(JNIEnv *jenv,
   }
   result = (scout_status)scout_submit_tokens(arg1,(int const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5);
   {
-    if (result < 0) throw_status(jenv, result);
+    if (result < 0 || result == SCOUT_AGAIN) throw_status(jenv, result);
     jresult = (jint)result;
   }
   {
@@ -4190,15 +4344,32 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1engine_1next(JNIEnv *jenv, j
 }
 
 
-SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1engine_1descriptor(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1engine_1wake(JNIEnv *jenv, jclass jcls, jlong jarg1) {
   jint jresult = 0 ;
   scout_engine *arg1 = 0 ;
-  int result;
+  scout_status result;
   
   (void)jenv;
   (void)jcls;
   arg1 = *(scout_engine **)&jarg1; 
-  result = (int)scout_engine_descriptor((struct scout_engine const *)arg1);
+  result = (scout_status)scout_engine_wake(arg1);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1engine_1descriptor(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  scout_engine *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_engine **)&jarg1; 
+  result = (int32_t)scout_engine_descriptor((struct scout_engine const *)arg1);
   jresult = (jint)result; 
   return jresult;
 }
@@ -4852,7 +5023,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1score(JNIEnv *jenv, jclass j
   jint jresult = 0 ;
   scout_engine *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   scout_score_options *arg4 = 0 ;
   scout_scores **arg5 = 0 ;
   scout_scores *value5 = 0 ;
@@ -4876,7 +5047,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1score(JNIEnv *jenv, jclass j
   }
   result = (scout_status)scout_score(arg1,(int const *)arg2,arg3,(struct scout_score_options const *)arg4,arg5);
   {
-    if (result < 0) throw_status(jenv, result);
+    if (result < 0 || result == SCOUT_AGAIN) throw_status(jenv, result);
     jresult = (jint)result;
   }
   {
@@ -4915,6 +5086,20 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1scores_1next(JNIEnv *jenv, j
     put_block(jenv, jarg3, value3); 
   }
   
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1scores_1descriptor(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  scout_scores *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_scores **)&jarg1; 
+  result = (int32_t)scout_scores_descriptor((struct scout_scores const *)arg1);
+  jresult = (jint)result; 
   return jresult;
 }
 

@@ -3237,13 +3237,12 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_scout_tensor_info swig_types[25]
 #define SWIGTYPE_p_short swig_types[26]
 #define SWIGTYPE_p_signed_char swig_types[27]
-#define SWIGTYPE_p_size_t swig_types[28]
-#define SWIGTYPE_p_unsigned_char swig_types[29]
-#define SWIGTYPE_p_unsigned_int swig_types[30]
-#define SWIGTYPE_p_unsigned_long_long swig_types[31]
-#define SWIGTYPE_p_unsigned_short swig_types[32]
-static swig_type_info *swig_types[34];
-static swig_module_info swig_module = {swig_types, 33, 0, 0, 0, 0};
+#define SWIGTYPE_p_unsigned_char swig_types[28]
+#define SWIGTYPE_p_unsigned_int swig_types[29]
+#define SWIGTYPE_p_unsigned_long_long swig_types[30]
+#define SWIGTYPE_p_unsigned_short swig_types[31]
+static swig_type_info *swig_types[33];
+static swig_module_info swig_module = {swig_types, 32, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -3348,7 +3347,7 @@ static PyObject *tuple_of_event(const scout_event *event) {
   if (event == NULL) Py_RETURN_NONE;
   return Py_BuildValue("(NNNNiKNiLLLddd)", text_of(event->text, event->text_size), list_of_int32(event->ids, event->id_count),
                        list_of_float(event->logprobs, event->id_count), tops_of(event), (int)event->stop,
-                       (unsigned long long)event->tag, text_of(event->message, strlen(event->message)), (int)event->status,
+                       (unsigned long long)event->tag, text_of(event->message, event->message_size), (int)event->status,
                        (long long)event->prompt_tokens, (long long)event->cached_tokens, (long long)event->generated_tokens,
                        event->queue_ms, event->prefill_ms, event->decode_ms);
 }
@@ -3662,54 +3661,6 @@ SWIGINTERN struct scout_device_info *new_scout_device_info(void){
     return made;
   }
 
-  #define SWIG_From_long   PyLong_FromLong 
-
-
-SWIGINTERNINLINE PyObject* 
-SWIG_From_unsigned_SS_long  (unsigned long value)
-{
-  return (value > LONG_MAX) ?
-    PyLong_FromUnsignedLong(value) : PyLong_FromLong((long)(value));
-}
-
-
-SWIGINTERNINLINE PyObject *
-SWIG_From_size_t  (size_t value)
-{    
-#ifdef SWIG_LONG_LONG_AVAILABLE
-  if (sizeof(size_t) <= sizeof(unsigned long)) {
-#endif
-    return SWIG_From_unsigned_SS_long  ((unsigned long)(value));
-#ifdef SWIG_LONG_LONG_AVAILABLE
-  } else {
-    /* assume sizeof(size_t) <= sizeof(unsigned long long) */
-    return SWIG_From_unsigned_SS_long_SS_long  ((unsigned long long)(value));
-  }
-#endif
-}
-
-
-SWIGINTERNINLINE int
-SWIG_AsVal_size_t (PyObject * obj, size_t *val)
-{
-  int res = SWIG_TypeError;
-#ifdef SWIG_LONG_LONG_AVAILABLE
-  if (sizeof(size_t) <= sizeof(unsigned long)) {
-#endif
-    unsigned long v;
-    res = SWIG_AsVal_unsigned_SS_long (obj, val ? &v : 0);
-    if (SWIG_IsOK(res) && val) *val = (size_t)(v);
-#ifdef SWIG_LONG_LONG_AVAILABLE
-  } else if (sizeof(size_t) <= sizeof(unsigned long long)) {
-    unsigned long long v;
-    res = SWIG_AsVal_unsigned_SS_long_SS_long (obj, val ? &v : 0);
-    if (SWIG_IsOK(res) && val) *val = (size_t)(v);
-  }
-#endif
-  return res;
-}
-
-
 #ifdef SWIG_LONG_LONG_AVAILABLE
 SWIGINTERN int
 SWIG_AsVal_long_SS_long (PyObject *obj, long long *val)
@@ -3836,10 +3787,10 @@ SWIG_AsCharPtrAndSize(PyObject *obj, char **cptr, size_t *psize, int *alloc)
 
 
 
-SWIGINTERN int scout_load_options_set_device(struct scout_load_options *self,char const *text,size_t text_size){
+SWIGINTERN int scout_load_options_set_device(struct scout_load_options *self,char const *text,uint64_t text_size){
     return owned_set_text(&((owned_load_options *)self)->device, &self->device, text, text_size);
   }
-SWIGINTERN int scout_load_options_set_plugin_dir(struct scout_load_options *self,char const *text,size_t text_size){
+SWIGINTERN int scout_load_options_set_plugin_dir(struct scout_load_options *self,char const *text,uint64_t text_size){
     return owned_set_text(&((owned_load_options *)self)->plugin_dir, &self->plugin_dir, text, text_size);
   }
 
@@ -3937,7 +3888,7 @@ SWIG_From_float  (float value)
 
 SWIGINTERN struct scout_request_options *new_scout_request_options(void){ return owned_new_request_options(); }
 SWIGINTERN void delete_scout_request_options(struct scout_request_options *self){ owned_free_request_options(self); }
-SWIGINTERN int scout_request_options_add_stop(struct scout_request_options *self,char const *text,size_t text_size){ return owned_add_stop(self, text, text_size); }
+SWIGINTERN int scout_request_options_add_stop(struct scout_request_options *self,char const *text,uint64_t text_size){ return owned_add_stop(self, text, text_size); }
 SWIGINTERN int scout_request_options_add_stop_token(struct scout_request_options *self,int32_t id){ return owned_add_stop_token(self, id); }
 SWIGINTERN int scout_request_options_add_bias(struct scout_request_options *self,int32_t id,float value){ return owned_add_bias(self, id, value); }
 SWIGINTERN struct scout_engine_options *new_scout_engine_options(void){ return owned_new_engine_options(); }
@@ -4035,6 +3986,27 @@ SWIGINTERN PyObject *_wrap_scout_status_text(PyObject *self, PyObject *args) {
     if (PyErr_Occurred()) SWIG_fail;
   }
   result = (char *)scout_status_text(arg1);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_status_name(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_status arg1 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  {
+    arg1 = (int32_t)PyLong_AsLong(swig_obj[0]);
+    if (PyErr_Occurred()) SWIG_fail;
+  }
+  result = (char *)scout_status_name(arg1);
   resultobj = SWIG_FromCharPtr((const char *)result);
   return resultobj;
 fail:
@@ -4252,12 +4224,26 @@ SWIGINTERN PyObject *scout_device_info_swiginit(PyObject *SWIGUNUSEDPARM(self), 
 
 SWIGINTERN PyObject *_wrap_scout_device_count(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
-  size_t result;
+  uint64_t *arg1 = 0 ;
+  uint64_t value1 = 0 ;
+  scout_status result;
   
+  {
+    arg1 = &value1; 
+  }
   (void)self;
   if (!SWIG_Python_UnpackTuple(args, "scout_device_count", 0, 0, 0)) SWIG_fail;
-  result = scout_device_count();
-  resultobj = SWIG_From_size_t((size_t)(result));
+  result = (scout_status)scout_device_count(arg1);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg1), 0); 
+  }
   return resultobj;
 fail:
   return NULL;
@@ -4266,9 +4252,9 @@ fail:
 
 SWIGINTERN PyObject *_wrap_scout_device_get(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
-  size_t arg1 ;
+  uint64_t arg1 ;
   scout_device_info *arg2 = 0 ;
-  size_t val1 ;
+  unsigned long long val1 ;
   int ecode1 = 0 ;
   void *argp2 = 0 ;
   int res2 = 0 ;
@@ -4277,11 +4263,11 @@ SWIGINTERN PyObject *_wrap_scout_device_get(PyObject *self, PyObject *args) {
   
   (void)self;
   if (!SWIG_Python_UnpackTuple(args, "scout_device_get", 2, 2, swig_obj)) SWIG_fail;
-  ecode1 = SWIG_AsVal_size_t(swig_obj[0], &val1);
+  ecode1 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[0], &val1);
   if (!SWIG_IsOK(ecode1)) {
-    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "scout_device_get" "', argument " "1"" of type '" "size_t""'");
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "scout_device_get" "', argument " "1"" of type '" "uint64_t""'");
   } 
-  arg1 = (size_t)(val1);
+  arg1 = (uint64_t)(val1);
   res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_device_info, 0 |  0 );
   if (!SWIG_IsOK(res2)) {
     SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_device_get" "', argument " "2"" of type '" "scout_device_info *""'"); 
@@ -4782,7 +4768,7 @@ SWIGINTERN PyObject *_wrap_scout_load_options_set_device(PyObject *self, PyObjec
   PyObject *resultobj = 0;
   struct scout_load_options *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   PyObject *swig_obj[2] ;
@@ -4800,7 +4786,7 @@ SWIGINTERN PyObject *_wrap_scout_load_options_set_device(PyObject *self, PyObjec
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = bytes;
-    arg3 = (size_t)size;
+    arg3 = (uint64_t)size;
   }
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
@@ -4818,7 +4804,7 @@ SWIGINTERN PyObject *_wrap_scout_load_options_set_plugin_dir(PyObject *self, PyO
   PyObject *resultobj = 0;
   struct scout_load_options *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   PyObject *swig_obj[2] ;
@@ -4836,7 +4822,7 @@ SWIGINTERN PyObject *_wrap_scout_load_options_set_plugin_dir(PyObject *self, PyO
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = bytes;
-    arg3 = (size_t)size;
+    arg3 = (uint64_t)size;
   }
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
@@ -5089,6 +5075,30 @@ SWIGINTERN PyObject *_wrap_scout_operation_cancel(PyObject *self, PyObject *args
     }
     resultobj = PyLong_FromLong(result);
   }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_operation_descriptor(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_operation *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_operation, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_operation_descriptor" "', argument " "1"" of type '" "scout_operation const *""'"); 
+  }
+  arg1 = (scout_operation *)(argp1);
+  result = (int32_t)scout_operation_descriptor((struct scout_operation const *)arg1);
+  resultobj = SWIG_From_int((int)(result));
   return resultobj;
 fail:
   return NULL;
@@ -7235,11 +7245,16 @@ SWIGINTERN PyObject *scout_tensor_info_swiginit(PyObject *SWIGUNUSEDPARM(self), 
 SWIGINTERN PyObject *_wrap_scout_model_tensor_count(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_model *arg1 = 0 ;
+  uint64_t *arg2 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
+  uint64_t value2 = 0 ;
   PyObject *swig_obj[1] ;
-  size_t result;
+  scout_status result;
   
+  {
+    arg2 = &value2; 
+  }
   (void)self;
   if (!args) SWIG_fail;
   swig_obj[0] = args;
@@ -7248,8 +7263,17 @@ SWIGINTERN PyObject *_wrap_scout_model_tensor_count(PyObject *self, PyObject *ar
     SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_tensor_count" "', argument " "1"" of type '" "scout_model const *""'"); 
   }
   arg1 = (scout_model *)(argp1);
-  result = scout_model_tensor_count((struct scout_model const *)arg1);
-  resultobj = SWIG_From_size_t((size_t)(result));
+  result = (scout_status)scout_model_tensor_count((struct scout_model const *)arg1,arg2);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg2), 0); 
+  }
   return resultobj;
 fail:
   return NULL;
@@ -7259,11 +7283,11 @@ fail:
 SWIGINTERN PyObject *_wrap_scout_model_get_tensor(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_model *arg1 = 0 ;
-  size_t arg2 ;
+  uint64_t arg2 ;
   scout_tensor_info *arg3 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
-  size_t val2 ;
+  unsigned long long val2 ;
   int ecode2 = 0 ;
   void *argp3 = 0 ;
   int res3 = 0 ;
@@ -7277,11 +7301,11 @@ SWIGINTERN PyObject *_wrap_scout_model_get_tensor(PyObject *self, PyObject *args
     SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_get_tensor" "', argument " "1"" of type '" "scout_model const *""'"); 
   }
   arg1 = (scout_model *)(argp1);
-  ecode2 = SWIG_AsVal_size_t(swig_obj[1], &val2);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
   if (!SWIG_IsOK(ecode2)) {
-    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_model_get_tensor" "', argument " "2"" of type '" "size_t""'");
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_model_get_tensor" "', argument " "2"" of type '" "uint64_t""'");
   } 
-  arg2 = (size_t)(val2);
+  arg2 = (uint64_t)(val2);
   res3 = SWIG_ConvertPtr(swig_obj[2], &argp3,SWIGTYPE_p_scout_tensor_info, 0 |  0 );
   if (!SWIG_IsOK(res3)) {
     SWIG_exception_fail(SWIG_ArgError(res3), "in method '" "scout_model_get_tensor" "', argument " "3"" of type '" "scout_tensor_info *""'"); 
@@ -7362,17 +7386,17 @@ SWIGINTERN PyObject *_wrap_scout_encode(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_model *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   uint32_t arg4 ;
   int32_t *arg5 = 0 ;
-  size_t arg6 ;
-  size_t *arg7 = 0 ;
+  uint64_t arg6 ;
+  uint64_t *arg7 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   unsigned int val4 ;
   int ecode4 = 0 ;
   PyObject *buffer5 = NULL ;
-  size_t value7 = 0 ;
+  uint64_t value7 = 0 ;
   PyObject *swig_obj[4] ;
   scout_status result;
   
@@ -7391,7 +7415,7 @@ SWIGINTERN PyObject *_wrap_scout_encode(PyObject *self, PyObject *args) {
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = bytes;
-    arg3 = (size_t)size;
+    arg3 = (uint64_t)size;
   }
   ecode4 = SWIG_AsVal_unsigned_SS_int(swig_obj[2], &val4);
   if (!SWIG_IsOK(ecode4)) {
@@ -7431,7 +7455,7 @@ SWIGINTERN PyObject *_wrap_scout_encode(PyObject *self, PyObject *args) {
     resultobj = SWIG_Python_AppendOutput(resultobj, buffer5, 0);
   }
   {
-    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromSize_t(*arg7), 0); 
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg7), 0); 
   }
   {
     Py_XDECREF(buffer5); 
@@ -7449,14 +7473,14 @@ SWIGINTERN PyObject *_wrap_scout_count_tokens(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_model *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   uint32_t arg4 ;
-  size_t *arg5 = 0 ;
+  uint64_t *arg5 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   unsigned int val4 ;
   int ecode4 = 0 ;
-  size_t value5 = 0 ;
+  uint64_t value5 = 0 ;
   PyObject *swig_obj[3] ;
   scout_status result;
   
@@ -7475,7 +7499,7 @@ SWIGINTERN PyObject *_wrap_scout_count_tokens(PyObject *self, PyObject *args) {
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = bytes;
-    arg3 = (size_t)size;
+    arg3 = (uint64_t)size;
   }
   ecode4 = SWIG_AsVal_unsigned_SS_int(swig_obj[2], &val4);
   if (!SWIG_IsOK(ecode4)) {
@@ -7495,7 +7519,7 @@ SWIGINTERN PyObject *_wrap_scout_count_tokens(PyObject *self, PyObject *args) {
     resultobj = PyLong_FromLong(result);
   }
   {
-    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromSize_t(*arg5), 0); 
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg5), 0); 
   }
   return resultobj;
 fail:
@@ -7507,17 +7531,17 @@ SWIGINTERN PyObject *_wrap_scout_decode(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_model *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   uint32_t arg4 ;
   char *arg5 = 0 ;
-  size_t arg6 ;
-  size_t *arg7 = 0 ;
+  uint64_t arg6 ;
+  uint64_t *arg7 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   unsigned int val4 ;
   int ecode4 = 0 ;
   PyObject *buffer5 = NULL ;
-  size_t value7 = 0 ;
+  uint64_t value7 = 0 ;
   PyObject *swig_obj[4] ;
   scout_status result;
   
@@ -7536,7 +7560,7 @@ SWIGINTERN PyObject *_wrap_scout_decode(PyObject *self, PyObject *args) {
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = (int32_t *)bytes;
-    arg3 = (size_t)size / sizeof(int32_t);
+    arg3 = (uint64_t)size / sizeof(int32_t);
   }
   ecode4 = SWIG_AsVal_unsigned_SS_int(swig_obj[2], &val4);
   if (!SWIG_IsOK(ecode4)) {
@@ -7576,7 +7600,7 @@ SWIGINTERN PyObject *_wrap_scout_decode(PyObject *self, PyObject *args) {
     resultobj = SWIG_Python_AppendOutput(resultobj, buffer5, 0);
   }
   {
-    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromSize_t(*arg7), 0); 
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg7), 0); 
   }
   {
     Py_XDECREF(buffer5); 
@@ -7595,14 +7619,14 @@ SWIGINTERN PyObject *_wrap_scout_token_bytes(PyObject *self, PyObject *args) {
   scout_model *arg1 = 0 ;
   int32_t arg2 ;
   char **arg3 = 0 ;
-  size_t *arg4 = 0 ;
+  uint64_t *arg4 = 0 ;
   int32_t *arg5 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   int val2 ;
   int ecode2 = 0 ;
   char const *data3 = NULL ;
-  size_t size3 = 0 ;
+  uint64_t size3 = 0 ;
   int32_t value5 = 0 ;
   PyObject *swig_obj[2] ;
   scout_status result;
@@ -7650,7 +7674,7 @@ SWIGINTERN PyObject *_wrap_scout_token_find(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_model *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   int32_t *arg4 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
@@ -7673,7 +7697,7 @@ SWIGINTERN PyObject *_wrap_scout_token_find(PyObject *self, PyObject *args) {
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = bytes;
-    arg3 = (size_t)size;
+    arg3 = (uint64_t)size;
   }
   result = (scout_status)scout_token_find((struct scout_model const *)arg1,(char const *)arg2,arg3,arg4);
   {
@@ -7696,12 +7720,12 @@ SWIGINTERN PyObject *_wrap_scout_stop_tokens(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_model *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
-  size_t *arg4 = 0 ;
+  uint64_t arg3 ;
+  uint64_t *arg4 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   PyObject *buffer2 = NULL ;
-  size_t value4 = 0 ;
+  uint64_t value4 = 0 ;
   PyObject *swig_obj[2] ;
   scout_status result;
   
@@ -7744,7 +7768,7 @@ SWIGINTERN PyObject *_wrap_scout_stop_tokens(PyObject *self, PyObject *args) {
     resultobj = SWIG_Python_AppendOutput(resultobj, buffer2, 0);
   }
   {
-    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromSize_t(*arg4), 0); 
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg4), 0); 
   }
   {
     Py_XDECREF(buffer2); 
@@ -7810,7 +7834,7 @@ SWIGINTERN PyObject *_wrap_scout_chat_add(PyObject *self, PyObject *args) {
   scout_chat *arg1 = 0 ;
   int32_t arg2 ;
   char *arg3 = 0 ;
-  size_t arg4 ;
+  uint64_t arg4 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   int val2 ;
@@ -7835,7 +7859,7 @@ SWIGINTERN PyObject *_wrap_scout_chat_add(PyObject *self, PyObject *args) {
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[2], &bytes, &size) != 0) SWIG_fail;
     arg3 = bytes;
-    arg4 = (size_t)size;
+    arg4 = (uint64_t)size;
   }
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
@@ -7896,7 +7920,7 @@ SWIGINTERN PyObject *_wrap_scout_chat_add_text(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_chat *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   PyObject *swig_obj[2] ;
@@ -7914,7 +7938,7 @@ SWIGINTERN PyObject *_wrap_scout_chat_add_text(PyObject *self, PyObject *args) {
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = bytes;
-    arg3 = (size_t)size;
+    arg3 = (uint64_t)size;
   }
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
@@ -7979,12 +8003,12 @@ SWIGINTERN PyObject *_wrap_scout_chat_tokens(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_chat *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
-  size_t *arg4 = 0 ;
+  uint64_t arg3 ;
+  uint64_t *arg4 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   PyObject *buffer2 = NULL ;
-  size_t value4 = 0 ;
+  uint64_t value4 = 0 ;
   PyObject *swig_obj[2] ;
   scout_status result;
   
@@ -8031,7 +8055,7 @@ SWIGINTERN PyObject *_wrap_scout_chat_tokens(PyObject *self, PyObject *args) {
     resultobj = SWIG_Python_AppendOutput(resultobj, buffer2, 0);
   }
   {
-    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromSize_t(*arg4), 0); 
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg4), 0); 
   }
   {
     Py_XDECREF(buffer2); 
@@ -8045,24 +8069,38 @@ fail:
 }
 
 
-SWIGINTERN PyObject *_wrap_scout_chat_size(PyObject *self, PyObject *args) {
+SWIGINTERN PyObject *_wrap_scout_chat_count(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_chat *arg1 = 0 ;
+  uint64_t *arg2 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
+  uint64_t value2 = 0 ;
   PyObject *swig_obj[1] ;
-  size_t result;
+  scout_status result;
   
+  {
+    arg2 = &value2; 
+  }
   (void)self;
   if (!args) SWIG_fail;
   swig_obj[0] = args;
   res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_chat, 0 |  0 );
   if (!SWIG_IsOK(res1)) {
-    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_chat_size" "', argument " "1"" of type '" "scout_chat const *""'"); 
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_chat_count" "', argument " "1"" of type '" "scout_chat const *""'"); 
   }
   arg1 = (scout_chat *)(argp1);
-  result = scout_chat_size((struct scout_chat const *)arg1);
-  resultobj = SWIG_From_size_t((size_t)(result));
+  result = (scout_status)scout_chat_count((struct scout_chat const *)arg1,arg2);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg2), 0); 
+  }
   return resultobj;
 fail:
   return NULL;
@@ -8955,7 +8993,7 @@ SWIGINTERN PyObject *_wrap_scout_request_options_add_stop(PyObject *self, PyObje
   PyObject *resultobj = 0;
   struct scout_request_options *arg1 = 0 ;
   char *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   PyObject *swig_obj[2] ;
@@ -8973,7 +9011,7 @@ SWIGINTERN PyObject *_wrap_scout_request_options_add_stop(PyObject *self, PyObje
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = bytes;
-    arg3 = (size_t)size;
+    arg3 = (uint64_t)size;
   }
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
@@ -9116,7 +9154,7 @@ SWIGINTERN PyObject *_wrap_scout_generate(PyObject *self, PyObject *args) {
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
   {
-    if (result < 0) {
+    if (result < 0 || result == SCOUT_AGAIN) {
       raise_status(result, scout_last_error());
       SWIG_fail;
     }
@@ -9185,6 +9223,30 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_request_descriptor(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_request *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_request, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_request_descriptor" "', argument " "1"" of type '" "scout_request const *""'"); 
+  }
+  arg1 = (scout_request *)(argp1);
+  result = (int32_t)scout_request_descriptor((struct scout_request const *)arg1);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_scout_request_cancel(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_request *arg1 = 0 ;
@@ -9223,12 +9285,12 @@ SWIGINTERN PyObject *_wrap_scout_request_ids(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_request *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
-  size_t *arg4 = 0 ;
+  uint64_t arg3 ;
+  uint64_t *arg4 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   PyObject *buffer2 = NULL ;
-  size_t value4 = 0 ;
+  uint64_t value4 = 0 ;
   PyObject *swig_obj[2] ;
   scout_status result;
   
@@ -9275,7 +9337,7 @@ SWIGINTERN PyObject *_wrap_scout_request_ids(PyObject *self, PyObject *args) {
     resultobj = SWIG_Python_AppendOutput(resultobj, buffer2, 0);
   }
   {
-    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromSize_t(*arg4), 0); 
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg4), 0); 
   }
   {
     Py_XDECREF(buffer2); 
@@ -9962,6 +10024,53 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_model_engine(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_model *arg1 = 0 ;
+  scout_engine **arg2 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  scout_engine *value2 = NULL ;
+  PyObject *swig_obj[1] ;
+  scout_status result;
+  
+  {
+    arg2 = &value2; 
+  }
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_engine" "', argument " "1"" of type '" "scout_model *""'"); 
+  }
+  arg1 = (scout_model *)(argp1);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_model_engine(arg1,arg2);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg2 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg2, SWIGTYPE_p_scout_engine, 0), 0);
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_scout_engine_free(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_engine *arg1 = 0 ;
@@ -10031,7 +10140,7 @@ SWIGINTERN PyObject *_wrap_scout_submit(PyObject *self, PyObject *args) {
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
   {
-    if (result < 0) {
+    if (result < 0 || result == SCOUT_AGAIN) {
       raise_status(result, scout_last_error());
       SWIG_fail;
     }
@@ -10051,11 +10160,74 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_submit_text(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_engine *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  scout_request_options *arg4 = 0 ;
+  scout_request **arg5 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp4 = 0 ;
+  int res4 = 0 ;
+  scout_request *value5 = NULL ;
+  PyObject *swig_obj[3] ;
+  scout_status result;
+  
+  {
+    arg5 = &value5; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_submit_text", 3, 3, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_submit_text" "', argument " "1"" of type '" "scout_engine *""'"); 
+  }
+  arg1 = (scout_engine *)(argp1);
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
+    arg2 = bytes;
+    arg3 = (uint64_t)size;
+  }
+  res4 = SWIG_ConvertPtr(swig_obj[2], &argp4,SWIGTYPE_p_scout_request_options, 0 |  0 );
+  if (!SWIG_IsOK(res4)) {
+    SWIG_exception_fail(SWIG_ArgError(res4), "in method '" "scout_submit_text" "', argument " "4"" of type '" "scout_request_options const *""'"); 
+  }
+  arg4 = (scout_request_options *)(argp4);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_submit_text(arg1,(char const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0 || result == SCOUT_AGAIN) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg5 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg5, SWIGTYPE_p_scout_request, 0), 0);
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_scout_submit_tokens(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_engine *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   scout_request_options *arg4 = 0 ;
   scout_request **arg5 = 0 ;
   void *argp1 = 0 ;
@@ -10081,7 +10253,7 @@ SWIGINTERN PyObject *_wrap_scout_submit_tokens(PyObject *self, PyObject *args) {
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = (int32_t *)bytes;
-    arg3 = (size_t)size / sizeof(int32_t);
+    arg3 = (uint64_t)size / sizeof(int32_t);
   }
   res4 = SWIG_ConvertPtr(swig_obj[2], &argp4,SWIGTYPE_p_scout_request_options, 0 |  0 );
   if (!SWIG_IsOK(res4)) {
@@ -10094,7 +10266,7 @@ SWIGINTERN PyObject *_wrap_scout_submit_tokens(PyObject *self, PyObject *args) {
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
   {
-    if (result < 0) {
+    if (result < 0 || result == SCOUT_AGAIN) {
       raise_status(result, scout_last_error());
       SWIG_fail;
     }
@@ -10163,13 +10335,47 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_engine_wake(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_engine *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  scout_status result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_wake" "', argument " "1"" of type '" "scout_engine *""'"); 
+  }
+  arg1 = (scout_engine *)(argp1);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_engine_wake(arg1);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_scout_engine_descriptor(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_engine *arg1 = 0 ;
   void *argp1 = 0 ;
   int res1 = 0 ;
   PyObject *swig_obj[1] ;
-  int result;
+  int32_t result;
   
   (void)self;
   if (!args) SWIG_fail;
@@ -10179,7 +10385,7 @@ SWIGINTERN PyObject *_wrap_scout_engine_descriptor(PyObject *self, PyObject *arg
     SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_descriptor" "', argument " "1"" of type '" "scout_engine const *""'"); 
   }
   arg1 = (scout_engine *)(argp1);
-  result = (int)scout_engine_descriptor((struct scout_engine const *)arg1);
+  result = (int32_t)scout_engine_descriptor((struct scout_engine const *)arg1);
   resultobj = SWIG_From_int((int)(result));
   return resultobj;
 fail:
@@ -11550,7 +11756,7 @@ SWIGINTERN PyObject *_wrap_scout_score(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_engine *arg1 = 0 ;
   int32_t *arg2 = 0 ;
-  size_t arg3 ;
+  uint64_t arg3 ;
   scout_score_options *arg4 = 0 ;
   scout_scores **arg5 = 0 ;
   void *argp1 = 0 ;
@@ -11576,7 +11782,7 @@ SWIGINTERN PyObject *_wrap_scout_score(PyObject *self, PyObject *args) {
     Py_ssize_t size = 0;
     if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
     arg2 = (int32_t *)bytes;
-    arg3 = (size_t)size / sizeof(int32_t);
+    arg3 = (uint64_t)size / sizeof(int32_t);
   }
   res4 = SWIG_ConvertPtr(swig_obj[2], &argp4,SWIGTYPE_p_scout_score_options, 0 |  0 );
   if (!SWIG_IsOK(res4)) {
@@ -11589,7 +11795,7 @@ SWIGINTERN PyObject *_wrap_scout_score(PyObject *self, PyObject *args) {
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
   {
-    if (result < 0) {
+    if (result < 0 || result == SCOUT_AGAIN) {
       raise_status(result, scout_last_error());
       SWIG_fail;
     }
@@ -11652,6 +11858,30 @@ SWIGINTERN PyObject *_wrap_scout_scores_next(PyObject *self, PyObject *args) {
   {
     resultobj = SWIG_Python_AppendOutput(resultobj, tuple_of_block(*arg3), 0); 
   }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_scores_descriptor(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_scores *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_scores, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_scores_descriptor" "', argument " "1"" of type '" "scout_scores const *""'"); 
+  }
+  arg1 = (scout_scores *)(argp1);
+  result = (int32_t)scout_scores_descriptor((struct scout_scores const *)arg1);
+  resultobj = SWIG_From_int((int)(result));
   return resultobj;
 fail:
   return NULL;
@@ -11726,6 +11956,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_last_error", _wrap_scout_last_error, METH_NOARGS, NULL},
 	 { "scout_clear_error", _wrap_scout_clear_error, METH_NOARGS, NULL},
 	 { "scout_status_text", _wrap_scout_status_text, METH_O, NULL},
+	 { "scout_status_name", _wrap_scout_status_name, METH_O, NULL},
 	 { "scout_device_info_name_get", _wrap_scout_device_info_name_get, METH_O, NULL},
 	 { "scout_device_info_description_get", _wrap_scout_device_info_description_get, METH_O, NULL},
 	 { "scout_device_info_memory_total_bytes_set", _wrap_scout_device_info_memory_total_bytes_set, METH_VARARGS, NULL},
@@ -11765,6 +11996,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_operation_wait", _wrap_scout_operation_wait, METH_VARARGS, NULL},
 	 { "scout_operation_progress", _wrap_scout_operation_progress, METH_O, NULL},
 	 { "scout_operation_cancel", _wrap_scout_operation_cancel, METH_O, NULL},
+	 { "scout_operation_descriptor", _wrap_scout_operation_descriptor, METH_O, NULL},
 	 { "scout_operation_free", _wrap_scout_operation_free, METH_O, NULL},
 	 { "scout_free", _wrap_scout_free, METH_O, NULL},
 	 { "scout_model_info_layers_set", _wrap_scout_model_info_layers_set, METH_VARARGS, NULL},
@@ -11862,7 +12094,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_chat_add_text", _wrap_scout_chat_add_text, METH_VARARGS, NULL},
 	 { "scout_chat_add_answer", _wrap_scout_chat_add_answer, METH_VARARGS, NULL},
 	 { "scout_chat_tokens", _wrap_scout_chat_tokens, METH_VARARGS, NULL},
-	 { "scout_chat_size", _wrap_scout_chat_size, METH_O, NULL},
+	 { "scout_chat_count", _wrap_scout_chat_count, METH_O, NULL},
 	 { "scout_chat_free", _wrap_scout_chat_free, METH_O, NULL},
 	 { "scout_request_options_temperature_set", _wrap_scout_request_options_temperature_set, METH_VARARGS, NULL},
 	 { "scout_request_options_temperature_get", _wrap_scout_request_options_temperature_get, METH_O, NULL},
@@ -11903,6 +12135,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_request_options_swiginit", scout_request_options_swiginit, METH_VARARGS, NULL},
 	 { "scout_generate", _wrap_scout_generate, METH_VARARGS, NULL},
 	 { "scout_request_next", _wrap_scout_request_next, METH_VARARGS, NULL},
+	 { "scout_request_descriptor", _wrap_scout_request_descriptor, METH_O, NULL},
 	 { "scout_request_cancel", _wrap_scout_request_cancel, METH_O, NULL},
 	 { "scout_request_ids", _wrap_scout_request_ids, METH_VARARGS, NULL},
 	 { "scout_request_free", _wrap_scout_request_free, METH_O, NULL},
@@ -11931,10 +12164,13 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_engine_options_swigregister", scout_engine_options_swigregister, METH_O, NULL},
 	 { "scout_engine_options_swiginit", scout_engine_options_swiginit, METH_VARARGS, NULL},
 	 { "scout_engine_new", _wrap_scout_engine_new, METH_VARARGS, NULL},
+	 { "scout_model_engine", _wrap_scout_model_engine, METH_O, NULL},
 	 { "scout_engine_free", _wrap_scout_engine_free, METH_O, NULL},
 	 { "scout_submit", _wrap_scout_submit, METH_VARARGS, NULL},
+	 { "scout_submit_text", _wrap_scout_submit_text, METH_VARARGS, NULL},
 	 { "scout_submit_tokens", _wrap_scout_submit_tokens, METH_VARARGS, NULL},
 	 { "scout_engine_next", _wrap_scout_engine_next, METH_VARARGS, NULL},
+	 { "scout_engine_wake", _wrap_scout_engine_wake, METH_O, NULL},
 	 { "scout_engine_descriptor", _wrap_scout_engine_descriptor, METH_O, NULL},
 	 { "scout_engine_step", _wrap_scout_engine_step, METH_VARARGS, NULL},
 	 { "scout_engine_stats_waiting_set", _wrap_scout_engine_stats_waiting_set, METH_VARARGS, NULL},
@@ -11991,6 +12227,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_score_options_swiginit", scout_score_options_swiginit, METH_VARARGS, NULL},
 	 { "scout_score", _wrap_scout_score, METH_VARARGS, NULL},
 	 { "scout_scores_next", _wrap_scout_scores_next, METH_VARARGS, NULL},
+	 { "scout_scores_descriptor", _wrap_scout_scores_descriptor, METH_O, NULL},
 	 { "scout_scores_cancel", _wrap_scout_scores_cancel, METH_O, NULL},
 	 { "scout_scores_free", _wrap_scout_scores_free, METH_O, NULL},
 	 { NULL, NULL, 0, NULL }
@@ -12027,7 +12264,6 @@ static swig_type_info _swigt__p_scout_scores = {"_p_scout_scores", "scout_scores
 static swig_type_info _swigt__p_scout_tensor_info = {"_p_scout_tensor_info", "scout_tensor_info *|struct scout_tensor_info *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_short = {"_p_short", "int16_t *|int_least16_t *|short *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_signed_char = {"_p_signed_char", "int8_t *|int_fast8_t *|int_least8_t *|signed char *", 0, 0, (void*)0, 0};
-static swig_type_info _swigt__p_size_t = {"_p_size_t", "size_t *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_unsigned_char = {"_p_unsigned_char", "uint8_t *|uint_fast8_t *|uint_least8_t *|unsigned char *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_unsigned_int = {"_p_unsigned_int", "uint32_t *|uint_fast16_t *|uint_fast32_t *|uint_least32_t *|uintptr_t *|unsigned int *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_unsigned_long_long = {"_p_unsigned_long_long", "uint64_t *|uint_fast64_t *|uint_least64_t *|uintmax_t *|unsigned long long *", 0, 0, (void*)0, 0};
@@ -12062,7 +12298,6 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_scout_tensor_info,
   &_swigt__p_short,
   &_swigt__p_signed_char,
-  &_swigt__p_size_t,
   &_swigt__p_unsigned_char,
   &_swigt__p_unsigned_int,
   &_swigt__p_unsigned_long_long,
@@ -12097,7 +12332,6 @@ static swig_cast_info _swigc__p_scout_scores[] = {  {&_swigt__p_scout_scores, 0,
 static swig_cast_info _swigc__p_scout_tensor_info[] = {  {&_swigt__p_scout_tensor_info, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_short[] = {  {&_swigt__p_short, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_signed_char[] = {  {&_swigt__p_signed_char, 0, 0, 0},{0, 0, 0, 0}};
-static swig_cast_info _swigc__p_size_t[] = {  {&_swigt__p_size_t, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_unsigned_char[] = {  {&_swigt__p_unsigned_char, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_unsigned_int[] = {  {&_swigt__p_unsigned_int, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_unsigned_long_long[] = {  {&_swigt__p_unsigned_long_long, 0, 0, 0},{0, 0, 0, 0}};
@@ -12132,7 +12366,6 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_scout_tensor_info,
   _swigc__p_short,
   _swigc__p_signed_char,
-  _swigc__p_size_t,
   _swigc__p_unsigned_char,
   _swigc__p_unsigned_int,
   _swigc__p_unsigned_long_long,

@@ -69,7 +69,7 @@ TEST(Boundary, RunsInOurFloatingPointEnvironmentAndPutsTheHostsBack) {
 
 TEST(Boundary, ACallFromInsideALogSinkIsRefused) {
   static scout_status status = SCOUT_OK;
-  SetLogSink([](void*, int32_t, const char*, size_t) { status = Boundary([] { return SCOUT_OK; }); }, nullptr, 3);
+  SetLogSink([](void*, int32_t, const char*, uint64_t) { status = Boundary([] { return SCOUT_OK; }); }, nullptr, 3);
   Log(LogLevel::kInfo, "line ", 1);
   SetLogSink(nullptr, nullptr, 3);
   EXPECT_EQ(status, SCOUT_ERR_STATE);
@@ -94,7 +94,7 @@ TEST(Log, LinesAboveTheLevelAreNotMade) {
 }
 
 TEST(Log, ASinkThatThrowsLosesItsLineOnly) {
-  SetLogSink([](void*, int32_t, const char*, size_t) { throw 1; }, nullptr, 3);
+  SetLogSink([](void*, int32_t, const char*, uint64_t) { throw 1; }, nullptr, 3);
   Log(LogLevel::kError, "x");
   Log(LogLevel::kError, "y");
   SetLogSink(nullptr, nullptr, 3);

@@ -50,6 +50,10 @@ public final class Chat extends Handle {
 
   /** The number of messages. */
   public long size() {
-    return call(NativeJNI::scout_chat_size);
+    return call(p -> {
+      long[] count = new long[1];
+      NativeJNI.scout_chat_count(p, count);
+      return count[0];
+    });
   }
 }

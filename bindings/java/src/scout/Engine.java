@@ -17,7 +17,7 @@ public final class Engine extends Handle {
     return chat.call(said -> call(p -> RequestOptions.with(options, o -> {
       long[] request = new long[1];
       NativeJNI.scout_submit(p, said, o, request);
-      return new Request(made(request));
+      return new Request(request[0]);
     })));
   }
 
@@ -31,7 +31,7 @@ public final class Engine extends Handle {
     return call(p -> RequestOptions.with(options, o -> {
       long[] request = new long[1];
       NativeJNI.scout_submit_tokens(p, ids, o, request);
-      return new Request(made(request));
+      return new Request(request[0]);
     }));
   }
 
@@ -83,7 +83,7 @@ public final class Engine extends Handle {
       return call(p -> {
         long[] scores = new long[1];
         NativeJNI.scout_score(p, ids, options, scores);
-        return new Scores(made(scores));
+        return new Scores(scores[0]);
       });
     } finally {
       NativeJNI.delete_scout_score_options(options);

@@ -91,12 +91,6 @@ abstract class Handle implements AutoCloseable {
     });
   }
 
-  /** A handle that a call was to make; {@link Status#AGAIN} without one is a full waiting list. */
-  static long made(long[] made) {
-    if (made[0] == 0) throw new ScoutException(Status.AGAIN, "the waiting list is full: submit again when a request has ended");
-    return made[0];
-  }
-
   /** Frees what this holds. It may be called twice, in any order, from any thread. */
   @Override
   public void close() {

@@ -73,7 +73,7 @@ public final class Model extends Handle {
     return call(p -> RequestOptions.with(options, o -> {
       long[] request = new long[1];
       NativeJNI.scout_generate(p, bytes, o, request);
-      return new Request(made(request));
+      return new Request(request[0]);
     }));
   }
 
@@ -226,8 +226,10 @@ public final class Model extends Handle {
     return call(p -> {
       List<Tensor> tensors = new ArrayList<>();
       long info = NativeJNI.new_scout_tensor_info();
+      long[] count = new long[1];
       try {
-        for (long i = 0; i < NativeJNI.scout_model_tensor_count(p); i++) {
+        NativeJNI.scout_model_tensor_count(p, count);
+        for (long i = 0; i < count[0]; i++) {
           NativeJNI.scout_model_get_tensor(p, i, info);
           List<Long> shape = new ArrayList<>();
           for (int axis = 0; axis < NativeJNI.scout_tensor_info_rank_get(info); axis++) shape.add(NativeJNI.scout_tensor_info_axis(info, axis));
@@ -259,7 +261,9 @@ public final class Model extends Handle {
   /** What a model can run on here, the default first. */
   public static List<Device> devices() {
     List<Device> devices = new ArrayList<>();
-    for (long i = 0; i < NativeJNI.scout_device_count(); i++) devices.add(device(i));
+    long[] count = new long[1];
+    NativeJNI.scout_device_count(count);
+    for (long i = 0; i < count[0]; i++) devices.add(device(i));
     return devices;
   }
 

@@ -39,6 +39,7 @@ final class NativeJNI {
   public final static native byte[] scout_last_error();
   public final static native void scout_clear_error();
   public final static native byte[] scout_status_text(int jarg1);
+  public final static native byte[] scout_status_name(int jarg1);
   public final static native byte[] scout_device_info_name_get(long jarg1);
   public final static native byte[] scout_device_info_description_get(long jarg1);
   public final static native void scout_device_info_memory_total_bytes_set(long jarg1, long jarg2);
@@ -47,7 +48,7 @@ final class NativeJNI {
   public final static native long scout_device_info_memory_free_bytes_get(long jarg1);
   public final static native long new_scout_device_info();
   public final static native void delete_scout_device_info(long jarg1);
-  public final static native long scout_device_count();
+  public final static native int scout_device_count(long[] jarg1);
   public final static native int scout_device_get(long jarg1, long jarg2);
   public final static native int SCOUT_NUMERICS_DEFAULT_get();
   public final static native int SCOUT_NUMERICS_INVARIANT_get();
@@ -82,6 +83,7 @@ final class NativeJNI {
   public final static native int scout_operation_wait(long jarg1, long jarg2, long[] jarg3);
   public final static native int scout_operation_progress(long jarg1, long[] jarg2, long[] jarg3);
   public final static native int scout_operation_cancel(long jarg1);
+  public final static native int scout_operation_descriptor(long jarg1);
   public final static native void scout_operation_free(long jarg1);
   public final static native void scout_free(long jarg1);
   public final static native void scout_model_info_layers_set(long jarg1, int jarg2);
@@ -160,7 +162,7 @@ final class NativeJNI {
   public final static native long new_scout_tensor_info();
   public final static native long scout_tensor_info_axis(long jarg1, int jarg2);
   public final static native void delete_scout_tensor_info(long jarg1);
-  public final static native long scout_model_tensor_count(long jarg1);
+  public final static native int scout_model_tensor_count(long jarg1, long[] jarg2);
   public final static native int scout_model_get_tensor(long jarg1, long jarg2, long jarg3);
   public final static native int scout_model_kv_bytes(long jarg1, long jarg2, int jarg3, long[] jarg4);
   public final static native int SCOUT_ENCODE_PLAIN_get();
@@ -184,7 +186,7 @@ final class NativeJNI {
   public final static native int scout_chat_add_text(long jarg1, byte[] jarg2);
   public final static native int scout_chat_add_answer(long jarg1, long jarg2);
   public final static native int scout_chat_tokens(long jarg1, int[] jarg2, long[] jarg4);
-  public final static native long scout_chat_size(long jarg1);
+  public final static native int scout_chat_count(long jarg1, long[] jarg2);
   public final static native void scout_chat_free(long jarg1);
   public final static native void scout_request_options_temperature_set(long jarg1, float jarg2);
   public final static native float scout_request_options_temperature_get(long jarg1);
@@ -229,6 +231,7 @@ final class NativeJNI {
   public final static native int SCOUT_STOP_ERROR_get();
   public final static native int scout_generate(long jarg1, byte[] jarg2, long jarg3, long[] jarg4);
   public final static native int scout_request_next(long jarg1, long jarg2, Event[] jarg3);
+  public final static native int scout_request_descriptor(long jarg1);
   public final static native int scout_request_cancel(long jarg1);
   public final static native int scout_request_ids(long jarg1, int[] jarg2, long[] jarg4);
   public final static native void scout_request_free(long jarg1);
@@ -257,10 +260,13 @@ final class NativeJNI {
   public final static native long new_scout_engine_options();
   public final static native void delete_scout_engine_options(long jarg1);
   public final static native int scout_engine_new(long jarg1, long jarg2, long[] jarg3);
+  public final static native int scout_model_engine(long jarg1, long[] jarg2);
   public final static native void scout_engine_free(long jarg1);
   public final static native int scout_submit(long jarg1, long jarg2, long jarg3, long[] jarg4);
+  public final static native int scout_submit_text(long jarg1, byte[] jarg2, long jarg4, long[] jarg5);
   public final static native int scout_submit_tokens(long jarg1, int[] jarg2, long jarg4, long[] jarg5);
   public final static native int scout_engine_next(long jarg1, long jarg2, Event[] jarg3);
+  public final static native int scout_engine_wake(long jarg1);
   public final static native int scout_engine_descriptor(long jarg1);
   public final static native int scout_engine_step(long jarg1, long jarg2);
   public final static native void scout_engine_stats_waiting_set(long jarg1, long jarg2);
@@ -313,6 +319,7 @@ final class NativeJNI {
   public final static native int scout_score_options_add_position(long jarg1, long jarg2);
   public final static native int scout_score(long jarg1, int[] jarg2, long jarg4, long[] jarg5);
   public final static native int scout_scores_next(long jarg1, long jarg2, ScoreBlock[] jarg3);
+  public final static native int scout_scores_descriptor(long jarg1);
   public final static native int scout_scores_cancel(long jarg1);
   public final static native void scout_scores_free(long jarg1);
 }

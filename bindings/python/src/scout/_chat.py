@@ -71,7 +71,7 @@ class Chat(Handle):
 
     def __len__(self) -> int:
         """The number of messages."""
-        return self._call(_native.scout_chat_size)
+        return self._call(_native.scout_chat_count)[1]
 
     def __bool__(self) -> bool:
         return True

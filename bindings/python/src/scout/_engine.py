@@ -59,8 +59,6 @@ class Engine(Handle):
             return self._request(*self._call(_native.scout_submit_tokens, ids_bytes(ids), made))
 
     def _request(self, status: int, handle: Any) -> Request:
-        if handle is None:
-            raise _errors.AgainError("the engine's waiting list is full: submit again when a request has ended")
         return Request(handle)
 
     def next(self, timeout: Optional[float] = None) -> Optional[Event]:
@@ -98,10 +96,7 @@ class Engine(Handle):
         if positions is not None:
             given["positions"] = positions
         with native_options("score", given) as made:
-            status, handle = self._call(_native.scout_score, ids_bytes(ids), made)
-        if handle is None:
-            raise _errors.AgainError("the engine's waiting list is full: score again when a request has ended")
-        return Scores(handle)
+            return Scores(self._call(_native.scout_score, ids_bytes(ids), made)[1])
 
 
 

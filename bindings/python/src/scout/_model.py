@@ -72,10 +72,7 @@ class Model(Handle):
         if b"\0" in data:
             raise _errors.ArgumentError("prompt has a NUL at byte %d: use Engine.submit with a Chat, which take any text" % data.index(b"\0"))
         with native_options("request", options) as made:
-            status, handle = self._call(_native.scout_generate, data, made)
-        if handle is None:
-            raise _errors.AgainError("too many requests wait: generate again when one has ended")
-        return Request(handle)
+            return Request(self._call(_native.scout_generate, data, made)[1])
 
     def chat(self) -> Chat:
         """An empty conversation."""
@@ -154,7 +151,7 @@ class Model(Handle):
         made = _native.new_scout_tensor_info()
         try:
             found = []
-            for index in range(_native.scout_model_tensor_count(handle)):
+            for index in range(_native.scout_model_tensor_count(handle)[1]):
                 _native.scout_model_get_tensor(handle, index, made)
                 get = {name: getter(made) for name, getter in _TENSOR_INFO.items()}
                 shape = tuple(_native.scout_tensor_info_axis(made, axis) for axis in range(get["rank"]))
@@ -252,7 +249,7 @@ def devices() -> List[Device]:
     found = []
     made = _native.new_scout_device_info()
     try:
-        for index in range(_native.scout_device_count()):
+        for index in range(_native.scout_device_count()[1]):
             _native.scout_device_get(index, made)
             found.append(Device(**{name: _DEVICE_INFO[name](made) for name in Device._fields}))
     finally:

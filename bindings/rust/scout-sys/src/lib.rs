@@ -4,13 +4,13 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 
 use std::marker::{PhantomData, PhantomPinned};
-use std::os::raw::{c_char, c_int, c_void};
+use std::os::raw::{c_char, c_void};
 
 /// What a call came to: one of the codes in status.h.
 pub type scout_status = i32;
 
 /// As a text's size: the text ends at its NUL.
-pub const SCOUT_NUL: usize = usize::MAX;
+pub const SCOUT_NUL: u64 = u64::MAX;
 /// As a time-out in milliseconds: wait until there is something.
 pub const SCOUT_WAIT: i64 = -1;
 /// The version of the header. The library's own may be newer: scout_version().
@@ -133,14 +133,15 @@ pub struct scout_operation {
     _marker: PhantomData<(*mut u8, PhantomPinned)>,
 }
 
-/// What runs requests over a model. Made by scout_engine_new; ended by scout_engine_free.
+/// What runs requests over a model. Made by scout_engine_new, scout_model_engine; ended by scout_engine_free.
 #[repr(C)]
 pub struct scout_engine {
     _bytes: [u8; 0],
     _marker: PhantomData<(*mut u8, PhantomPinned)>,
 }
 
-/// An answer in the making. Made by scout_submit, scout_submit_tokens, scout_generate; ended by scout_request_free.
+/// An answer in the making. Made by scout_submit, scout_submit_text, scout_submit_tokens, scout_generate; ended by
+/// scout_request_free.
 #[repr(C)]
 pub struct scout_request {
     _bytes: [u8; 0],
@@ -164,7 +165,7 @@ pub struct scout_scores {
 /// Takes one line, without its newline; \`text\` is NUL-terminated and borrowed until it returns. Called from any thread,
 /// also from the library's own, one line at a time. It must not call libscout: a call from inside answers
 /// SCOUT_ERR_STATE.
-pub type scout_log_sink = unsafe extern "C" fn(user: *mut c_void, level: i32, text: *const c_char, text_size: usize);
+pub type scout_log_sink = unsafe extern "C" fn(user: *mut c_void, level: i32, text: *const c_char, text_size: u64);
 
 /// What is known of a device.
 #[repr(C)]
@@ -472,8 +473,10 @@ pub struct scout_event {
     pub top_logprobs: *const f32,
     /// See request.h.
     pub top_count: u64,
-    /// NUL-terminated, never NULL; in the last event what there is to say about its end
+    /// \[message_size\] and a NUL; never NULL; in the last event what there is to say about its end
     pub message: *const c_char,
+    /// See request.h.
+    pub message_size: u64,
     /// SCOUT_ERR_\* where stop is ERROR or CANCELLED, else 0
     pub status: i32,
     /// See request.h.
@@ -545,7 +548,7 @@ extern "C" {
     /// Answers SCOUT_OK, _ARGUMENT, _STATE (another thread is inside), _NO_MEMORY.
     ///
     /// Threads: one at a time for a chat. Since 0.1.
-    pub fn scout_chat_add(chat: *mut scout_chat, role: i32, text: *const c_char, text_size: usize) -> scout_status;
+    pub fn scout_chat_add(chat: *mut scout_chat, role: i32, text: *const c_char, text_size: u64) -> scout_status;
 
     /// Begins a message to which parts are added. The next scout_chat_add or _begin, or using the chat, ends it.
     ///
@@ -563,7 +566,7 @@ extern "C" {
     /// Answers SCOUT_OK; SCOUT_ERR_STATE when no message is begun; _ARGUMENT, _NO_MEMORY.
     ///
     /// Threads: one at a time for a chat. Since 0.1.
-    pub fn scout_chat_add_text(chat: *mut scout_chat, text: *const c_char, text_size: usize) -> scout_status;
+    pub fn scout_chat_add_text(chat: *mut scout_chat, text: *const c_char, text_size: u64) -> scout_status;
 
     /// Adds a finished request's answer as the assistant's message: exactly the tokens that were generated, so that the
     /// next turn finds the pages of this one.
@@ -583,12 +586,16 @@ extern "C" {
     /// Answers SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; _ARGUMENT, _STATE, _NO_MEMORY.
     ///
     /// Threads: one at a time for a chat. Since 0.1.
-    pub fn scout_chat_tokens(chat: *const scout_chat, ids: *mut i32, capacity: usize, needed: *mut usize) -> scout_status;
+    pub fn scout_chat_tokens(chat: *const scout_chat, ids: *mut i32, capacity: u64, needed: *mut u64) -> scout_status;
 
-    /// The number of messages; 0 when the chat cannot be used.
+    /// The number of messages, one that is begun included.
+    ///
+    /// * `count`: the answer
+    ///
+    /// Answers SCOUT_OK, _ARGUMENT, _STATE (another thread is inside).
     ///
     /// Threads: one at a time for a chat. Since 0.1.
-    pub fn scout_chat_size(chat: *const scout_chat) -> usize;
+    pub fn scout_chat_count(chat: *const scout_chat, count: *mut u64) -> scout_status;
 
     /// Frees a conversation.
     ///
@@ -597,8 +604,12 @@ extern "C" {
 
     /// The number of devices that a model can be loaded on here.
     ///
+    /// * `count`: the answer
+    ///
+    /// Answers SCOUT_OK, _ARGUMENT, _STATE (after fork), _NO_MEMORY.
+    ///
     /// Threads: any. Since 0.1.
-    pub fn scout_device_count() -> usize;
+    pub fn scout_device_count(count: *mut u64) -> scout_status;
 
     /// Describes device \`index\` (0 is the default one).
     ///
@@ -608,7 +619,7 @@ extern "C" {
     /// after fork; _NO_MEMORY.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_device_get(index: usize, info: *mut scout_device_info) -> scout_status;
+    pub fn scout_device_get(index: u64, info: *mut scout_device_info) -> scout_status;
 
     /// Fills in the defaults.
     ///
@@ -617,7 +628,7 @@ extern "C" {
     /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_engine_options_init(options: *mut scout_engine_options, struct_size: usize) -> scout_status;
+    pub fn scout_engine_options_init(options: *mut scout_engine_options, struct_size: u64) -> scout_status;
 
     /// Makes an engine.
     ///
@@ -628,6 +639,16 @@ extern "C" {
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_engine_new(model: *mut scout_model, options: *const scout_engine_options, engine: *mut *mut scout_engine) -> scout_status;
+
+    /// The model's default engine, which scout_generate uses; made on first use with the defaults of the load. For its
+    /// statistics and its descriptor, and to submit chats without sizing an engine. Each call gives a handle of its own.
+    ///
+    /// * `engine`: to be freed with scout_engine_free, which lets go of the handle and leaves the engine to the model
+    ///
+    /// Answers SCOUT_OK; _ARGUMENT, _LIMIT, _UNSUPPORTED, _NO_MEMORY naming what is needed and what is left.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_model_engine(model: *mut scout_model, engine: *mut *mut scout_engine) -> scout_status;
 
     /// Ends the engine's requests with a last event, joins its thread and frees it. Requests stay valid and can be read
     /// to their end.
@@ -640,11 +661,23 @@ extern "C" {
     /// * `options`: NULL = the defaults
     /// * `request`: to be freed with scout_request_free
     ///
-    /// Answers SCOUT_OK; SCOUT_AGAIN when the waiting list is full; _LIMIT for a prompt that can never fit; _ARGUMENT,
-    /// _UNSUPPORTED, _STATE, _NO_MEMORY.
+    /// Answers SCOUT_OK; SCOUT_AGAIN when the waiting list is full, with a message; _LIMIT for a prompt that can never
+    /// fit; _ARGUMENT, _UNSUPPORTED, _STATE, _NO_MEMORY.
     ///
     /// Threads: any; one at a time for the chat. Since 0.1.
     pub fn scout_submit(engine: *mut scout_engine, chat: *const scout_chat, options: *const scout_request_options, request: *mut *mut scout_request) -> scout_status;
+
+    /// Submits a text for an answer: as a chat's only user message where the model has a chat format, else (or with
+    /// options-\>raw) by going on from it.
+    ///
+    /// * `text`: may contain NUL; may be NULL with size 0
+    /// * `options`: NULL = the defaults
+    /// * `request`: to be freed with scout_request_free
+    ///
+    /// Answers as scout_submit.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_submit_text(engine: *mut scout_engine, text: *const c_char, text_size: u64, options: *const scout_request_options, request: *mut *mut scout_request) -> scout_status;
 
     /// Submits token ids to be continued. They are taken as they are: no begin-of-text token is added.
     ///
@@ -654,27 +687,36 @@ extern "C" {
     /// Answers as scout_submit.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_submit_tokens(engine: *mut scout_engine, ids: *const i32, count: usize, options: *const scout_request_options, request: *mut *mut scout_request) -> scout_status;
+    pub fn scout_submit_tokens(engine: *mut scout_engine, ids: *const i32, count: u64, options: *const scout_request_options, request: *mut *mut scout_request) -> scout_status;
 
-    /// Takes the next event of any of the engine's requests, in turn. Use this or scout_request_next for a request, not
-    /// both.
+    /// Takes the next event of any of the engine's requests, in turn. Requests that scout_request_next was called for are
+    /// left to it.
     ///
     /// * `timeout_ms`: 0 never waits, SCOUT_WAIT waits for ever, also while the engine has no request; with a stepped
     ///   engine no call waits
     /// * `event`: borrowed until the next scout_engine_next on this engine, or until it is freed; NULL unless SCOUT_OK.
     ///   event-\>tag tells whose it is
     ///
-    /// Answers SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE when the engine was freed meanwhile and its last
-    /// event is taken; _ARGUMENT, _STATE (another thread is inside, the handle was freed, after fork).
+    /// Answers SCOUT_OK; SCOUT_AGAIN when the time is up or scout_engine_wake was called; SCOUT_DONE when the engine was
+    /// freed meanwhile and its last event is taken; _ARGUMENT, _STATE (another thread is inside, the handle was freed,
+    /// after fork).
     ///
     /// Threads: one at a time for an engine. Since 0.1.
     pub fn scout_engine_next(engine: *mut scout_engine, timeout_ms: i64, event: *mut *const scout_event) -> scout_status;
 
-    /// A descriptor for poll or epoll that is readable while any request has an event; owned by the engine, only to be
-    /// polled. -1 where the system has none.
+    /// Makes the scout_engine_next that waits, else the next one that finds no event, answer SCOUT_AGAIN at once: for a
+    /// thread that has something else to tell the one that waits.
+    ///
+    /// Answers SCOUT_OK, _ARGUMENT, _STATE.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_engine_descriptor(engine: *const scout_engine) -> c_int;
+    pub fn scout_engine_wake(engine: *mut scout_engine) -> scout_status;
+
+    /// A descriptor for poll or epoll that is readable while scout_engine_next has an event to give, or a wake to answer;
+    /// owned by the engine, only to be polled. -1 where the system has none.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_engine_descriptor(engine: *const scout_engine) -> i32;
 
     /// Runs a stepped engine for about \`budget_ms\`, rounded up to a layer; 0 runs one layer.
     ///
@@ -703,6 +745,31 @@ extern "C" {
     /// Threads: any, except from inside a sink. Since 0.1.
     pub fn scout_log_set_sink(sink: Option<scout_log_sink>, user: *mut c_void, max_level: i32);
 
+    /// Keeps log lines for scout_log_next, for programs that want no callback: at most \`lines\` of them, the newest;
+    /// older ones are dropped and counted in a line of their own. Opening again forgets what was kept.
+    ///
+    /// * `max_level`: SCOUT_LOG_\*: lines of a higher level are not made
+    /// * `lines`: 0 closes the log, at most 65536; a scout_log_next that waits then answers SCOUT_DONE
+    ///
+    /// Answers SCOUT_OK, _ARGUMENT, _NO_MEMORY, _STATE (inside a sink).
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_log_open(max_level: i32, lines: u64) -> scout_status;
+
+    /// Takes the oldest line that is kept. Same rule for the buffer as scout_encode; a line is taken only when it was
+    /// written out whole.
+    ///
+    /// * `timeout_ms`: 0 never waits, SCOUT_WAIT waits for ever
+    /// * `level`: SCOUT_LOG_\*; may be NULL
+    /// * `text`: room for \`capacity\` bytes; no newline and no NUL is added
+    /// * `needed`: bytes of the line, written with SCOUT_OK and SCOUT_ERR_LIMIT
+    ///
+    /// Answers SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE when the log is not open; SCOUT_ERR_LIMIT when
+    /// capacity is too small; _ARGUMENT, _STATE (inside a sink).
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_log_next(timeout_ms: i64, level: *mut i32, text: *mut c_char, capacity: u64, needed: *mut u64) -> scout_status;
+
     /// Fills in the defaults.
     ///
     /// * `struct_size`: sizeof(scout_load_options) as the caller knows it
@@ -710,7 +777,7 @@ extern "C" {
     /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_load_options_init(options: *mut scout_load_options, struct_size: usize) -> scout_status;
+    pub fn scout_load_options_init(options: *mut scout_load_options, struct_size: u64) -> scout_status;
 
     /// Loads a model and returns when it is ready.
     ///
@@ -765,6 +832,12 @@ extern "C" {
     /// Threads: any. Since 0.1.
     pub fn scout_operation_cancel(operation: *mut scout_operation) -> scout_status;
 
+    /// A descriptor for poll or epoll that is readable once scout_operation_wait has an answer; owned by the operation,
+    /// only to be polled. Made on the first call. -1 where the system has none.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_operation_descriptor(operation: *const scout_operation) -> i32;
+
     /// Cancels, waits for the read that is under way, and frees.
     ///
     /// Threads: one, after everyone else's last call. Since 0.1.
@@ -795,10 +868,14 @@ extern "C" {
     /// Threads: any. Since 0.1.
     pub fn scout_model_get_layer(model: *const scout_model, layer: i32, moe: *mut i32, rope: *mut i32, chunked: *mut i32) -> scout_status;
 
-    /// The number of tensors in the model's files; 0 when the model cannot be used.
+    /// The number of tensors in the model's files.
+    ///
+    /// * `count`: the answer
+    ///
+    /// Answers SCOUT_OK, _ARGUMENT, _STATE.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_model_tensor_count(model: *const scout_model) -> usize;
+    pub fn scout_model_tensor_count(model: *const scout_model, count: *mut u64) -> scout_status;
 
     /// Describes tensor \`index\`, in file order.
     ///
@@ -807,7 +884,7 @@ extern "C" {
     /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_model_get_tensor(model: *const scout_model, index: usize, info: *mut scout_tensor_info) -> scout_status;
+    pub fn scout_model_get_tensor(model: *const scout_model, index: u64, info: *mut scout_tensor_info) -> scout_status;
 
     /// Bytes of keys and values that one request of \`positions\` positions needs, page padding included.
     ///
@@ -826,31 +903,40 @@ extern "C" {
     /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_request_options_init(options: *mut scout_request_options, struct_size: usize) -> scout_status;
+    pub fn scout_request_options_init(options: *mut scout_request_options, struct_size: u64) -> scout_status;
 
     /// Answers a text: as a chat's only user message where the model has a chat format, else (or with options-\>raw) by
-    /// going on from it. The model's default engine, made on first use, runs it.
+    /// going on from it. The model's default engine (scout_model_engine), made on first use, runs it. scout_submit_text
+    /// takes a text with a size.
     ///
     /// * `text`: NUL-terminated UTF-8
     /// * `options`: NULL = the defaults
     /// * `request`: to be freed with scout_request_free
     ///
-    /// Answers SCOUT_OK; SCOUT_AGAIN when too many requests wait; _LIMIT for a prompt that can never fit; _ARGUMENT,
-    /// _UNSUPPORTED, _STATE, _NO_MEMORY.
+    /// Answers SCOUT_OK; SCOUT_AGAIN when the waiting list is full, with a message; _LIMIT for a prompt that can never
+    /// fit; _ARGUMENT, _UNSUPPORTED, _STATE, _NO_MEMORY.
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_generate(model: *mut scout_model, text: *const c_char, options: *const scout_request_options, request: *mut *mut scout_request) -> scout_status;
 
-    /// Takes the next event of a request.
+    /// Takes the next event of a request. From the first call on, scout_engine_next gives none of this request; when that
+    /// has given one before, the others come from there too and this answers SCOUT_ERR_STATE.
     ///
     /// * `timeout_ms`: 0 never waits, SCOUT_WAIT waits for ever; with a stepped engine no call waits
     /// * `event`: borrowed until the next scout_request_next on this request, or until it is freed; NULL unless SCOUT_OK
     ///
     /// Answers SCOUT_OK; SCOUT_AGAIN when the time is up; SCOUT_DONE after the last event; _ARGUMENT, _STATE (another
-    /// thread is inside, the handle was freed, after fork).
+    /// thread is inside, scout_engine_next gives its events, the handle was freed, after fork).
     ///
     /// Threads: one at a time for a request. Since 0.1.
     pub fn scout_request_next(request: *mut scout_request, timeout_ms: i64, event: *mut *const scout_event) -> scout_status;
+
+    /// A descriptor for poll or epoll that is readable while scout_request_next has something to say; owned by the
+    /// request, only to be polled. Made on the first call. -1 where the system has none. For many requests use one
+    /// scout_engine_descriptor instead.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_request_descriptor(request: *const scout_request) -> i32;
 
     /// Ends a request: its last event says CANCELLED. Harmless after the end.
     ///
@@ -867,7 +953,7 @@ extern "C" {
     /// Answers SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; _ARGUMENT, _STATE, _NO_MEMORY.
     ///
     /// Threads: one at a time for a request. Since 0.1.
-    pub fn scout_request_ids(request: *const scout_request, ids: *mut i32, capacity: usize, needed: *mut usize) -> scout_status;
+    pub fn scout_request_ids(request: *const scout_request, ids: *mut i32, capacity: u64, needed: *mut u64) -> scout_status;
 
     /// Cancels a request that still runs, and frees it.
     ///
@@ -881,7 +967,7 @@ extern "C" {
     /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_score_options_init(options: *mut scout_score_options, struct_size: usize) -> scout_status;
+    pub fn scout_score_options_init(options: *mut scout_score_options, struct_size: u64) -> scout_status;
 
     /// Starts scoring tokens. The work shares steps with the engine's other requests and pauses until its blocks are
     /// taken.
@@ -892,7 +978,7 @@ extern "C" {
     /// Answers as scout_submit.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_score(engine: *mut scout_engine, ids: *const i32, count: usize, options: *const scout_score_options, scores: *mut *mut scout_scores) -> scout_status;
+    pub fn scout_score(engine: *mut scout_engine, ids: *const i32, count: u64, options: *const scout_score_options, scores: *mut *mut scout_scores) -> scout_status;
 
     /// Takes the next block, in the order of positions.
     ///
@@ -907,6 +993,12 @@ extern "C" {
     /// Threads: one at a time for these scores. Since 0.1.
     pub fn scout_scores_next(scores: *mut scout_scores, timeout_ms: i64, block: *mut *const scout_score_block) -> scout_status;
 
+    /// A descriptor for poll or epoll that is readable while scout_scores_next has something to say; owned by the scores,
+    /// only to be polled. Made on the first call. -1 where the system has none.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_scores_descriptor(scores: *const scout_scores) -> i32;
+
     /// Ends the scoring from any thread; scout_scores_next then returns SCOUT_ERR_CANCELLED.
     ///
     /// Answers SCOUT_OK, _ARGUMENT, _STATE.
@@ -919,10 +1011,11 @@ extern "C" {
     /// Threads: one, after everyone else's last call. Since 0.1.
     pub fn scout_scores_free(scores: *mut scout_scores);
 
-    /// The message of the last failed call on this thread: one line that names the field, the value and the limit, and
-    /// what to do next. Never NULL; empty when nothing failed yet. Borrowed until the next failing call on this thread.
-    /// What goes wrong inside a request travels in that request's own last event instead. A language that moves between
-    /// system threads must call this on the thread of the failing call.
+    /// The message of the last call on this thread that failed, or that answered SCOUT_AGAIN because a waiting list is
+    /// full: one line that names the field, the value and the limit, and what to do next. Never NULL; empty when nothing
+    /// failed yet. Borrowed until the next failing call on this thread. What goes wrong inside a request travels in that
+    /// request's own last event instead. A language that moves between system threads must call this on the thread of the
+    /// failing call.
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_last_error() -> *const c_char;
@@ -939,6 +1032,14 @@ extern "C" {
     /// Threads: any. Since 0.1.
     pub fn scout_status_text(status: scout_status) -> *const c_char;
 
+    /// The name of a status as this header spells it, "SCOUT_ERR_NO_MEMORY" for instance; "SCOUT_UNKNOWN" for a number
+    /// that is none. Never NULL, static.
+    ///
+    /// * `status`: SCOUT_OK and the others; any number is answered
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_status_name(status: scout_status) -> *const c_char;
+
     /// Encodes text.
     ///
     /// * `text`: may contain NUL; may be NULL with size 0
@@ -950,7 +1051,7 @@ extern "C" {
     /// _NO_MEMORY.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_encode(model: *const scout_model, text: *const c_char, text_size: usize, flags: u32, ids: *mut i32, capacity: usize, needed: *mut usize) -> scout_status;
+    pub fn scout_encode(model: *const scout_model, text: *const c_char, text_size: u64, flags: u32, ids: *mut i32, capacity: u64, needed: *mut u64) -> scout_status;
 
     /// Counts the tokens of a text, as scout_encode would make them, without keeping them.
     ///
@@ -961,7 +1062,7 @@ extern "C" {
     /// Answers SCOUT_OK, _ARGUMENT, _STATE, _NO_MEMORY.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_count_tokens(model: *const scout_model, text: *const c_char, text_size: usize, flags: u32, count: *mut usize) -> scout_status;
+    pub fn scout_count_tokens(model: *const scout_model, text: *const c_char, text_size: u64, flags: u32, count: *mut u64) -> scout_status;
 
     /// Decodes ids to bytes: valid UTF-8 wherever the ids came from valid UTF-8 as a whole; a single id may be part of a
     /// character.
@@ -975,18 +1076,18 @@ extern "C" {
     /// _NO_MEMORY.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_decode(model: *const scout_model, ids: *const i32, count: usize, flags: u32, text: *mut c_char, capacity: usize, needed: *mut usize) -> scout_status;
+    pub fn scout_decode(model: *const scout_model, ids: *const i32, count: u64, flags: u32, text: *mut c_char, capacity: u64, needed: *mut u64) -> scout_status;
 
     /// The bytes of one token (of a control token: its name). Not always UTF-8.
     ///
     /// * `bytes`: borrowed while the model lives
-    /// * `size`: of the bytes
+    /// * `bytes_size`: how many
     /// * `is_special`: 1: a control token; 0: not; may be NULL
     ///
     /// Answers SCOUT_OK; SCOUT_ERR_ARGUMENT for an id outside the vocabulary; _STATE.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_token_bytes(model: *const scout_model, id: i32, bytes: *mut *const c_char, size: *mut usize, is_special: *mut i32) -> scout_status;
+    pub fn scout_token_bytes(model: *const scout_model, id: i32, bytes: *mut *const c_char, bytes_size: *mut u64, is_special: *mut i32) -> scout_status;
 
     /// The id of a control token by its name, "\<\|eot\|\>" for instance.
     ///
@@ -995,7 +1096,7 @@ extern "C" {
     /// Answers SCOUT_OK; SCOUT_ERR_ARGUMENT when there is none of that name; _STATE.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_token_find(model: *const scout_model, name: *const c_char, name_size: usize, id: *mut i32) -> scout_status;
+    pub fn scout_token_find(model: *const scout_model, name: *const c_char, name_size: u64, id: *mut i32) -> scout_status;
 
     /// The ids that end an answer. Same rule for the buffer as scout_encode.
     ///
@@ -1005,7 +1106,7 @@ extern "C" {
     /// Answers SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; _ARGUMENT, _STATE, _NO_MEMORY.
     ///
     /// Threads: any. Since 0.1.
-    pub fn scout_stop_tokens(model: *const scout_model, ids: *mut i32, capacity: usize, needed: *mut usize) -> scout_status;
+    pub fn scout_stop_tokens(model: *const scout_model, ids: *mut i32, capacity: u64, needed: *mut u64) -> scout_status;
 
     /// The library's version as "major.minor.patch". Static.
     ///
@@ -1169,7 +1270,7 @@ mod layout {
         assert_eq!(member!(scout_request_options, include_special), (132, 4), "scout_request_options.include_special");
         assert_eq!(member!(scout_request_options, raw), (136, 4), "scout_request_options.raw");
         assert_eq!(member!(scout_request_options, reserved), (140, 4), "scout_request_options.reserved");
-        assert_eq!((size_of::<scout_event>(), align_of::<scout_event>()), (144, 8));
+        assert_eq!((size_of::<scout_event>(), align_of::<scout_event>()), (152, 8));
         assert_eq!(member!(scout_event, struct_size), (0, 4), "scout_event.struct_size");
         assert_eq!(member!(scout_event, stop), (4, 4), "scout_event.stop");
         assert_eq!(member!(scout_event, tag), (8, 8), "scout_event.tag");
@@ -1182,14 +1283,15 @@ mod layout {
         assert_eq!(member!(scout_event, top_logprobs), (64, 8), "scout_event.top_logprobs");
         assert_eq!(member!(scout_event, top_count), (72, 8), "scout_event.top_count");
         assert_eq!(member!(scout_event, message), (80, 8), "scout_event.message");
-        assert_eq!(member!(scout_event, status), (88, 4), "scout_event.status");
-        assert_eq!(member!(scout_event, reserved), (92, 4), "scout_event.reserved");
-        assert_eq!(member!(scout_event, prompt_tokens), (96, 8), "scout_event.prompt_tokens");
-        assert_eq!(member!(scout_event, cached_tokens), (104, 8), "scout_event.cached_tokens");
-        assert_eq!(member!(scout_event, generated_tokens), (112, 8), "scout_event.generated_tokens");
-        assert_eq!(member!(scout_event, queue_ms), (120, 8), "scout_event.queue_ms");
-        assert_eq!(member!(scout_event, prefill_ms), (128, 8), "scout_event.prefill_ms");
-        assert_eq!(member!(scout_event, decode_ms), (136, 8), "scout_event.decode_ms");
+        assert_eq!(member!(scout_event, message_size), (88, 8), "scout_event.message_size");
+        assert_eq!(member!(scout_event, status), (96, 4), "scout_event.status");
+        assert_eq!(member!(scout_event, reserved), (100, 4), "scout_event.reserved");
+        assert_eq!(member!(scout_event, prompt_tokens), (104, 8), "scout_event.prompt_tokens");
+        assert_eq!(member!(scout_event, cached_tokens), (112, 8), "scout_event.cached_tokens");
+        assert_eq!(member!(scout_event, generated_tokens), (120, 8), "scout_event.generated_tokens");
+        assert_eq!(member!(scout_event, queue_ms), (128, 8), "scout_event.queue_ms");
+        assert_eq!(member!(scout_event, prefill_ms), (136, 8), "scout_event.prefill_ms");
+        assert_eq!(member!(scout_event, decode_ms), (144, 8), "scout_event.decode_ms");
         assert_eq!((size_of::<scout_score_options>(), align_of::<scout_score_options>()), (24, 8));
         assert_eq!(member!(scout_score_options, struct_size), (0, 4), "scout_score_options.struct_size");
         assert_eq!(member!(scout_score_options, logits), (4, 4), "scout_score_options.logits");

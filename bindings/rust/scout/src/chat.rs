@@ -62,7 +62,7 @@ impl Chat {
     pub fn add(&mut self, role: Role, text: impl AsRef<[u8]>) -> Result<()> {
         let text = text.as_ref();
         // SAFETY: the text is as large as is said.
-        check(unsafe { sys::scout_chat_add(self.raw.as_ptr(), role as i32, text.as_ptr().cast(), text.len()) })
+        check(unsafe { sys::scout_chat_add(self.raw.as_ptr(), role as i32, text.as_ptr().cast(), text.len() as u64) })
     }
 
     /// Adds what the user says.
@@ -85,7 +85,7 @@ impl Chat {
     pub fn add_text(&mut self, text: impl AsRef<[u8]>) -> Result<()> {
         let text = text.as_ref();
         // SAFETY: the text is as large as is said.
-        check(unsafe { sys::scout_chat_add_text(self.raw.as_ptr(), text.as_ptr().cast(), text.len()) })
+        check(unsafe { sys::scout_chat_add_text(self.raw.as_ptr(), text.as_ptr().cast(), text.len() as u64) })
     }
 
     /// Adds a finished request's answer as the assistant's message: exactly the tokens that were generated, so that the next turn
@@ -103,8 +103,10 @@ impl Chat {
 
     /// The number of messages.
     pub fn len(&self) -> usize {
-        // SAFETY: the chat lives.
-        unsafe { sys::scout_chat_size(self.raw()) }
+        let mut count = 0;
+        // SAFETY: the chat lives; a place for a number, 0 after a failure.
+        unsafe { sys::scout_chat_count(self.raw(), &mut count) };
+        count as usize
     }
 
     /// Whether there is no message yet.

@@ -102,7 +102,7 @@ impl Engine {
         let mut raw = ptr::null_mut();
         // SAFETY: the ids are as many as is said.
         let status =
-            options.with_raw(|options| unsafe { sys::scout_submit_tokens(self.raw(), ids.as_ptr(), ids.len(), options, &mut raw) });
+            options.with_raw(|options| unsafe { sys::scout_submit_tokens(self.raw(), ids.as_ptr(), ids.len() as u64, options, &mut raw) });
         self.own(status, raw)
     }
 
@@ -157,7 +157,7 @@ impl Engine {
     fn score_with(&self, ids: &[i32], options: sys::scout_score_options) -> Result<Scores> {
         let mut raw = ptr::null_mut();
         // SAFETY: ids and positions are as many as is said, and are copied by the call.
-        check(unsafe { sys::scout_score(self.raw(), ids.as_ptr(), ids.len(), &options, &mut raw) })?;
+        check(unsafe { sys::scout_score(self.raw(), ids.as_ptr(), ids.len() as u64, &options, &mut raw) })?;
         let raw = NonNull::new(raw).ok_or_else(|| Error::Internal("scores are NULL".to_string()))?;
         Ok(Scores { raw, ended: false, _engine: self.handle.clone() })
     }

@@ -97,7 +97,8 @@ pub fn status_text(status: i32) -> &'static str {
 /// The error of a status that a call on this thread has just answered. The message is taken at once: the next failing call on this
 /// thread replaces it.
 pub(crate) fn error_of(status: i32) -> Error {
-    if status > 0 {
+    // Of the positive ones a full waiting list has a message.
+    if status > 0 && status != sys::SCOUT_AGAIN {
         return Error::from_status(status, status_text(status));
     }
     // SAFETY: never NULL; borrowed until the next failing call on this thread, and there is none before the copy.

@@ -56,18 +56,20 @@ pub fn build_info() -> &'static str {
 }
 
 /// What a call writes into a buffer (its place, its capacity, and where the size that is needed goes), which is made as large as needed.
-fn fill<T: Copy + Default>(guess: usize, call: impl Fn(*mut T, usize, *mut usize) -> i32) -> Result<Vec<T>> {
+fn fill<T: Copy + Default>(guess: usize, call: impl Fn(*mut T, u64, *mut u64) -> i32) -> Result<Vec<T>> {
     let (mut capacity, mut needed) = (guess, 0);
     loop {
         let mut buffer = vec![T::default(); capacity];
         let place = if capacity == 0 { std::ptr::null_mut() } else { buffer.as_mut_ptr() };
-        match call(place, capacity, &mut needed) {
-            sys::SCOUT_OK if needed <= capacity => {
-                buffer.truncate(needed);
+        let status = call(place, capacity as u64, &mut needed);
+        let wanted = needed as usize;
+        match status {
+            sys::SCOUT_OK if wanted <= capacity => {
+                buffer.truncate(wanted);
                 return Ok(buffer);
             }
             // Too small, or only asked.
-            sys::SCOUT_OK | sys::SCOUT_ERR_LIMIT if needed > capacity => capacity = needed,
+            sys::SCOUT_OK | sys::SCOUT_ERR_LIMIT if wanted > capacity => capacity = wanted,
             status => return Err(error::error_of(status)),
         }
     }

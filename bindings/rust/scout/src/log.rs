@@ -50,7 +50,7 @@ fn replace(sink: Option<Box<Sink>>, most: Level) {
     *held = sink;
 }
 
-unsafe extern "C" fn line(user: *mut c_void, level: i32, text: *const c_char, text_size: usize) {
+unsafe extern "C" fn line(user: *mut c_void, level: i32, text: *const c_char, text_size: u64) {
     let level = match level {
         sys::SCOUT_LOG_ERROR => Level::Error,
         sys::SCOUT_LOG_WARNING => Level::Warning,
@@ -59,7 +59,7 @@ unsafe extern "C" fn line(user: *mut c_void, level: i32, text: *const c_char, te
     };
     // A panic must not go on into the library.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let text = String::from_utf8_lossy(slice::from_raw_parts(text.cast(), text_size));
+        let text = String::from_utf8_lossy(slice::from_raw_parts(text.cast(), text_size as usize));
         (*user.cast::<Sink>())(level, &text);
     }));
 }

@@ -97,8 +97,10 @@ described! {
 
 /// The devices that a model can be loaded on here, the default one first.
 pub fn devices() -> Result<Vec<DeviceInfo>> {
-    // SAFETY: takes nothing.
-    (0..unsafe { sys::scout_device_count() }).map(device).collect()
+    let mut count = 0;
+    // SAFETY: a place for a number.
+    check(unsafe { sys::scout_device_count(&mut count) })?;
+    (0..count as usize).map(device).collect()
 }
 
 /// One of [`devices`].
@@ -231,8 +233,10 @@ impl Model {
 
     /// The number of tensors in the model's files.
     pub fn tensor_count(&self) -> usize {
-        // SAFETY: the model lives.
-        unsafe { sys::scout_model_tensor_count(self.raw()) }
+        let mut count = 0;
+        // SAFETY: the model lives; a place for a number, 0 after a failure.
+        unsafe { sys::scout_model_tensor_count(self.raw(), &mut count) };
+        count as usize
     }
 
     /// What a tensor is, in file order.
@@ -285,7 +289,7 @@ impl Model {
         let text = text.as_ref();
         // SAFETY: text and buffer are as large as is said. A token is a byte or more: the first guess is enough.
         crate::fill(text.len() + 1, |ids, capacity, needed| unsafe {
-            sys::scout_encode(self.raw(), text.as_ptr().cast(), text.len(), how.0, ids, capacity, needed)
+            sys::scout_encode(self.raw(), text.as_ptr().cast(), text.len() as u64, how.0, ids, capacity, needed)
         })
     }
 
@@ -293,7 +297,7 @@ impl Model {
     pub fn count_tokens(&self, text: impl AsRef<[u8]>, how: Encode) -> Result<usize> {
         let (text, mut count) = (text.as_ref(), 0);
         // SAFETY: the text is as large as is said.
-        check(unsafe { sys::scout_count_tokens(self.raw(), text.as_ptr().cast(), text.len(), how.0, &mut count) })?;
+        check(unsafe { sys::scout_count_tokens(self.raw(), text.as_ptr().cast(), text.len() as u64, how.0, &mut count) })?;
         Ok(count)
     }
 
@@ -310,7 +314,7 @@ impl Model {
     fn decode_flags(&self, ids: &[i32], flags: u32) -> Result<Vec<u8>> {
         // SAFETY: ids and buffer are as large as is said.
         crate::fill(ids.len() * 8, |text: *mut u8, capacity, needed| unsafe {
-            sys::scout_decode(self.raw(), ids.as_ptr(), ids.len(), flags, text.cast(), capacity, needed)
+            sys::scout_decode(self.raw(), ids.as_ptr(), ids.len() as u64, flags, text.cast(), capacity, needed)
         })
     }
 
@@ -326,7 +330,7 @@ impl Model {
     pub fn find_token(&self, name: &str) -> Result<i32> {
         let mut id = 0;
         // SAFETY: the name is as large as is said.
-        check(unsafe { sys::scout_token_find(self.raw(), name.as_ptr().cast(), name.len(), &mut id) })?;
+        check(unsafe { sys::scout_token_find(self.raw(), name.as_ptr().cast(), name.len() as u64, &mut id) })?;
         Ok(id)
     }
 
