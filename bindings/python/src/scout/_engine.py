@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, Optional, Union
 
-from . import _errors, _native
+from . import _native
 from ._chat import Chat
 from ._handle import Handle, Text, ids_bytes, slices
 from ._options import native_options
