@@ -50,16 +50,13 @@ class Engine(Handle):
         handle = chat._enter()
         try:
             with native_options("request", options) as made:
-                return self._request(*self._call(_native.scout_submit, handle, made))
+                return Request(self._call(_native.scout_submit, handle, made)[1])
         finally:
             chat._leave(handle)
 
     def _submit_ids(self, ids: Iterable[int], options: Mapping[str, Any]) -> Request:
         with native_options("request", options) as made:
-            return self._request(*self._call(_native.scout_submit_tokens, ids_bytes(ids), made))
-
-    def _request(self, status: int, handle: Any) -> Request:
-        return Request(handle)
+            return Request(self._call(_native.scout_submit_tokens, ids_bytes(ids), made)[1])
 
     def next(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event of any of the engine's requests; its tag tells whose. None when `timeout` seconds are over. Use this or a
@@ -97,6 +94,3 @@ class Engine(Handle):
             given["positions"] = positions
         with native_options("score", given) as made:
             return Scores(self._call(_native.scout_score, ids_bytes(ids), made)[1])
-
-
-
