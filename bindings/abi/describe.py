@@ -247,6 +247,7 @@ class Abi:
         if unknown:
             raise Refused(f"@param of {', '.join(sorted(unknown))}, which it does not have")
         function["params"] = [self.describe_param(function, declared, i, handles, docs) for i in range(len(declared))]
+        self.known(function["result"])
         if function["result"] == "scout_status":
             if "return" not in tags:
                 raise Refused("no @return")
@@ -286,12 +287,20 @@ class Abi:
             raise Refused(f"@threads {text!r} does not say for what")
         return result
 
+    def known(self, ctype):
+        """Refuses a type whose width depends on the platform, or that nothing here declares."""
+        base = re.sub(r"^const ", "", ctype).split(" ")[0]
+        declared = [d["name"] for group in (self.types, self.handles, self.structs, self.callbacks) for d in group]
+        if base not in SCALARS and base not in declared and base != "void":
+            raise Refused(f"type {base!r} is not one of {', '.join(SCALARS)} and is declared nowhere")
+
     def describe_param(self, function, declared, index, handles, docs):
         name, ctype = declared[index]
         following = declared[index + 1][0] if index + 1 < len(declared) else ""
         is_out, doc = docs.get(name, (False, ""))
         base, stars = re.sub(r"^const ", "", ctype).split(" ")[0], ctype.count("*")
         structs = [s["name"] for s in self.structs]
+        self.known(ctype)
         param = {"name": name, "type": ctype, "direction": "in", "nullable": may_be_null(doc)}
         if base in handles and stars == 1:
             param["kind"] = "handle"

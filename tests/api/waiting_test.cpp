@@ -114,7 +114,9 @@ TEST(Wake, EndsTheWaitOrTheNextOne) {
     if (event->stop != SCOUT_STOP_NONE) break;
   }
   EXPECT_GE(events, 1);
-  if (status == SCOUT_OK) EXPECT_EQ(scout_engine_next(engine.get(), SCOUT_WAIT, &event), SCOUT_AGAIN);
+  if (status == SCOUT_OK) {
+    EXPECT_EQ(scout_engine_next(engine.get(), SCOUT_WAIT, &event), SCOUT_AGAIN);
+  }
 }
 
 TEST(Reader, TheFirstOneKeepsTheRequest) {

@@ -107,7 +107,7 @@ pub fn devices() -> Result<Vec<DeviceInfo>> {
 pub fn device(index: usize) -> Result<DeviceInfo> {
     let mut raw = DeviceInfo::room();
     // SAFETY: the struct says how large it is; its texts are static.
-    check(unsafe { sys::scout_device_get(index, &mut raw) })?;
+    check(unsafe { sys::scout_device_get(index as u64, &mut raw) })?;
     Ok(unsafe { DeviceInfo::read(&raw) })
 }
 
@@ -243,7 +243,7 @@ impl Model {
     pub fn tensor(&self, index: usize) -> Result<TensorInfo> {
         let mut raw = TensorInfo::room();
         // SAFETY: as in `info`.
-        check(unsafe { sys::scout_model_get_tensor(self.raw(), index, &mut raw) })?;
+        check(unsafe { sys::scout_model_get_tensor(self.raw(), index as u64, &mut raw) })?;
         Ok(unsafe { TensorInfo::read(&raw) })
     }
 
@@ -298,7 +298,7 @@ impl Model {
         let (text, mut count) = (text.as_ref(), 0);
         // SAFETY: the text is as large as is said.
         check(unsafe { sys::scout_count_tokens(self.raw(), text.as_ptr().cast(), text.len() as u64, how.0, &mut count) })?;
-        Ok(count)
+        Ok(count as usize)
     }
 
     /// The bytes of ids without control tokens: valid UTF-8 wherever they came from valid UTF-8 as a whole.

@@ -63,7 +63,7 @@ macro_rules! options {
                 // call that gets these options says so.
                 let raw = unsafe {
                     let mut raw: sys::$raw = zeroed();
-                    sys::$init(&mut raw, size_of::<sys::$raw>());
+                    sys::$init(&mut raw, size_of::<sys::$raw>() as u64);
                     raw
                 };
                 $name { raw, $($extra: Default::default(),)* }
@@ -254,7 +254,7 @@ impl RequestOptions {
 pub(crate) fn score_options(logits: bool, positions: &[i64]) -> sys::scout_score_options {
     // SAFETY: as in `new` above.
     let mut raw: sys::scout_score_options = unsafe { zeroed() };
-    unsafe { sys::scout_score_options_init(&mut raw, size_of::<sys::scout_score_options>()) };
+    unsafe { sys::scout_score_options_init(&mut raw, size_of::<sys::scout_score_options>() as u64) };
     raw.logits = i32::from(logits);
     raw.positions = positions.as_ptr();
     raw.position_count = positions.len() as u64;
