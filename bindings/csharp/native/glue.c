@@ -46,14 +46,14 @@ SCOUTCS_API int32_t scoutcs_chat_add_answer(scout_chat *chat, const scout_reques
 SCOUTCS_API int32_t scoutcs_chat_tokens(const scout_chat *chat, int32_t *ids, uint64_t capacity, uint64_t *needed, char **message) {
   return finished(scout_chat_tokens(chat, ids, capacity, needed), message);
 }
-SCOUTCS_API uint64_t scoutcs_chat_size(const scout_chat *chat) {
-  return scout_chat_size(chat);
+SCOUTCS_API int32_t scoutcs_chat_count(const scout_chat *chat, uint64_t *count, char **message) {
+  return finished(scout_chat_count(chat, count), message);
 }
 SCOUTCS_API void scoutcs_chat_free(scout_chat *chat) {
   scout_chat_free(chat);
 }
-SCOUTCS_API uint64_t scoutcs_device_count(void) {
-  return scout_device_count();
+SCOUTCS_API int32_t scoutcs_device_count(uint64_t *count, char **message) {
+  return finished(scout_device_count(count), message);
 }
 SCOUTCS_API int32_t scoutcs_device_get(uint64_t index, scout_device_info *info, char **message) {
   return finished(scout_device_get(index, info), message);
@@ -65,6 +65,9 @@ SCOUTCS_API int32_t scoutcs_engine_new(scout_model *model, const scout_engine_op
     char **message) {
   return finished(scout_engine_new(model, options, engine), message);
 }
+SCOUTCS_API int32_t scoutcs_model_engine(scout_model *model, scout_engine **engine, char **message) {
+  return finished(scout_model_engine(model, engine), message);
+}
 SCOUTCS_API void scoutcs_engine_free(scout_engine *engine) {
   scout_engine_free(engine);
 }
@@ -72,6 +75,11 @@ SCOUTCS_API int32_t scoutcs_submit(scout_engine *engine, const scout_chat *chat,
     scout_request **request, char **message) {
   scout_clear_error();
   return submitted(scout_submit(engine, chat, options, request), message);
+}
+SCOUTCS_API int32_t scoutcs_submit_text(scout_engine *engine, const char *text, uint64_t text_size,
+    const scout_request_options *options, scout_request **request, char **message) {
+  scout_clear_error();
+  return submitted(scout_submit_text(engine, text, text_size, options, request), message);
 }
 SCOUTCS_API int32_t scoutcs_submit_tokens(scout_engine *engine, const int32_t *ids, uint64_t count,
     const scout_request_options *options, scout_request **request, char **message) {
@@ -81,7 +89,10 @@ SCOUTCS_API int32_t scoutcs_submit_tokens(scout_engine *engine, const int32_t *i
 SCOUTCS_API int32_t scoutcs_engine_next(scout_engine *engine, int64_t timeout_ms, const scout_event **event, char **message) {
   return finished(scout_engine_next(engine, timeout_ms, event), message);
 }
-SCOUTCS_API int scoutcs_engine_descriptor(const scout_engine *engine) {
+SCOUTCS_API int32_t scoutcs_engine_wake(scout_engine *engine, char **message) {
+  return finished(scout_engine_wake(engine), message);
+}
+SCOUTCS_API int32_t scoutcs_engine_descriptor(const scout_engine *engine) {
   return scout_engine_descriptor(engine);
 }
 SCOUTCS_API int32_t scoutcs_engine_step(scout_engine *engine, int64_t budget_ms, char **message) {
@@ -89,6 +100,13 @@ SCOUTCS_API int32_t scoutcs_engine_step(scout_engine *engine, int64_t budget_ms,
 }
 SCOUTCS_API int32_t scoutcs_engine_get_stats(const scout_engine *engine, scout_engine_stats *stats, char **message) {
   return finished(scout_engine_get_stats(engine, stats), message);
+}
+SCOUTCS_API int32_t scoutcs_log_open(int32_t max_level, uint64_t lines, char **message) {
+  return finished(scout_log_open(max_level, lines), message);
+}
+SCOUTCS_API int32_t scoutcs_log_next(int64_t timeout_ms, int32_t *level, char *text, uint64_t capacity, uint64_t *needed,
+    char **message) {
+  return finished(scout_log_next(timeout_ms, level, text, capacity, needed), message);
 }
 SCOUTCS_API int32_t scoutcs_load_options_init(scout_load_options *options, uint64_t struct_size, char **message) {
   return finished(scout_load_options_init(options, struct_size), message);
@@ -110,6 +128,9 @@ SCOUTCS_API int32_t scoutcs_operation_progress(const scout_operation *operation,
 SCOUTCS_API int32_t scoutcs_operation_cancel(scout_operation *operation, char **message) {
   return finished(scout_operation_cancel(operation), message);
 }
+SCOUTCS_API int32_t scoutcs_operation_descriptor(const scout_operation *operation) {
+  return scout_operation_descriptor(operation);
+}
 SCOUTCS_API void scoutcs_operation_free(scout_operation *operation) {
   scout_operation_free(operation);
 }
@@ -123,8 +144,8 @@ SCOUTCS_API int32_t scoutcs_model_get_layer(const scout_model *model, int32_t la
     char **message) {
   return finished(scout_model_get_layer(model, layer, moe, rope, chunked), message);
 }
-SCOUTCS_API uint64_t scoutcs_model_tensor_count(const scout_model *model) {
-  return scout_model_tensor_count(model);
+SCOUTCS_API int32_t scoutcs_model_tensor_count(const scout_model *model, uint64_t *count, char **message) {
+  return finished(scout_model_tensor_count(model, count), message);
 }
 SCOUTCS_API int32_t scoutcs_model_get_tensor(const scout_model *model, uint64_t index, scout_tensor_info *info, char **message) {
   return finished(scout_model_get_tensor(model, index, info), message);
@@ -143,6 +164,9 @@ SCOUTCS_API int32_t scoutcs_generate(scout_model *model, const char *text, const
 }
 SCOUTCS_API int32_t scoutcs_request_next(scout_request *request, int64_t timeout_ms, const scout_event **event, char **message) {
   return finished(scout_request_next(request, timeout_ms, event), message);
+}
+SCOUTCS_API int32_t scoutcs_request_descriptor(const scout_request *request) {
+  return scout_request_descriptor(request);
 }
 SCOUTCS_API int32_t scoutcs_request_cancel(scout_request *request, char **message) {
   return finished(scout_request_cancel(request), message);
@@ -165,6 +189,9 @@ SCOUTCS_API int32_t scoutcs_score(scout_engine *engine, const int32_t *ids, uint
 SCOUTCS_API int32_t scoutcs_scores_next(scout_scores *scores, int64_t timeout_ms, const scout_score_block **block, char **message) {
   return finished(scout_scores_next(scores, timeout_ms, block), message);
 }
+SCOUTCS_API int32_t scoutcs_scores_descriptor(const scout_scores *scores) {
+  return scout_scores_descriptor(scores);
+}
 SCOUTCS_API int32_t scoutcs_scores_cancel(scout_scores *scores, char **message) {
   return finished(scout_scores_cancel(scores), message);
 }
@@ -180,6 +207,9 @@ SCOUTCS_API void scoutcs_clear_error(void) {
 SCOUTCS_API const char *scoutcs_status_text(scout_status status) {
   return scout_status_text(status);
 }
+SCOUTCS_API const char *scoutcs_status_name(scout_status status) {
+  return scout_status_name(status);
+}
 SCOUTCS_API int32_t scoutcs_encode(const scout_model *model, const char *text, uint64_t text_size, uint32_t flags, int32_t *ids,
     uint64_t capacity, uint64_t *needed, char **message) {
   return finished(scout_encode(model, text, text_size, flags, ids, capacity, needed), message);
@@ -192,9 +222,9 @@ SCOUTCS_API int32_t scoutcs_decode(const scout_model *model, const int32_t *ids,
     uint64_t capacity, uint64_t *needed, char **message) {
   return finished(scout_decode(model, ids, count, flags, text, capacity, needed), message);
 }
-SCOUTCS_API int32_t scoutcs_token_bytes(const scout_model *model, int32_t id, const char **bytes, uint64_t *size,
+SCOUTCS_API int32_t scoutcs_token_bytes(const scout_model *model, int32_t id, const char **bytes, uint64_t *bytes_size,
     int32_t *is_special, char **message) {
-  return finished(scout_token_bytes(model, id, bytes, size, is_special), message);
+  return finished(scout_token_bytes(model, id, bytes, bytes_size, is_special), message);
 }
 SCOUTCS_API int32_t scoutcs_token_find(const scout_model *model, const char *name, uint64_t name_size, int32_t *id,
     char **message) {

@@ -34,13 +34,13 @@ namespace Scout
             out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
-        internal static extern ulong scoutcs_chat_size(ChatHandle chat);
+        internal static extern int scoutcs_chat_count(ChatHandle chat, out ulong count, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern void scoutcs_chat_free(IntPtr chat);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
-        internal static extern ulong scoutcs_device_count();
+        internal static extern int scoutcs_device_count(out ulong count, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_device_get(ulong index, ref scout_device_info info, out IntPtr message);
@@ -54,11 +54,18 @@ namespace Scout
             out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_model_engine(ModelHandle model, out EngineHandle engine, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern void scoutcs_engine_free(IntPtr engine);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_submit(EngineHandle engine, ChatHandle chat, scout_request_options* options,
             out RequestHandle request, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_submit_text(EngineHandle engine, byte[] text, ulong text_size,
+            scout_request_options* options, out RequestHandle request, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_submit_tokens(EngineHandle engine, int[] ids, ulong count,
@@ -68,6 +75,9 @@ namespace Scout
         internal static extern int scoutcs_engine_next(IntPtr engine, long timeout_ms, out IntPtr @event, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_engine_wake(EngineHandle engine, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_engine_descriptor(EngineHandle engine);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
@@ -75,6 +85,13 @@ namespace Scout
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_engine_get_stats(IntPtr engine, ref scout_engine_stats stats, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_log_open(int max_level, ulong lines, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_log_next(long timeout_ms, out int level, [Out] byte[] text, ulong capacity,
+            out ulong needed, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_load_options_init(ref scout_load_options options, ulong struct_size, out IntPtr message);
@@ -99,6 +116,9 @@ namespace Scout
         internal static extern int scoutcs_operation_cancel(OperationHandle operation, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_operation_descriptor(OperationHandle operation);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern void scoutcs_operation_free(IntPtr operation);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
@@ -112,7 +132,7 @@ namespace Scout
             out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
-        internal static extern ulong scoutcs_model_tensor_count(ModelHandle model);
+        internal static extern int scoutcs_model_tensor_count(ModelHandle model, out ulong count, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_model_get_tensor(IntPtr model, ulong index, ref scout_tensor_info info,
@@ -132,6 +152,9 @@ namespace Scout
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_request_next(IntPtr request, long timeout_ms, out IntPtr @event, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_request_descriptor(RequestHandle request);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_request_cancel(RequestHandle request, out IntPtr message);
@@ -155,6 +178,9 @@ namespace Scout
         internal static extern int scoutcs_scores_next(IntPtr scores, long timeout_ms, out IntPtr block, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_scores_descriptor(ScoresHandle scores);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_scores_cancel(ScoresHandle scores, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
@@ -170,6 +196,9 @@ namespace Scout
         internal static extern IntPtr scoutcs_status_text(int status);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern IntPtr scoutcs_status_name(int status);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_encode(ModelHandle model, byte[] text, ulong text_size, uint flags, [Out] int[] ids,
             ulong capacity, out ulong needed, out IntPtr message);
 
@@ -182,8 +211,8 @@ namespace Scout
             ulong capacity, out ulong needed, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
-        internal static extern int scoutcs_token_bytes(IntPtr model, int id, out IntPtr bytes, out ulong size, out int is_special,
-            out IntPtr message);
+        internal static extern int scoutcs_token_bytes(IntPtr model, int id, out IntPtr bytes, out ulong bytes_size,
+            out int is_special, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_token_find(ModelHandle model, byte[] name, ulong name_size, out int id,
@@ -424,6 +453,7 @@ namespace Scout
         public float* top_logprobs;
         public ulong top_count;
         public byte* message;
+        public ulong message_size;
         public int status;
         public int reserved;
         public long prompt_tokens;
