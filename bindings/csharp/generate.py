@@ -16,7 +16,7 @@ import textwrap
 from xml.sax.saxutils import escape
 
 HERE = pathlib.Path(__file__).resolve().parent
-NUMBERS = {"int": "int", "int32_t": "int", "uint32_t": "uint", "int64_t": "long", "uint64_t": "ulong", "size_t": "ulong", "float": "float",
+NUMBERS = {"int": "int", "int32_t": "int", "uint32_t": "uint", "int64_t": "long", "uint64_t": "ulong", "float": "float",
            "double": "double", "scout_status": "int", "char": "byte", "void": "void"}
 KEYWORDS = {"event", "in", "out", "ref", "params", "object", "string", "checked", "lock"}
 # Public names. The flags of encode and decode are arguments of their methods.
@@ -100,7 +100,6 @@ SCOUTCS_API void scoutcs_release(char *message) { free(message); }
 
 
 def c_parameter(ctype, name):
-    ctype = ctype.replace("size_t", "uint64_t")
     return f"{ctype}{name}" if ctype.endswith("*") else f"{ctype} {name}"
 
 
@@ -113,8 +112,6 @@ def glue(abi):
             params.append("char **message")
             again = AGAIN in f["statuses"] and any(p["kind"] == "options" for p in f["params"])
             body = f"return {'submitted' if again else 'finished'}({call}, message);"
-            if again:
-                body = "scout_clear_error();\n  " + body
             result = "int32_t "
         else:
             body = f"{call};" if f["result"] == "void" else f"return {call};"

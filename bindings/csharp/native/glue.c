@@ -73,17 +73,14 @@ SCOUTCS_API void scoutcs_engine_free(scout_engine *engine) {
 }
 SCOUTCS_API int32_t scoutcs_submit(scout_engine *engine, const scout_chat *chat, const scout_request_options *options,
     scout_request **request, char **message) {
-  scout_clear_error();
   return submitted(scout_submit(engine, chat, options, request), message);
 }
 SCOUTCS_API int32_t scoutcs_submit_text(scout_engine *engine, const char *text, uint64_t text_size,
     const scout_request_options *options, scout_request **request, char **message) {
-  scout_clear_error();
   return submitted(scout_submit_text(engine, text, text_size, options, request), message);
 }
 SCOUTCS_API int32_t scoutcs_submit_tokens(scout_engine *engine, const int32_t *ids, uint64_t count,
     const scout_request_options *options, scout_request **request, char **message) {
-  scout_clear_error();
   return submitted(scout_submit_tokens(engine, ids, count, options, request), message);
 }
 SCOUTCS_API int32_t scoutcs_engine_next(scout_engine *engine, int64_t timeout_ms, const scout_event **event, char **message) {
@@ -159,7 +156,6 @@ SCOUTCS_API int32_t scoutcs_request_options_init(scout_request_options *options,
 }
 SCOUTCS_API int32_t scoutcs_generate(scout_model *model, const char *text, const scout_request_options *options,
     scout_request **request, char **message) {
-  scout_clear_error();
   return submitted(scout_generate(model, text, options, request), message);
 }
 SCOUTCS_API int32_t scoutcs_request_next(scout_request *request, int64_t timeout_ms, const scout_event **event, char **message) {
@@ -183,7 +179,6 @@ SCOUTCS_API int32_t scoutcs_score_options_init(scout_score_options *options, uin
 }
 SCOUTCS_API int32_t scoutcs_score(scout_engine *engine, const int32_t *ids, uint64_t count, const scout_score_options *options,
     scout_scores **scores, char **message) {
-  scout_clear_error();
   return submitted(scout_score(engine, ids, count, options, scores), message);
 }
 SCOUTCS_API int32_t scoutcs_scores_next(scout_scores *scores, int64_t timeout_ms, const scout_score_block **block, char **message) {

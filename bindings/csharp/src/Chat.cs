@@ -17,7 +17,16 @@ namespace Scout
         internal ChatHandle Handle => ScoutHandle.Open(handle, nameof(Chat));
 
         /// <summary>The number of messages.</summary>
-        public int Count => checked((int)Native.scoutcs_chat_size(Handle));
+        public int Count
+        {
+            get
+            {
+                ulong count;
+                IntPtr message;
+                Failure.Check(Native.scoutcs_chat_count(Handle, out count, out message), message);
+                return checked((int)count);
+            }
+        }
 
         /// <summary>The token ids of the conversation, with the beginning of the assistant's answer.</summary>
         public IReadOnlyList<int> Tokens => Filled.Ids(Handle, Native.scoutcs_chat_tokens);
@@ -71,6 +80,6 @@ namespace Scout
         }
 
         /// <summary>Frees the conversation. May be called twice.</summary>
-        public void Dispose() => handle.Dispose();
+        public void Dispose() => handle.End();
     }
 }

@@ -10,8 +10,6 @@ namespace Scout
     public sealed class Engine : IDisposable
     {
         private readonly EngineHandle handle;
-        private readonly CancellationTokenSource closing = new CancellationTokenSource();
-        internal bool Stepped { get; }
         private readonly int[] inside = new int[1];
 
         internal Engine(EngineHandle handle, bool stepped)
@@ -19,6 +17,8 @@ namespace Scout
             this.handle = handle;
             Stepped = stepped;
         }
+
+        internal bool Stepped { get; }
 
         private EngineHandle Handle => ScoutHandle.Open(handle, nameof(Engine));
 
@@ -36,6 +36,29 @@ namespace Scout
                 IntPtr message;
                 Failure.CheckMade(Native.scoutcs_submit(Handle, chat.Handle, options == null ? null : &native, out made, out message), message);
                 return new Request(made, this, cancellation);
+            }
+        }
+
+        /// <summary>Asks for an answer to a text: as a chat's only user message where the model has a chat format, else (or with
+        /// <see cref="RequestOptions.Raw"/>) by going on from it.</summary>
+        /// <exception cref="ScoutException">Among others <see cref="ScoutStatus.Again"/>: the waiting list is full.</exception>
+        public Request Submit(string text, RequestOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            return Submit(Handle, this, Utf8.Bytes(text, nameof(text)), options, cancellation);
+        }
+
+        internal static unsafe Request Submit(EngineHandle engine, Engine parent, byte[] text, RequestOptions options, CancellationToken cancellation)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using (var memory = new Memory())
+            {
+                scout_request_options native = default(scout_request_options);
+                options?.Fill(out native, memory);
+                RequestHandle made;
+                IntPtr message;
+                int status = Native.scoutcs_submit_text(engine, text, (ulong)text.Length, options == null ? null : &native, out made, out message);
+                Failure.CheckMade(status, message);
+                return new Request(made, parent, cancellation);
             }
         }
 
@@ -58,7 +81,7 @@ namespace Scout
         }
 
         /// <summary>The next event of any of the engine's requests, waited for without end, also while there is none; its
-        /// <see cref="Event.Tag"/> tells whose it is. Use this or a request's own reading, not both.</summary>
+        /// <see cref="Event.Tag"/> tells whose it is. A request's events come from here or from its own reading, whichever came first.</summary>
         /// <param name="cancellation">Ends the wait.</param>
         public Event Next(CancellationToken cancellation = default(CancellationToken)) => Next(Timeout.InfiniteTimeSpan, cancellation);
 
@@ -69,6 +92,7 @@ namespace Scout
         {
             var wait = new Wait(timeout);
             using (new Turn(inside, "engine"))
+            using (cancellation.Register(Wake, false))
             {
                 while (true)
                 {
@@ -83,7 +107,6 @@ namespace Scout
         /// <param name="cancellation">Ends the wait.</param>
         public async Task<Event> NextAsync(CancellationToken cancellation = default(CancellationToken))
         {
-            using (var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token))
             using (new Turn(inside, "engine"))
             {
                 while (true)
@@ -91,11 +114,8 @@ namespace Scout
                     cancellation.ThrowIfCancellationRequested();
                     Event found = Take(0);
                     if (found != null || Stepped) return found;
-                    using (new Hold(handle, nameof(Engine)))
-                    {
-                        Task readable = Watcher.Readable(Native.scoutcs_engine_descriptor(handle), either.Token);
-                        await (readable ?? Task.Delay(1)).ConfigureAwait(false);
-                    }
+                    int descriptor = Native.scoutcs_engine_descriptor(Handle);
+                    await handle.Readable(descriptor, nameof(Engine), cancellation, CancellationToken.None).ConfigureAwait(false);
                 }
             }
         }
@@ -157,11 +177,27 @@ namespace Scout
             }
         }
 
-        /// <summary>Ends the engine's requests and its thread. May be called twice, from any thread.</summary>
+        // Ends the wait that is under way, or else the next one.
+        private void Wake()
+        {
+            if (handle.Ended) return;
+            try
+            {
+                IntPtr message;
+                Failure.Check(Native.scoutcs_engine_wake(handle, out message), message);
+            }
+            catch (ObjectDisposedException)
+            {
+                // closed meanwhile
+            }
+        }
+
+        /// <summary>Ends the engine's requests and its thread. May be called twice, from any thread. The model's default engine goes
+        /// on.</summary>
         public void Dispose()
         {
-            handle.Dispose();
-            closing.Cancel(); // ends what is awaited
+            Wake(); // ends the waiting of another thread
+            handle.End();
         }
     }
 }

@@ -45,7 +45,7 @@ namespace Scout
             Message = "";
             if (native->stop == 0) return;
             Stop = (StopReason)native->stop;
-            Message = Utf8.Text(native->message);
+            Message = Utf8.Text(native->message, native->message_size);
             Status = (ScoutStatus)native->status;
             PromptTokens = native->prompt_tokens;
             CachedTokens = native->cached_tokens;

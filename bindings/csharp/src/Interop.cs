@@ -5,6 +5,7 @@ using System.Linq;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Threading;
+using System.Threading.Tasks;
 
 namespace Scout
 {
@@ -12,6 +13,9 @@ namespace Scout
     // call has left; the finalizer frees what was forgotten.
     internal abstract class ScoutHandle : SafeHandle
     {
+        private volatile bool ended; // SafeHandle itself is not closed before the last call has left
+        private volatile Watcher.Waiter waiter;
+
         protected ScoutHandle() : base(IntPtr.Zero, true)
         {
         }
@@ -21,8 +25,37 @@ namespace Scout
         // The handle, or what C# says of a closed object.
         internal static T Open<T>(T handle, string name) where T : ScoutHandle
         {
-            if (handle.IsClosed) throw new ObjectDisposedException(name);
+            if (handle.Ended) throw new ObjectDisposedException(name);
             return handle;
+        }
+
+        internal bool Ended => ended || IsClosed;
+
+        // What Dispose of its owner comes to.
+        internal void End()
+        {
+            ended = true;
+            waiter?.End();
+            Dispose();
+        }
+
+        // Waits until the descriptor of this handle is readable, a token is cancelled, or the handle ends. One waits at a time.
+        internal async Task Readable(int descriptor, string name, CancellationToken first, CancellationToken second)
+        {
+            using (new Hold(this, name))
+            {
+                Watcher.Waiter made = Watcher.Watch(descriptor);
+                if (made == null)
+                {
+                    await Task.Delay(1).ConfigureAwait(false); // no descriptors here: ask again and again
+                    return;
+                }
+                waiter = made;
+                if (ended) made.End();
+                using (first.Register(made.End, false))
+                using (second.Register(made.End, false)) await made.Task.ConfigureAwait(false);
+                waiter = null;
+            }
         }
     }
 
@@ -123,9 +156,8 @@ namespace Scout
 
         private static unsafe ScoutException Of(int status, IntPtr message)
         {
-            string text = Utf8.Text((byte*)message);
+            string text = message == IntPtr.Zero ? ScoutLibrary.Describe((ScoutStatus)status) : Utf8.Text((byte*)message); // zero: no memory
             Native.scoutcs_release(message);
-            if (text.Length == 0) text = Utf8.Text((byte*)Native.scoutcs_status_text(status));
             return new ScoutException((ScoutStatus)status, text);
         }
     }

@@ -79,7 +79,11 @@ namespace Scout
                     }
                     progress?.Report(Progress);
                     if (model != null) return model;
-                    await Task.Delay(10).ConfigureAwait(false);
+                    using (var now = new CancellationTokenSource(100)) // and then, so that progress is told
+                    {
+                        int descriptor = Native.scoutcs_operation_descriptor(Handle);
+                        await handle.Readable(descriptor, nameof(Loading), now.Token, CancellationToken.None).ConfigureAwait(false);
+                    }
                 }
             }
         }
@@ -88,7 +92,7 @@ namespace Scout
         /// <see cref="Dispose"/>.</summary>
         public void Cancel()
         {
-            if (handle.IsClosed) return;
+            if (handle.Ended) return;
             try
             {
                 IntPtr message;
@@ -104,7 +108,7 @@ namespace Scout
         public void Dispose()
         {
             Cancel(); // ends the waiting of other threads
-            handle.Dispose();
+            handle.End();
         }
     }
 }

@@ -65,16 +65,10 @@ namespace Scout
                     ThrowIfCancelled(found, cancellation);
                     ThrowIfCancelled(found, cancel);
                     if (found != null || done) return found;
-                    using (new Hold(handle, nameof(Request)))
-                    {
-                        Task readable = Watcher.Readable(Descriptor, CancellationToken.None);
-                        await (readable ?? Task.Delay(1)).ConfigureAwait(false);
-                    }
+                    await handle.Readable(Native.scoutcs_request_descriptor(Handle), nameof(Request), cancel, cancellation).ConfigureAwait(false);
                 }
             }
         }
-
-        private int Descriptor => -1;
 
         /// <summary>The rest of the answer as one text.</summary>
         public string ReadToEnd()
@@ -97,7 +91,7 @@ namespace Scout
         /// after <see cref="Dispose"/>.</summary>
         public void Cancel()
         {
-            if (handle.IsClosed) return;
+            if (handle.Ended) return;
             try
             {
                 IntPtr message;
@@ -113,7 +107,7 @@ namespace Scout
         public void Dispose()
         {
             if (!done) Cancel(); // ends the waiting of other threads
-            handle.Dispose();
+            handle.End();
         }
 
         /// <summary>The rest of the answer.</summary>

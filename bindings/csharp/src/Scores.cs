@@ -2,6 +2,7 @@ using System;
 using System.Collections;
 using System.Collections.Generic;
 using System.Threading;
+using System.Threading.Tasks;
 
 namespace Scout
 {
@@ -70,6 +71,32 @@ namespace Scout
             }
         }
 
+        /// <summary>The next block; null after the last. No thread waits meanwhile.</summary>
+        /// <param name="cancel">Ends the scoring.</param>
+        public async Task<ScoreBlock> NextAsync(CancellationToken cancel = default(CancellationToken))
+        {
+            using (new Turn(inside, "scoring"))
+            using (cancel.Register(Cancel, false))
+            {
+                while (true)
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    ScoreBlock found;
+                    try
+                    {
+                        found = Take(0);
+                    }
+                    catch (ScoutException error) when (error.Status == ScoutStatus.Cancelled && cancel.IsCancellationRequested)
+                    {
+                        throw new OperationCanceledException(error.Message, error, cancel);
+                    }
+                    if (found != null || done) return found;
+                    int descriptor = Native.scoutcs_scores_descriptor(ScoutHandle.Open(handle, nameof(Scores)));
+                    await handle.Readable(descriptor, nameof(Scores), cancel, CancellationToken.None).ConfigureAwait(false);
+                }
+            }
+        }
+
         private unsafe ScoreBlock Take(long timeoutMs)
         {
             using (var held = new Hold(handle, nameof(Scores)))
@@ -85,7 +112,7 @@ namespace Scout
         /// and after <see cref="Dispose"/>.</summary>
         public void Cancel()
         {
-            if (handle.IsClosed) return;
+            if (handle.Ended) return;
             try
             {
                 IntPtr message;
@@ -101,7 +128,7 @@ namespace Scout
         public void Dispose()
         {
             if (!done) Cancel();
-            handle.Dispose();
+            handle.End();
         }
 
         /// <summary>The rest of the blocks.</summary>

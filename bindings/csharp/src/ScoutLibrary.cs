@@ -40,7 +40,10 @@ namespace Scout
         {
             get
             {
-                var devices = new DeviceInfo[Native.scoutcs_device_count()];
+                ulong count;
+                IntPtr message;
+                Failure.Check(Native.scoutcs_device_count(out count, out message), message);
+                var devices = new DeviceInfo[count];
                 for (int i = 0; i < devices.Length; i++) devices[i] = GetDevice(i);
                 return devices;
             }

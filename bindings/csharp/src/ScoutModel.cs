@@ -13,6 +13,7 @@ namespace Scout
     public sealed class ScoutModel : IDisposable
     {
         private readonly ModelHandle handle;
+        private EngineHandle defaultEngine; // made on first use
 
         internal ScoutModel(ModelHandle handle)
         {
@@ -73,28 +74,33 @@ namespace Scout
 
         /// <summary>Answers a text: as a chat's only user message where the model has a chat format, else (or with
         /// <see cref="RequestOptions.Raw"/>) by going on from it.</summary>
-        /// <param name="prompt">Without a NUL.</param>
+        /// <param name="prompt">May be empty.</param>
         /// <param name="cancellation">Ends the request; reading it then throws.</param>
         public Request Generate(string prompt, CancellationToken cancellation) => Generate(prompt, null, cancellation);
 
         /// <summary>Answers a text: as a chat's only user message where the model has a chat format, else (or with
         /// <see cref="RequestOptions.Raw"/>) by going on from it.</summary>
-        /// <param name="prompt">Without a NUL.</param>
+        /// <param name="prompt">May be empty.</param>
         /// <param name="options">Null is the defaults.</param>
         /// <param name="cancellation">Ends the request; reading it then throws.</param>
         /// <exception cref="ScoutException">Among others <see cref="ScoutStatus.Again"/>: too many requests wait.</exception>
-        public unsafe Request Generate(string prompt, RequestOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Request Generate(string prompt, RequestOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
-            byte[] bytes = Utf8.Terminated(prompt, nameof(prompt));
-            cancellation.ThrowIfCancellationRequested();
-            using (var memory = new Memory())
+            byte[] bytes = Utf8.Bytes(prompt, nameof(prompt));
+            using (new Hold(handle, nameof(ScoutModel))) // closing the model closes its handle on the engine after that
             {
-                scout_request_options native = default(scout_request_options);
-                options?.Fill(out native, memory);
-                RequestHandle made;
-                IntPtr message;
-                Failure.CheckMade(Native.scoutcs_generate(Handle, bytes, options == null ? null : &native, out made, out message), message);
-                return new Request(made, null, cancellation);
+                EngineHandle engine = Volatile.Read(ref defaultEngine);
+                if (engine == null)
+                {
+                    engine = OpenEngine();
+                    EngineHandle other = Interlocked.CompareExchange(ref defaultEngine, engine, null);
+                    if (other != null)
+                    {
+                        engine.Dispose();
+                        engine = other;
+                    }
+                }
+                return Engine.Submit(engine, null, bytes, options, cancellation);
             }
         }
 
@@ -120,6 +126,18 @@ namespace Scout
             Failure.CheckMade(Native.scoutcs_chat_new(Handle, out made, out message), message);
             return new Chat(made);
         }
+
+        private EngineHandle OpenEngine()
+        {
+            EngineHandle made;
+            IntPtr message;
+            Failure.CheckMade(Native.scoutcs_model_engine(Handle, out made, out message), message);
+            return made;
+        }
+
+        /// <summary>The engine that <see cref="Generate(string, RequestOptions, CancellationToken)"/> uses, made on first use: for its
+        /// figures, and to submit without sizing an engine. Closing it lets go of it.</summary>
+        public Engine OpenDefaultEngine() => new Engine(OpenEngine(), false);
 
         /// <summary>An engine of its own for many requests.</summary>
         public unsafe Engine CreateEngine(EngineOptions options = null)
@@ -252,12 +270,14 @@ namespace Scout
             {
                 using (var held = new Hold(handle, nameof(ScoutModel)))
                 {
-                    var tensors = new TensorInfo[Native.scoutcs_model_tensor_count(handle)];
+                    ulong count;
+                    IntPtr message;
+                    Failure.Check(Native.scoutcs_model_tensor_count(handle, out count, out message), message);
+                    var tensors = new TensorInfo[count];
                     for (int i = 0; i < tensors.Length; i++)
                     {
                         var info = default(scout_tensor_info);
                         info.struct_size = (uint)sizeof(scout_tensor_info);
-                        IntPtr message;
                         Failure.Check(Native.scoutcs_model_get_tensor(held.Pointer, (ulong)i, ref info, out message), message);
                         tensors[i] = new TensorInfo(&info);
                     }
@@ -276,6 +296,10 @@ namespace Scout
         }
 
         /// <summary>Drops this hold on the model. May be called twice, from any thread, and before what was made of it is closed.</summary>
-        public void Dispose() => handle.Dispose();
+        public void Dispose()
+        {
+            handle.End();
+            Volatile.Read(ref defaultEngine)?.End();
+        }
     }
 }

@@ -22,47 +22,41 @@ namespace Scout
     internal static class Watcher
     {
         private static readonly object Gate = new object();
-        private static readonly Dictionary<ulong, TaskCompletionSource<bool>> Waiting = new Dictionary<ulong, TaskCompletionSource<bool>>();
+        private static readonly Dictionary<ulong, Waiter> Waiting = new Dictionary<ulong, Waiter>();
         private static ulong last;
         private static int watch = -1;
         private static bool started;
 
-        // Ends when the descriptor is readable or the token is cancelled; null where descriptors cannot be watched. The caller holds what
-        // the descriptor belongs to, and waits for it once at a time.
-        internal static Task Readable(int descriptor, CancellationToken cancellation)
+        // One wait for one descriptor; its task ends when that is readable, or by End.
+        internal sealed class Waiter
+        {
+            private readonly TaskCompletionSource<bool> source = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            internal ulong Id;
+
+            internal Task Task => source.Task;
+
+            internal void End()
+            {
+                lock (Gate) Waiting.Remove(Id);
+                source.TrySetResult(true);
+            }
+        }
+
+        // Null where descriptors cannot be watched. The caller holds what the descriptor belongs to, and waits for it once at a time.
+        internal static Waiter Watch(int descriptor)
         {
             if (descriptor < 0) return null;
-            var source = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-            ulong id;
+            var waiter = new Waiter();
             lock (Gate)
             {
                 if (!started) Start();
                 if (watch < 0) return null;
-                id = ++last;
-                Waiting.Add(id, source);
+                waiter.Id = ++last;
+                Waiting.Add(waiter.Id, waiter);
             }
-            if (Native.scoutcs_watch_add(watch, descriptor, id) != 0)
-            {
-                Finish(id);
-                return null;
-            }
-            return cancellation.CanBeCanceled ? Until(source.Task, id, cancellation) : source.Task;
-        }
-
-        private static async Task Until(Task readable, ulong id, CancellationToken cancellation)
-        {
-            using (cancellation.Register(() => Finish(id), false)) await readable.ConfigureAwait(false);
-        }
-
-        private static void Finish(ulong id)
-        {
-            TaskCompletionSource<bool> source;
-            lock (Gate)
-            {
-                if (!Waiting.TryGetValue(id, out source)) return;
-                Waiting.Remove(id);
-            }
-            source.TrySetResult(true);
+            if (Native.scoutcs_watch_add(watch, descriptor, waiter.Id) == 0) return waiter;
+            waiter.End();
+            return null;
         }
 
         private static void Start()
@@ -77,7 +71,12 @@ namespace Scout
             var ids = new ulong[64];
             for (int count; (count = Native.scoutcs_watch_wait(watch, ids)) >= 0;)
             {
-                for (int i = 0; i < count; i++) Finish(ids[i]);
+                for (int i = 0; i < count; i++)
+                {
+                    Waiter waiter;
+                    lock (Gate) Waiting.TryGetValue(ids[i], out waiter);
+                    waiter?.End();
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ using Scout;
 using static Suite;
 
 // Closing, threads, tokens and tasks: what C# users expect, and that nothing of it ends the process. Each static method of these classes is a
-// test. Usage: ApiTests.exe abi.golden
+// test. Usage: ApiTests.exe abi.golden [PART_OF_A_NAME]
 internal static class Shared
 {
     internal const string Question = "What is 7 plus 5?", Answer = "7 + 5 = 12.";
@@ -346,12 +346,42 @@ internal static class Tasks
         }
     }
 
+    public static void Scoring()
+    {
+        using (Engine engine = Model.CreateEngine())
+        using (Scores scores = engine.Score(Model.Encode("Hello there.")))
+        {
+            int rows = 0;
+            for (ScoreBlock block; (block = Shared.Soon(scores.NextAsync())) != null;) rows += block.Positions.Count;
+            Same("rows", Model.Encode("Hello there.").Length, rows);
+        }
+        using (Engine engine = Model.CreateEngine(new EngineOptions { Mode = EngineMode.Stepped })) // nothing comes without a step
+        using (Scores scores = engine.Score(Model.Encode("Hello there.")))
+        using (var source = new CancellationTokenSource(30))
+            Throws<OperationCanceledException>(() => Shared.Soon(scores.NextAsync(source.Token)));
+    }
+
+    public static void OneThreadWaitsForAll()
+    {
+        using (Engine engine = Model.CreateEngine(new EngineOptions { Mode = EngineMode.Stepped }))
+        {
+            Request[] requests = Enumerable.Range(0, 100).Select(_ => engine.Submit(Shared.Question)).ToArray();
+            int before = System.Diagnostics.Process.GetCurrentProcess().Threads.Count;
+            Task<string>[] answers = requests.Select(request => request.ReadToEndAsync()).ToArray();
+            True("threads do not grow with what waits", System.Diagnostics.Process.GetCurrentProcess().Threads.Count < before + 50);
+            while (engine.Step(TimeSpan.FromMilliseconds(20))) Thread.Yield();
+            while (answers.Any(answer => !answer.IsCompleted)) engine.Step(TimeSpan.Zero);
+            Same("answers", Enumerable.Repeat(Shared.Answer, 100), Shared.Soon(Task.WhenAll(answers)));
+            foreach (Request request in requests) request.Dispose();
+        }
+    }
+
     public static void AWholeAnswer() => Same("answer", Shared.Answer, Shared.Soon(Model.GenerateTextAsync(Shared.Question)));
 
     public static void EventsOfAnEngine()
     {
         using (Engine engine = Model.CreateEngine())
-        using (engine.Submit(Model.CreateChat().User(Shared.Question), new RequestOptions { Tag = 7 }))
+        using (engine.Submit(Shared.Question, new RequestOptions { Tag = 7 }))
         {
             string text = "";
             for (Event e = null; e == null || !e.IsLast; text += e.Text)
@@ -369,6 +399,37 @@ internal static class Tasks
         Task<Event> next = engine.NextAsync();
         engine.Dispose();
         Throws<ObjectDisposedException>(() => Shared.Soon(next));
+    }
+
+    public static void WhatIsAwaitedIsClosed()
+    {
+        using (Engine engine = Model.CreateEngine(new EngineOptions { Mode = EngineMode.Stepped })) // nothing comes without a step
+        {
+            Request request = engine.Submit(Shared.Question);
+            Scores scores = engine.Score(new[] { 1, 2, 3 });
+            Task<Event> next = request.NextAsync();
+            Task<ScoreBlock> block = scores.NextAsync();
+            request.Dispose();
+            scores.Dispose();
+            try
+            {
+                Shared.Soon(next);
+            }
+            catch (ObjectDisposedException)
+            {
+            }
+            try
+            {
+                Shared.Soon(block);
+            }
+            catch (ObjectDisposedException)
+            {
+            }
+            catch (ScoutException error)
+            {
+                Same("status", ScoutStatus.Cancelled, error.Status);
+            }
+        }
     }
 
     public static void Loading()
@@ -442,6 +503,12 @@ internal static class TextTests
         Same("text", "a\0b\0", Model.Decode(Model.Encode("a\0b\0")));
         using (Chat chat = Model.CreateChat()) Same("count", 1, chat.User("a\0b").Count);
         Same("argument", "path", Throws<ArgumentException>(() => ScoutModel.Load("a\0b")).ParamName);
+        using (Chat chat = Model.CreateChat().User("Hi\0there"))
+        using (Request request = Model.Generate("Hi\0there", new RequestOptions { MaxTokens = 1 }))
+        {
+            request.ReadToEnd();
+            Same("prompt tokens", chat.Tokens.Count, request.Last.PromptTokens);
+        }
     }
 
     public static void BytesNeedNotBeUtf8()
@@ -467,7 +534,38 @@ internal static class TextTests
         True("a build", ScoutLibrary.BuildInfo.Length > 0);
         True("a device", ScoutLibrary.Devices.Any(device => device.Name == "cpu" && device.MemoryTotalBytes > 0));
         True("bytes of keys and values", Model.KvBytes(128) > 0);
-        True("a default engine has none of another's", Model.Info.Parameters > 0);
+        using (Engine engine = Model.OpenDefaultEngine())
+        {
+            long before = engine.Stats.GeneratedTokens;
+            Ask(Model, Shared.Question);
+            True("the default engine counts what Generate does", engine.Stats.GeneratedTokens > before);
+            using (Request request = engine.Submit(Shared.Question)) Same("answer", Shared.Answer, request.ReadToEnd());
+        }
+        Same("answer after closing it", Shared.Answer, Ask(Model, Shared.Question));
+    }
+
+    public static void TheLogIsReadLineByLine()
+    {
+        Same("closed", null, ScoutLog.Next(TimeSpan.FromSeconds(60)));
+        ScoutLog.Open(LogLevel.Debug, 8);
+        try
+        {
+            ScoutModel.Load("scout-tiny").Dispose();
+            LogLine line = ScoutLog.Next(TimeSpan.FromSeconds(60));
+            True("a line", line != null && line.Text.Length > 0 && !line.Text.Contains("\n"));
+            while (ScoutLog.Next(TimeSpan.Zero) != null) continue;
+            Same("nothing in time", null, ScoutLog.Next(TimeSpan.FromMilliseconds(20)));
+            var thread = new Thread(() => ScoutLog.Next(System.Threading.Timeout.InfiniteTimeSpan)) { IsBackground = true };
+            thread.Start();
+            ScoutLog.Close();
+            True("closing ends a wait", thread.Join(TimeSpan.FromSeconds(30)));
+        }
+        finally
+        {
+            ScoutLog.Close();
+        }
+        Throws<ArgumentOutOfRangeException>(() => ScoutLog.Open(LogLevel.Info, 0));
+        Same("status", ScoutStatus.Argument, Throws<ScoutException>(() => ScoutLog.Open(LogLevel.Info, 1000000)).Status);
     }
 
     // Sizes and offsets as a C compiler saw them.
@@ -499,15 +597,17 @@ internal static class Program
         {
             foreach (MethodInfo method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.DeclaredOnly))
             {
+                string name = type.Name + "." + method.Name;
+                if (arguments.Length > 1 && !name.Contains(arguments[1])) continue;
                 try
                 {
                     method.Invoke(null, null);
-                    Console.WriteLine("ok " + type.Name + "." + method.Name);
+                    Console.WriteLine("ok " + name);
                     good++;
                 }
                 catch (TargetInvocationException error)
                 {
-                    Console.WriteLine("FAILED " + type.Name + "." + method.Name + ": " + error.InnerException);
+                    Console.WriteLine("FAILED " + name + ": " + error.InnerException);
                     failed++;
                 }
             }
