@@ -8,6 +8,9 @@ namespace cli {
 struct ModelOptions;
 void AddModelOptions(CLI::App& command, ModelOptions& options);
 
+// Everything that the program understands. The manual page and the shells' completions are written from it too (describe.cpp).
+void AddCommands(CLI::App& app);
+
 void AddRun(CLI::App& app);
 void AddTokenize(CLI::App& app);
 void AddInspect(CLI::App& app);
