@@ -4,6 +4,7 @@
   abi.py golden  --cc CC --include DIR --golden FILE [--update]   compare with (or rewrite) the committed description
   abi.py symbols --include DIR                                    the declared functions, one a line
   abi.py exports --include DIR --lib LIBSCOUT                     what the shared library gives and takes, against the rules
+  abi.py needs   --lib LIBSCOUT --golden FILE                     the libraries and versions that it needs, against the committed list
 
 Only the standard library and binutils are used. The headers are plain enough for a few regular expressions; what they do not
 understand, they refuse.
@@ -107,8 +108,66 @@ def golden(args):
 # Symbols that the library may not take from elsewhere: they end the process, write to its output, or run at a thread's end.
 FORBIDDEN = {"abort", "exit", "_exit", "quick_exit", "printf", "puts", "putchar", "perror", "signal", "sigaction", "setlocale", "system",
              "__cxa_thread_atexit", "__cxa_thread_atexit_impl", "stdout", "stderr"}
-LIBRARIES = {"libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2",
-             "ld-linux-aarch64.so.1"}
+
+# The compiler's own: it registers exception tables, and reads cpuid for __builtin_cpu_supports.
+RUN_AT_LOAD = {"frame_dummy", "__cpu_indicator_init"}
+
+
+def constructors(lib):
+    """The names of the functions in .init_array, or their addresses where the library is stripped."""
+    sections = subprocess.run(["readelf", "-S", "-W", lib], check=True, capture_output=True, text=True).stdout
+    where = re.search(r"\.init_array\s+INIT_ARRAY\s+([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+)", sections)
+    begin, size = (int(where[1], 16), int(where[2], 16)) if where else (0, 0)
+    table = subprocess.run(["nm", lib], check=True, capture_output=True, text=True).stdout
+    names = {int(address, 16): name for address, name in re.findall(r"^([0-9a-f]+) [tT] (\S+)$", table, flags=re.M)}
+    relocations = subprocess.run(["readelf", "-r", "-W", lib], check=True, capture_output=True, text=True).stdout
+    for offset, target in re.findall(r"^([0-9a-f]+) .*_RELATIVE\s+([0-9a-f]+)$", relocations, flags=re.M):
+        if begin <= int(offset, 16) < begin + size:
+            yield names.get(int(target, 16), "the function at 0x" + target)
+
+
+def number(version):
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def needs(args):
+    """The libraries and, of each, the newest version and every symbol past the limit that the committed list gives for it.
+
+    The list's lines: a library's name; "at most VERSION" for a name's versions; "beyond VERSION SYMBOL" for an exception, with the reason as
+    a comment. A symbol that is listed and not needed is no failure: another compiler or libc may do without."""
+    libraries, limits, allowed = set(), {}, set()
+    for line in pathlib.Path(args.golden).read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words[:1] == ["library"]:
+            libraries.add(words[1])
+        elif words[:2] == ["at", "most"]:
+            limits[words[2].split("_")[0]] = number(words[2])
+        elif words[:1] == ["beyond"]:
+            allowed.add((words[1], words[2]))
+        elif words:
+            sys.exit(f"{args.golden}: cannot read {line!r}")
+    problems, newest = [], {}
+    dynamic = subprocess.run(["readelf", "-d", "-W", args.lib], check=True, capture_output=True, text=True).stdout
+    needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
+    print("needs " + " ".join(needed))
+    problems += [f"{name} is needed: the library stands on libc, libm and what carries C++ only" for name in needed if name not in libraries]
+    for line in subprocess.run(["nm", "-D", args.lib], check=True, capture_output=True, text=True).stdout.splitlines():
+        kind, name = line.split()[-2:]
+        name, _, version = name.replace("@@", "@").partition("@")
+        family = version.split("_")[0]
+        if kind not in "Uwv" or not version:
+            continue
+        if family not in limits:
+            problems.append(f"{name} has the version {version}, of which the list says nothing")
+        elif number(version) > limits[family]:
+            print(f"beyond {version} {name}")
+            if (version, name) not in allowed:
+                problems.append(f"{name} has the version {version}, past the list's limit, and is not listed")
+        elif number(version) > newest.get(family, ((0,), ""))[0]:
+            newest[family] = (number(version), version)
+    print("newest of the others: " + " ".join(version for _, version in sorted(newest.values(), key=lambda v: v[1])))
+    print("\n".join(problems) if problems else "as listed")
+    return 1 if problems else 0
 
 
 def exports(args):
@@ -138,9 +197,9 @@ def exports(args):
     soname = re.search(r"SONAME.*\[(.*)\]", dynamic)
     if not soname or soname[1] != "libscout.so.0":
         problems.append(f"SONAME is {soname[1] if soname else 'missing'}, not libscout.so.0")
-    for name in re.findall(r"NEEDED.*\[(.*)\]", dynamic):
-        if name not in LIBRARIES:
-            problems.append(f"{name} is needed: the library stands on libc, libm and what carries C++ only")
+    for name in constructors(args.lib):
+        if name not in RUN_AT_LOAD:
+            problems.append(f"{name} runs when the library is loaded")
     if "NODELETE" not in dynamic:
         problems.append("not linked with -z nodelete")
     if re.search(r"\((RPATH|RUNPATH)\)", dynamic):
@@ -156,9 +215,9 @@ def exports(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["golden", "symbols", "exports"])
+    parser.add_argument("what", choices=["golden", "symbols", "exports", "needs"])
     parser.add_argument("--cc", default="cc")
-    parser.add_argument("--include", required=True)
+    parser.add_argument("--include")
     parser.add_argument("--golden")
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--lib")
@@ -166,7 +225,7 @@ def main():
     if args.what == "symbols":
         print("\n".join(sorted(functions(args.include))))
         return 0
-    return golden(args) if args.what == "golden" else exports(args)
+    return {"golden": golden, "exports": exports, "needs": needs}[args.what](args)
 
 
 if __name__ == "__main__":
