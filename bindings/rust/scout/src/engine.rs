@@ -74,6 +74,14 @@ impl Engine {
         Ok(Engine { handle: Arc::new(Handle { raw, taking: Mutex::new(()), _model: model.parent() }) })
     }
 
+    pub(crate) fn default_of(model: &Model) -> Result<Engine> {
+        let mut raw = ptr::null_mut();
+        // SAFETY: the model lives.
+        check(unsafe { sys::scout_model_engine(model.raw(), &mut raw) })?;
+        let raw = NonNull::new(raw).ok_or_else(|| Error::Internal("an engine is NULL".to_string()))?;
+        Ok(Engine { handle: Arc::new(Handle { raw, taking: Mutex::new(()), _model: model.parent() }) })
+    }
+
     fn raw(&self) -> *mut sys::scout_engine {
         self.handle.raw.as_ptr()
     }
@@ -97,6 +105,15 @@ impl Engine {
         self.own(status, raw)
     }
 
+    /// Submits a text, of any bytes, for an answer, as [`Model::generate`] does.
+    pub fn submit_text(&self, text: impl AsRef<[u8]>, options: &RequestOptions) -> Result<Request> {
+        let (text, mut raw) = (text.as_ref(), ptr::null_mut());
+        // SAFETY: the text is as large as is said.
+        let status = options
+            .with_raw(|options| unsafe { sys::scout_submit_text(self.raw(), text.as_ptr().cast(), text.len() as u64, options, &mut raw) });
+        self.own(status, raw)
+    }
+
     /// Submits ids to be continued, as they are.
     pub fn submit_tokens(&self, ids: &[i32], options: &RequestOptions) -> Result<Request> {
         let mut raw = ptr::null_mut();
@@ -107,7 +124,8 @@ impl Engine {
     }
 
     /// Waits for the next event of any of its requests, at most this long; `None` waits for ever, also while there is no request.
-    /// [`Event::tag`](crate::Event::tag) tells whose it is. Take a request's events here or from the request, not both.
+    /// [`Event::tag`](crate::Event::tag) tells whose it is. [`Next::NotYet`] when the time is up or after [`Engine::wake`]. Who takes a
+    /// request's events first keeps it: one that is iterated over is left out here, and the other way round that is [`Error::State`].
     pub fn next_event(&self, limit: Option<Duration>) -> Result<Next> {
         let mut lent = ptr::null();
         let _alone = self.handle.taking.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,6 +136,12 @@ impl Engine {
             sys::SCOUT_DONE => Ok(Next::Done),
             status => Err(error_of(status)),
         }
+    }
+
+    /// Makes the [`Engine::next_event`] that waits, or else the next one that finds no event, answer [`Next::NotYet`], from any thread.
+    pub fn wake(&self) -> Result<()> {
+        // SAFETY: allowed from any thread while the engine lives.
+        check(unsafe { sys::scout_engine_wake(self.raw()) })
     }
 
     /// A descriptor for `poll` that is readable while any request has an event; only to be polled, and not after the engine.
@@ -193,6 +217,14 @@ impl Scores {
     pub fn cancel(&self) -> Result<()> {
         // SAFETY: the handle lives.
         check(unsafe { sys::scout_scores_cancel(self.raw.as_ptr()) })
+    }
+}
+
+impl Scores {
+    /// A descriptor for `poll` that is readable while there is something to take; only to be polled, and not after the scores.
+    pub fn descriptor(&self) -> Option<i32> {
+        // SAFETY: the handle lives.
+        Some(unsafe { sys::scout_scores_descriptor(self.raw.as_ptr()) }).filter(|&descriptor| descriptor >= 0)
     }
 }
 

@@ -94,6 +94,12 @@ pub fn status_text(status: i32) -> &'static str {
     unsafe { CStr::from_ptr(sys::scout_status_text(status)) }.to_str().unwrap_or("")
 }
 
+/// A status code as the C header spells it, "SCOUT_ERR_NO_MEMORY" for instance.
+pub fn status_name(status: i32) -> &'static str {
+    // SAFETY: the text is static and never NULL; it is ASCII.
+    unsafe { CStr::from_ptr(sys::scout_status_name(status)) }.to_str().unwrap_or("")
+}
+
 /// The error of a status that a call on this thread has just answered. The message is taken at once: the next failing call on this
 /// thread replaces it.
 pub(crate) fn error_of(status: i32) -> Error {

@@ -12,7 +12,7 @@
 //! |---|---|---|---|
 //! | [`Model`] | [`Model::load`], [`Loading::wait`] | any, at once | lets go; what was made from it keeps it alive |
 //! | [`Loading`] | [`Model::load_start`] | one waits, any may ask or cancel | cancels the load |
-//! | [`Engine`] | [`Model::engine`] | any, at once | lets go; its requests keep it alive |
+//! | [`Engine`] | [`Model::engine`], [`Model::default_engine`] | any, at once | lets go; its requests keep it alive |
 //! | [`Request`] | [`Model::generate`], [`Engine::submit`] | one at a time; a [`Canceller`] from any | cancels what still runs |
 //! | [`Chat`] | [`Model::chat`] | one at a time | frees |
 //! | [`Scores`] | [`Engine::score`], [`Engine::logits`] | one takes, any may cancel | cancels what still runs |
@@ -34,8 +34,8 @@ mod request;
 
 pub use chat::{Chat, Role};
 pub use engine::{Engine, EngineStats, ScoreBlock, Scores};
-pub use error::{status_text, Error, Result};
-pub use log::{clear_log_sink, set_log_sink, Level};
+pub use error::{status_name, status_text, Error, Result};
+pub use log::{clear_log_sink, close_log, next_log, open_log, set_log_sink, Level, LogLine};
 pub use model::{device, devices, DeviceInfo, Encode, Layer, Loading, Model, ModelInfo, Shape, TensorInfo, Token};
 pub use options::{EngineOptions, KvFormat, LoadOptions, Numerics, RequestOptions};
 pub use request::{Canceller, End, Event, Next, Request, Stop};

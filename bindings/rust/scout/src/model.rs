@@ -1,6 +1,6 @@
 //! Loading a model, asking what it is, its tokenizer, and the shortest way to an answer.
 use crate::error::{check, error_of, Error, Result};
-use crate::options::{c_path, c_string};
+use crate::options::c_path;
 use crate::request::{list, text_of, timeout, Parent};
 use crate::{Chat, Engine, EngineOptions, KvFormat, LoadOptions, Request, RequestOptions};
 use scout_sys as sys;
@@ -256,17 +256,18 @@ impl Model {
     }
 
     /// Answers a text: as a chat's only user message where the model has a chat format, else by going on from it.
-    pub fn generate(&self, text: &str) -> Result<Request> {
+    pub fn generate(&self, text: impl AsRef<[u8]>) -> Result<Request> {
         self.generate_with(text, &RequestOptions::new())
     }
 
-    /// Answers a text with options. A text with a NUL inside is refused; a [`Chat`] takes it.
-    pub fn generate_with(&self, text: &str, options: &RequestOptions) -> Result<Request> {
-        let text = c_string(text, "text")?;
-        let mut raw = ptr::null_mut();
-        // SAFETY: text, options and the place for the handle live while the call runs; the request is ours then.
-        check(options.with_raw(|options| unsafe { sys::scout_generate(self.raw(), text.as_ptr(), options, &mut raw) }))?;
-        unsafe { Request::own(raw, self.parent()) }
+    /// Answers a text, of any bytes, with options.
+    pub fn generate_with(&self, text: impl AsRef<[u8]>, options: &RequestOptions) -> Result<Request> {
+        self.default_engine()?.submit_text(text, options)
+    }
+
+    /// The engine that [`Model::generate`] uses: for its figures, and for chats without an engine of one's own.
+    pub fn default_engine(&self) -> Result<Engine> {
+        Engine::default_of(self)
     }
 
     /// An engine of its own over this model.
@@ -369,6 +370,12 @@ impl Loading {
             sys::SCOUT_AGAIN => Ok(None),
             status => Err(error_of(status)),
         }
+    }
+
+    /// A descriptor for `poll` that is readable once [`Loading::wait_within`] has an answer; only to be polled, and not after the load.
+    pub fn descriptor(&self) -> Option<i32> {
+        // SAFETY: the operation lives.
+        Some(unsafe { sys::scout_operation_descriptor(self.raw.as_ptr()) }).filter(|&descriptor| descriptor >= 0)
     }
 
     /// Bytes of weights done, and in all (0 while the headers are read).

@@ -246,6 +246,13 @@ impl Request {
         check(unsafe { sys::scout_request_cancel(self.raw()) })
     }
 
+    /// A descriptor for `poll` that is readable while there is something to take; only to be polled, and not after the request. For
+    /// many requests use one [`Engine::descriptor`](crate::Engine::descriptor) instead.
+    pub fn descriptor(&self) -> Option<i32> {
+        // SAFETY: the handle lives.
+        Some(unsafe { sys::scout_request_descriptor(self.raw()) }).filter(|&descriptor| descriptor >= 0)
+    }
+
     /// Something that cancels this request from another thread, and does not keep it alive.
     pub fn canceller(&self) -> Canceller {
         Canceller { handle: Arc::downgrade(&self.handle) }

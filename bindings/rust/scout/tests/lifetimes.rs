@@ -125,15 +125,76 @@ fn an_error_is_the_one_of_its_own_call() {
 }
 
 #[test]
-fn a_text_with_a_nul_is_refused_or_taken_but_never_cut() {
+fn a_text_with_a_nul_is_never_cut() {
     let model = model();
-    assert!(matches!(model.generate("ab\0c"), Err(Error::Argument(message)) if message == "text has a NUL at byte 2"));
     assert!(matches!(Model::load("a\0b"), Err(Error::Argument(message)) if message.contains("byte 1")));
+    let few = RequestOptions::new().max_tokens(12);
+    let engine = model.default_engine().unwrap();
     let mut chat = model.chat().unwrap();
-    chat.user("ab\0c").unwrap();
-    let mut cut = model.chat().unwrap();
-    cut.user("ab").unwrap();
-    assert!(chat.tokens().unwrap().len() > cut.tokens().unwrap().len());
+    chat.user("Who are\0 you?").unwrap();
+    let whole = engine.submit_with(&chat, &few).unwrap().text().unwrap();
+    assert_eq!(model.generate_with("Who are\0 you?", &few).unwrap().text().unwrap(), whole);
+    assert_eq!(engine.submit_text(b"Who are\0 you?", &few).unwrap().text().unwrap(), whole);
+    assert_ne!(model.generate_with("Who are", &few).unwrap().text().unwrap(), whole);
+}
+
+#[test]
+fn the_default_engine_is_the_one_that_generates() {
+    let model = model();
+    let engine = model.default_engine().unwrap();
+    let before = engine.stats().unwrap().generated_tokens;
+    let text = model.generate("Hello!").unwrap().text().unwrap();
+    assert!(engine.stats().unwrap().generated_tokens > before);
+    drop(engine);
+    assert_eq!(model.generate("Hello!").unwrap().text().unwrap(), text);
+}
+
+#[test]
+fn a_wake_ends_a_wait_now_or_later() {
+    let model = model();
+    let engine = model.engine(&Default::default()).unwrap();
+    let waiting = {
+        let engine = engine.clone();
+        thread::spawn(move || engine.next_event(None).unwrap())
+    };
+    thread::sleep(Duration::from_millis(5));
+    engine.wake().unwrap();
+    assert_eq!(waiting.join().unwrap(), Next::NotYet);
+    engine.wake().unwrap();
+    assert_eq!(engine.next_event(None).unwrap(), Next::NotYet);
+    let mut request = engine.submit_text("Hello!", &RequestOptions::new()).unwrap();
+    assert!(matches!(engine.next_event(None).unwrap(), Next::Event(_)));
+    assert!(matches!(request.next_within(None), Err(Error::State(_))), "the engine's reader has it");
+}
+
+#[test]
+fn there_are_descriptors() {
+    let mut loading = Model::load_start("scout-tiny", &Default::default()).unwrap();
+    let operation = loading.descriptor();
+    let model = loading.wait_within(Duration::from_secs(60)).unwrap().unwrap();
+    let engine = model.engine(&Default::default()).unwrap();
+    let request = engine.submit_text("Hello!", &RequestOptions::new()).unwrap();
+    let scores = engine.score(&[1, 2, 3]).unwrap();
+    let found = [operation, engine.descriptor(), request.descriptor(), scores.descriptor()];
+    if cfg!(target_os = "linux") {
+        let different: std::collections::HashSet<_> = found.iter().map(|descriptor| descriptor.unwrap()).collect();
+        assert_eq!(different.len(), 4);
+    }
+}
+
+#[test]
+fn the_log_is_read() {
+    scout::open_log(scout::Level::Info, 1000).unwrap();
+    drop(model());
+    // Other tests load models too: the log is the process's.
+    let line = scout::next_log(Some(Duration::from_secs(60))).unwrap().unwrap();
+    assert!(line.level <= scout::Level::Info && !line.text.is_empty());
+    let ended = thread::spawn(|| while scout::next_log(None).unwrap().is_some() {});
+    scout::close_log();
+    ended.join().unwrap();
+    assert_eq!(scout::next_log(None).unwrap(), None);
+    assert!(matches!(scout::open_log(scout::Level::Info, 1 << 20), Err(Error::Argument(_))));
+    assert_eq!(scout::status_name(Error::Limit(String::new()).status()), "SCOUT_ERR_LIMIT");
 }
 
 #[test]
