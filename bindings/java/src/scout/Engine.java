@@ -4,12 +4,11 @@ import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Runs many requests of one model together. Any thread may submit; one at a time takes events or runs steps. */
 public final class Engine extends Handle {
-  // A wait is made of slices, so that closing the engine ends it.
-  private static final long SLICE_MS = 50;
   private final AtomicBoolean inside = new AtomicBoolean();
+  private final AtomicBoolean woken = new AtomicBoolean();
 
   Engine(long pointer) {
-    super(pointer, "engine", NativeJNI::scout_engine_free, null);
+    super(pointer, "engine", NativeJNI::scout_engine_free, NativeJNI::scout_engine_wake);
   }
 
   /** Asks for an answer to a conversation, which is copied. A full waiting list throws {@link Status#AGAIN}. */
@@ -26,6 +25,16 @@ public final class Engine extends Handle {
     return submit(chat, null);
   }
 
+  /** Asks for an answer to a text, as {@link Model#generate(String, RequestOptions)} does. */
+  public Request submit(String prompt, RequestOptions options) {
+    byte[] bytes = Text.bytes(prompt);
+    return call(p -> RequestOptions.with(options, o -> {
+      long[] request = new long[1];
+      NativeJNI.scout_submit_text(p, bytes, o, request);
+      return new Request(request[0]);
+    }));
+  }
+
   /** Asks for token ids to be continued, as they are. */
   public Request submit(int[] ids, RequestOptions options) {
     return call(p -> RequestOptions.with(options, o -> {
@@ -36,22 +45,21 @@ public final class Engine extends Handle {
   }
 
   /**
-   * The next event of any of the engine's requests; its tag tells whose. Null when the time is up; -1 waits without end, a stepped engine
-   * never waits. Use this or a request's own methods, not both.
+   * The next event of any of the engine's requests; its tag tells whose. Null when the time is up or {@link #wake} was called; -1 waits
+   * without end, a stepped engine never waits. Who reads a request first keeps it: one whose own methods are used is left out here, and
+   * the other way round they throw {@link Status#ERR_STATE}.
    */
   public Event next(long timeoutMs) {
     if (!inside.compareAndSet(false, true)) throw new ScoutException(Status.ERR_STATE, "another thread is inside this engine");
     try {
       long end = System.nanoTime() + timeoutMs * 1_000_000;
       while (true) {
-        long left = timeoutMs < 0 ? SLICE_MS : Math.max(0, (end - System.nanoTime() + 999_999) / 1_000_000);
-        Event event = call(pointer -> {
-          Event[] made = new Event[1];
-          NativeJNI.scout_engine_next(pointer, Math.min(left, SLICE_MS), made);
-          return made[0];
-        });
-        if (event != null || (timeoutMs >= 0 && System.nanoTime() >= end)) return event;
-        if (stepped) return null;
+        long left = timeoutMs < 0 ? -1 : Math.max(0, (end - System.nanoTime() + 999_999) / 1_000_000);
+        Event[] event = new Event[1];
+        int status = call(pointer -> NativeJNI.scout_engine_next(pointer, left, event));
+        if (event[0] != null) return event[0];
+        if (status == Status.DONE.code()) throw new ScoutException(Status.ERR_STATE, "the engine is closed");
+        if (woken.compareAndSet(true, false) || stepped || (timeoutMs >= 0 && System.nanoTime() >= end)) return null;
       }
     } finally {
       inside.set(false);
@@ -59,6 +67,12 @@ public final class Engine extends Handle {
   }
 
   boolean stepped;
+
+  /** Makes the {@link #next} that waits, or else the next one that finds no event, return null. From any thread. */
+  public void wake() {
+    woken.set(true);
+    call(NativeJNI::scout_engine_wake);
+  }
 
   /** Runs a stepped engine for about this long, rounded up to a layer. True while work is left. */
   public boolean step(long budgetMs) {

@@ -48,12 +48,10 @@ abstract class Handle implements AutoCloseable {
         if (closed) return;
         closed = true;
         busy = users != 0;
+        users++; // so that nobody frees before the others are told
       }
-      if (!busy) {
-        free.accept(pointer);
-      } else if (interrupt != null) {
-        interrupt.accept(pointer);
-      }
+      if (busy && interrupt != null) interrupt.accept(pointer);
+      leave();
     }
   }
 

@@ -69,10 +69,10 @@ public final class Model extends Handle {
 
   /** Answers a text: as a chat's only user message where the model has a chat format, else (or raw) by going on from it. */
   public Request generate(String prompt, RequestOptions options) {
-    byte[] bytes = Text.terminated("prompt", prompt);
+    byte[] bytes = Text.bytes(prompt);
     return call(p -> RequestOptions.with(options, o -> {
       long[] request = new long[1];
-      NativeJNI.scout_generate(p, bytes, o, request);
+      NativeJNI.scout_generate_text(p, bytes, o, request);
       return new Request(request[0]);
     }));
   }
@@ -103,6 +103,16 @@ public final class Model extends Handle {
   /** {@link #engine(EngineOptions)} with the defaults. */
   public Engine engine() {
     return engine(null);
+  }
+
+  /**
+   * The engine that {@link #generate(String, RequestOptions)} uses: for its figures, and for chats without an engine of one's own. Closing it
+   * lets go of it; the engine stays the model's.
+   */
+  public Engine defaultEngine() {
+    long[] engine = new long[1];
+    call(p -> NativeJNI.scout_model_engine(p, engine));
+    return new Engine(engine[0]);
   }
 
   /** A text's token ids. Spellings of control tokens are ordinary text. */

@@ -35,6 +35,11 @@ public enum Status {
     return Text.string(NativeJNI.scout_status_text(code));
   }
 
+  /** The library's name for it, "SCOUT_ERR_LIMIT" for instance. */
+  public String symbol() {
+    return Text.string(NativeJNI.scout_status_name(code));
+  }
+
   static Status of(int code) {
     for (Status status : values()) {
       if (status.code == code) return status;
