@@ -13,6 +13,12 @@
 #include <thread>
 #endif
 
+#if defined(__GLIBC__)
+#if __GLIBC_PREREQ(2, 32)
+#define SCOUT_THREAD_BEGINS_WITH_A_MASK 1
+#endif
+#endif
+
 namespace scout {
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -45,12 +51,20 @@ OwnThread::OwnThread(const char* name, std::function<void()> body) : state_(std:
   int failed = pthread_attr_init(&attributes);
   if (failed == 0) {
     failed = pthread_attr_setstacksize(&attributes, kStackBytes);
-    // A thread begins with its maker's signal mask: block all for the moment of making.
-    sigset_t all, former;
+    sigset_t all;
     sigfillset(&all);
+#if SCOUT_THREAD_BEGINS_WITH_A_MASK
+    // The maker's own mask stays as it is. A runtime that stops its threads by a signal (Mono's collector) would wait for ever for a maker
+    // that cannot be signalled and itself waits for a lock of the C library's that a thread already stopped holds.
+    if (failed == 0) failed = pthread_attr_setsigmask_np(&attributes, &all);
+    if (failed == 0) failed = pthread_create(&state_->thread, &attributes, &Run<State>, state_.get());
+#else
+    // A thread begins with its maker's signal mask: block all for the moment of making.
+    sigset_t former;
     pthread_sigmask(SIG_SETMASK, &all, &former);
     if (failed == 0) failed = pthread_create(&state_->thread, &attributes, &Run<State>, state_.get());
     pthread_sigmask(SIG_SETMASK, &former, nullptr);
+#endif
     pthread_attr_destroy(&attributes);
   }
   if (failed != 0) {

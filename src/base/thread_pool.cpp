@@ -1,16 +1,11 @@
 #include "base/thread_pool.h"
 
 #include <algorithm>
-#include <system_error>
 
-#include "base/fp_environment.h"
+#include "base/error.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#endif
-#if defined(__linux__)
-#include <pthread.h>
-#include <signal.h>
 #endif
 
 namespace scout {
@@ -26,22 +21,6 @@ inline void Pause() {
   std::atomic_signal_fence(std::memory_order_seq_cst);
 #endif
 }
-
-// Signals are the host's: they are never delivered to our threads.
-class SignalsBlocked {
- public:
-#if defined(__linux__)
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &old_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &old_, nullptr); }
-
- private:
-  sigset_t old_;
-#endif
-};
 
 }  // namespace
 
@@ -66,22 +45,18 @@ ThreadPool::~ThreadPool() {
   stop_.store(true);
   generation_.fetch_add(1);
   generation_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  for (OwnThread& worker : workers_) worker.Join();
 }
 
 void ThreadPool::Grow(int workers) {
   const std::lock_guard lock(workers_mutex_);
   if (static_cast<int>(workers_.size()) >= workers) return;
-  const SignalsBlocked blocked;
   workers_.reserve(static_cast<size_t>(workers));
   try {
     while (static_cast<int>(workers_.size()) < workers) {
-      workers_.emplace_back([this] { WorkerLoop(); });
-#if defined(__linux__)
-      pthread_setname_np(workers_.back().native_handle(), "scout-worker");
-#endif
+      workers_.emplace_back("scout-worker", [this] { WorkerLoop(); });
     }
-  } catch (const std::system_error&) {
+  } catch (const Error&) {
     // The callers work with those that there are.
   }
 }
@@ -155,7 +130,6 @@ bool ThreadPool::VisitSlots() {
 }
 
 void ThreadPool::WorkerLoop() {
-  const FpEnvironment environment;  // a new thread starts with its maker's
   while (true) {
     const uint32_t seen = generation_.load();
     if (stop_.load()) return;

@@ -14,8 +14,9 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
+
+#include "base/own_thread.h"
 
 namespace scout {
 
@@ -73,7 +74,7 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> generation_{0};  // counts calls; workers sleep on it
   std::atomic<bool> stop_{false};
   mutable std::mutex workers_mutex_;
-  std::vector<std::thread> workers_;
+  std::vector<OwnThread> workers_;
 };
 
 }  // namespace scout
