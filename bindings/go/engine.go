@@ -31,8 +31,23 @@ func (m *Model) NewEngine(options ...EngineOption) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{stepped: native.mode == C.SCOUT_ENGINE_STEPPED,
-		h: newHandle(result.value, "engine", func(p unsafe.Pointer) { C.scout_engine_free((*C.scout_engine)(p)) }, nil)}, nil
+	return newEngine(result.value, native.mode == C.SCOUT_ENGINE_STEPPED), nil
+}
+
+// DefaultEngine is the engine that [Model.Start] and [Model.Generate] use: for its figures, and for chats without an engine of one's own.
+// Closing it lets go of it; the engine stays the model's.
+func (m *Model) DefaultEngine() (*Engine, error) {
+	result, err := m.h.call(func(p unsafe.Pointer) C.go_result { return C.go_model_engine((*C.scout_model)(p)) })
+	if err != nil {
+		return nil, err
+	}
+	return newEngine(result.value, false), nil
+}
+
+func newEngine(pointer unsafe.Pointer, stepped bool) *Engine {
+	return &Engine{stepped: stepped, h: newHandle(pointer, "engine",
+		func(p unsafe.Pointer) { C.scout_engine_free((*C.scout_engine)(p)) },
+		func(p unsafe.Pointer) { C.scout_engine_wake((*C.scout_engine)(p)) })}
 }
 
 // Submit asks for an answer to a conversation, which is copied. A full waiting list is [ErrAgain].
@@ -44,6 +59,14 @@ func (e *Engine) Submit(chat *Chat, options ...RequestOption) (*Request, error) 
 	defer chat.h.leave(said)
 	return submit(e.h, options, func(p unsafe.Pointer, native *C.scout_request_options) C.go_result {
 		return C.go_submit((*C.scout_engine)(p), (*C.scout_chat)(said), native)
+	})
+}
+
+// SubmitText asks for an answer to a text, as [Model.Start] does.
+func (e *Engine) SubmitText(prompt string, options ...RequestOption) (*Request, error) {
+	return submit(e.h, options, func(p unsafe.Pointer, native *C.scout_request_options) C.go_result {
+		bytes, size := textPointer(prompt)
+		return C.go_submit_text((*C.scout_engine)(p), bytes, size, native)
 	})
 }
 
@@ -70,38 +93,64 @@ func submit(h *handle, options []RequestOption, call func(unsafe.Pointer, *C.sco
 	return newRequest(request), nil
 }
 
-// Next returns the next event of any of the engine's requests; its Tag tells whose. Use this or a request's own methods, not both. When
-// ctx ends first it returns its error. A stepped engine does not wait: [ErrAgain] when there is nothing.
+// Next returns the next event of any of the engine's requests; its Tag tells whose. Who reads a request first keeps it: a request whose
+// own methods are used is left out here, one that was given here is [ErrState] there. When ctx ends first Next returns its error; when the
+// engine is closed meanwhile, [ErrState]. A stepped engine does not wait: [ErrAgain] when there is nothing.
 func (e *Engine) Next(ctx context.Context) (Event, error) {
 	if !e.inside.TryLock() {
 		return Event{}, &Error{StatusState, "another goroutine is inside this engine"}
 	}
 	defer e.inside.Unlock()
-	var event Event
-	err := wait(ctx, func(timeout C.int64_t) (bool, error) {
-		pointer, err := e.h.enter()
-		if err != nil {
-			return false, err
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, e.wake)()
+	}
+	for {
+		timeout := C.int64_t(C.SCOUT_WAIT)
+		over := ctx.Err()
+		if over != nil {
+			timeout = 0
 		}
-		defer e.h.leave(pointer)
-		// A slice even where the context never ends: closing the engine ends the wait.
-		if timeout < 0 {
-			timeout = C.int64_t(slice / time.Millisecond)
+		if event, found, err := e.take(timeout); found || err != nil {
+			return event, err
 		}
-		result := C.go_engine_next((*C.scout_engine)(pointer), timeout)
-		if err := failure(result); err != nil {
-			return false, err
+		if e.stepped {
+			return Event{}, &Error{StatusAgain, "no event: run a step"}
 		}
-		if result.value == nil {
-			if e.stepped {
-				return false, &Error{StatusAgain, "no event: run a step"}
-			}
-			return false, nil
+		if over != nil {
+			return Event{}, over
 		}
+	}
+}
+
+// take asks once; without an event the time is up, or a wake ended the wait.
+func (e *Engine) take(timeout C.int64_t) (event Event, found bool, err error) {
+	pointer, err := e.h.enter()
+	if err != nil {
+		return
+	}
+	defer e.h.leave(pointer)
+	result := C.go_engine_next((*C.scout_engine)(pointer), timeout)
+	if err = failure(result); err != nil {
+		return
+	}
+	if Status(result.status) == StatusDone {
+		err = &Error{StatusState, "the engine is closed"}
+	} else if found = result.value != nil; found {
 		event = eventOf(result.value)
-		return true, nil
-	})
-	return event, err
+	}
+	return
+}
+
+func (e *Engine) wake() {
+	if pointer, err := e.h.enter(); err == nil {
+		C.scout_engine_wake((*C.scout_engine)(pointer))
+		e.h.leave(pointer)
+	}
+}
+
+// Descriptor is readable for poll and epoll while Next has an event to give. Only to be polled, and not after Close; -1 where there is none.
+func (e *Engine) Descriptor() int {
+	return e.h.descriptor(func(p unsafe.Pointer) C.int32_t { return C.scout_engine_descriptor((*C.scout_engine)(p)) })
 }
 
 // Step runs a stepped engine for about budget, rounded up to a layer. It tells whether work is left.

@@ -56,13 +56,19 @@ static inline go_result go_operation_progress(scout_operation *operation) {
   result.status = scout_operation_progress(operation, &result.number, &result.number2);
   GO_END;
 }
-static inline go_result go_generate(scout_model *model, const char *text, const scout_request_options *options) {
-  GO_ASKED(scout_request, scout_generate(model, text, options, &value));
-}
 static inline go_result go_submit_text(scout_engine *engine, const char *text, uint64_t size, const scout_request_options *options) {
   GO_ASKED(scout_request, scout_submit_text(engine, text, size, options, &value));
 }
 static inline go_result go_model_engine(scout_model *model) { GO_MADE(scout_engine, scout_model_engine(model, &value)); }
+/* scout_generate for texts with a NUL inside. */
+static inline go_result go_generate(scout_model *model, const char *text, uint64_t size, const scout_request_options *options) {
+  go_result result = go_model_engine(model);
+  scout_engine *engine = (scout_engine *)result.value;
+  if (result.status != SCOUT_OK) return result;
+  result = go_submit_text(engine, text, size, options);
+  scout_engine_free(engine);
+  return result;
+}
 static inline go_result go_chat_new(scout_model *model) { GO_MADE(scout_chat, scout_chat_new(model, &value)); }
 static inline go_result go_engine_new(scout_model *model, const scout_engine_options *options) {
   GO_MADE(scout_engine, scout_engine_new(model, options, &value));
@@ -96,6 +102,7 @@ static inline go_result go_chat_add(scout_chat *chat, int32_t role, const char *
 static inline go_result go_chat_begin(scout_chat *chat, int32_t role) { GO_PLAIN(scout_chat_begin(chat, role)); }
 static inline go_result go_chat_add_text(scout_chat *chat, const char *text, uint64_t size) { GO_PLAIN(scout_chat_add_text(chat, text, size)); }
 static inline go_result go_chat_add_answer(scout_chat *chat, const scout_request *request) { GO_PLAIN(scout_chat_add_answer(chat, request)); }
+static inline go_result go_log_open(int32_t max_level, uint64_t lines) { GO_PLAIN(scout_log_open(max_level, lines)); }
 static inline go_result go_engine_step(scout_engine *engine, int64_t budget_ms) { GO_PLAIN(scout_engine_step(engine, budget_ms)); }
 static inline go_result go_engine_get_stats(scout_engine *engine, scout_engine_stats *stats) { GO_PLAIN(scout_engine_get_stats(engine, stats)); }
 static inline go_result go_model_get_info(scout_model *model, scout_model_info *info) { GO_PLAIN(scout_model_get_info(model, info)); }
@@ -156,6 +163,33 @@ static inline go_result go_token_find(scout_model *model, const char *name, uint
   int32_t id = 0;
   result.status = scout_token_find(model, name, size, &id);
   result.number = (uint64_t)id;
+  GO_END;
+}
+
+/* A line of the log, to be freed by the caller, with its size and its level. */
+static inline go_result go_log_next(int64_t timeout_ms) {
+  GO_BEGIN;
+  uint64_t capacity = 256, needed = 0;
+  int32_t level = 0;
+  char *text = NULL;
+  do {
+    char *larger = (char *)realloc(text, capacity);
+    if (larger == NULL) {
+      free(text);
+      result.status = SCOUT_ERR_NO_MEMORY;
+      return result;
+    }
+    text = larger;
+    result.status = scout_log_next(timeout_ms, &level, text, capacity, &needed);
+    capacity = needed;
+  } while (result.status == SCOUT_ERR_LIMIT);
+  if (result.status == SCOUT_OK) {
+    result.value = text;
+    result.number = needed;
+    result.number2 = (uint64_t)level;
+  } else {
+    free(text);
+  }
   GO_END;
 }
 

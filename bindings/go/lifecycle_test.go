@@ -3,9 +3,12 @@ package scout
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -156,14 +159,163 @@ func TestEachGoroutineReadsItsOwnMessage(t *testing.T) {
 func TestTextWithANul(t *testing.T) {
 	model := loadTiny(t)
 	defer model.Close()
-	if _, err := model.Start("Hi\x00there"); !errors.Is(err, ErrArgument) || !strings.Contains(err.Error(), "byte 2") {
-		t.Fatal(err)
+	const text = "Who are\x00 you?"
+	answer := func(r *Request, err error) string {
+		t.Helper()
+		defer ok[*Request](t)(r, err).Close()
+		return ok[string](t)(r.Text(ctx))
 	}
+	engine := ok[*Engine](t)(model.DefaultEngine())
+	defer engine.Close()
+	limit := WithMaxTokens(12)
+	want := answer(engine.Submit(chatOf(t, model, text), limit))
+	if whole := answer(model.Start("Who are", limit)); want == "" || want == whole {
+		t.Fatalf("%q: the text after the NUL changes nothing", want)
+	}
+	if got := answer(model.Start(text, limit)); got != want {
+		t.Fatalf("%q, not %q", got, want)
+	}
+	if got := answer(engine.SubmitText(text, limit)); got != want {
+		t.Fatalf("%q, not %q", got, want)
+	}
+}
+
+func TestTheDefaultEngineIsTheOneThatGenerates(t *testing.T) {
+	model := loadTiny(t)
+	prompt, answer := question(t)
+	engine := ok[*Engine](t)(model.DefaultEngine())
+	before := ok[Stats](t)(engine.Stats())
+	r := ok[*Request](t)(model.Start(prompt))
+	if text := ok[string](t)(r.Text(ctx)); text != answer {
+		t.Fatal(text)
+	}
+	after := ok[Stats](t)(engine.Stats())
+	if made := after.GeneratedTokens - before.GeneratedTokens; made < 1 || made < int64(len(ok[[]int32](t)(r.IDs())))-1 {
+		t.Fatalf("the engine made %d tokens", made)
+	}
+	engine.Close() // of the handle: the model goes on
+	again := ok[*Request](t)(model.Start(prompt))
+	defer again.Close()
+	model.Close()
+	if text := ok[string](t)(again.Text(ctx)); text != answer {
+		t.Fatal(text)
+	}
+}
+
+func TestAContextEndsAnEnginesWait(t *testing.T) {
+	model := loadTiny(t)
+	defer model.Close()
 	engine := ok[*Engine](t)(model.NewEngine())
 	defer engine.Close()
-	r := ok[*Request](t)(engine.Submit(chatOf(t, model, "Hi\x00there"), WithMaxTokens(1)))
+	for i := range 20 {
+		limit, stop := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { _, err := engine.Next(limit); done <- err }()
+		time.Sleep(time.Duration(i) * time.Millisecond / 4)
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	limit, stop := context.WithTimeout(ctx, 5*time.Millisecond)
+	defer stop()
+	if _, err := engine.Next(limit); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	prompt, _ := question(t)
+	r := ok[*Request](t)(engine.SubmitText(prompt, WithTag(7)))
 	defer r.Close()
-	ok[string](t)(r.Text(ctx))
+	if event := ok[Event](t)(engine.Next(ctx)); event.Tag != 7 { // what was left of a wake is no event
+		t.Fatal(event)
+	}
+	if _, err := r.Next(ctx); !errors.Is(err, ErrState) { // the engine's reader has it
+		t.Fatal(err)
+	}
+}
+
+func TestDescriptorsAreReadable(t *testing.T) {
+	loading := ok[*Loading](t)(LoadStart("scout-tiny"))
+	readable(t, loading.Descriptor())
+	model := ok[*Model](t)(loading.Wait(ctx))
+	loading.Close()
+	if loading.Descriptor() != -1 {
+		t.Fatal("a closed load has a descriptor")
+	}
+	defer model.Close()
+	engine := ok[*Engine](t)(model.NewEngine())
+	defer engine.Close()
+	prompt, _ := question(t)
+	r := ok[*Request](t)(engine.SubmitText(prompt))
+	defer r.Close()
+	descriptor := r.Descriptor()
+	readable(t, descriptor)
+	ok[Event](t)(r.Next(ctx))
+	scores := ok[*Scores](t)(engine.Score([]int32{1, 2, 3}))
+	defer scores.Close()
+	readable(t, scores.Descriptor())
+	other := ok[*Request](t)(engine.SubmitText(prompt))
+	defer other.Close()
+	readable(t, engine.Descriptor())
+}
+
+// readable waits until the descriptor is.
+func readable(t *testing.T, descriptor int) {
+	t.Helper()
+	if descriptor < 0 {
+		t.Skip("skipped: no descriptors here")
+	}
+	var set syscall.FdSet
+	set.Bits[descriptor/64] = 1 << (descriptor % 64)
+	for {
+		found, err := syscall.Select(descriptor+1, &set, nil, nil, &syscall.Timeval{Sec: 60})
+		if err == syscall.EINTR {
+			continue
+		}
+		if found != 1 || err != nil {
+			t.Fatalf("descriptor %d: %d, %v", descriptor, found, err)
+		}
+		return
+	}
+}
+
+func TestTheLogIsRead(t *testing.T) {
+	if _, err := NextLog(ctx); err != io.EOF {
+		t.Fatal(err)
+	}
+	if err := OpenLog(LogDebug, 100); err != nil {
+		t.Fatal(err)
+	}
+	model := loadTiny(t)
+	defer model.Close()
+	line := ok[LogLine](t)(NextLog(ctx))
+	if line.Level != LogInfo || line.Level.Level() != slog.LevelInfo || !strings.HasPrefix(line.Text, "loaded ") {
+		t.Fatal(line)
+	}
+	limit, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		for {
+			if _, err := NextLog(limit); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	stop()
+	if err := <-done; err != context.Canceled {
+		t.Fatal(err)
+	}
+	go func() { _, err := NextLog(ctx); done <- err }()
+	CloseLog()
+	if err := <-done; err != io.EOF {
+		t.Fatal(err)
+	}
+	if err := OpenLog(LogInfo, 1<<20); !errors.Is(err, ErrArgument) {
+		t.Fatal(err)
+	}
+	if StatusLimit.Name() != "SCOUT_ERR_LIMIT" {
+		t.Fatal(StatusLimit.Name())
+	}
 }
 
 func TestNilsAreErrors(t *testing.T) {

@@ -93,6 +93,11 @@ func (l *Loading) Progress() (done, total uint64, err error) {
 	return uint64(result.number), uint64(result.number2), err
 }
 
+// Descriptor is readable for poll and epoll once Wait has an answer. Only to be polled, and not after Close; -1 where there is none.
+func (l *Loading) Descriptor() int {
+	return l.h.descriptor(func(p unsafe.Pointer) C.int32_t { return C.scout_operation_descriptor((*C.scout_operation)(p)) })
+}
+
 // Cancel asks the load to end; Wait then returns [ErrCancelled]. From any goroutine.
 func (l *Loading) Cancel() {
 	if pointer, err := l.h.enter(); err == nil {
@@ -116,13 +121,9 @@ func (m *Model) Close() error {
 // Start asks for an answer to a text: as a chat's only user message where the model has a chat format, else (or WithRaw) by going on
 // from it.
 func (m *Model) Start(prompt string, options ...RequestOption) (*Request, error) {
-	text, err := cString("prompt", prompt)
-	if err != nil {
-		return nil, err
-	}
-	defer C.free(unsafe.Pointer(text))
 	return submit(m.h, options, func(p unsafe.Pointer, native *C.scout_request_options) C.go_result {
-		return C.go_generate((*C.scout_model)(p), text, native)
+		bytes, size := textPointer(prompt)
+		return C.go_generate((*C.scout_model)(p), bytes, size, native)
 	})
 }
 

@@ -202,6 +202,12 @@ func (r *Request) Text(ctx context.Context) (string, error) {
 	return string(text), nil
 }
 
+// Descriptor is readable for poll and epoll while Next has something to say. Only to be polled, and not after Close; -1 where there is
+// none. For many requests use one [Engine.Descriptor] instead.
+func (r *Request) Descriptor() int {
+	return r.h.descriptor(func(p unsafe.Pointer) C.int32_t { return C.scout_request_descriptor((*C.scout_request)(p)) })
+}
+
 // Cancel ends the request; its last event says StopCancelled. From any goroutine; harmless after the end and after Close.
 func (r *Request) Cancel() {
 	if pointer, err := r.h.enter(); err == nil {

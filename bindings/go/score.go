@@ -123,6 +123,11 @@ func (s *Scores) Blocks(ctx context.Context) iter.Seq2[ScoreBlock, error] {
 	}
 }
 
+// Descriptor is readable for poll and epoll while Next has something to say. Only to be polled, and not after Close; -1 where there is none.
+func (s *Scores) Descriptor() int {
+	return s.h.descriptor(func(p unsafe.Pointer) C.int32_t { return C.scout_scores_descriptor((*C.scout_scores)(p)) })
+}
+
 // Cancel ends the scoring; Next then returns [ErrCancelled]. From any goroutine.
 func (s *Scores) Cancel() {
 	if pointer, err := s.h.enter(); err == nil {

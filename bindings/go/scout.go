@@ -52,6 +52,9 @@ const (
 // String names a status in words.
 func (s Status) String() string { return C.GoString(C.scout_status_text(C.scout_status(s))) }
 
+// Name is a status as the C header spells it, "SCOUT_ERR_LIMIT" for instance.
+func (s Status) Name() string { return C.GoString(C.scout_status_name(C.scout_status(s))) }
+
 // Error is a call that failed.
 type Error struct {
 	Status  Status
@@ -160,17 +163,29 @@ func (h *handle) close() {
 	}
 	h.mu.Lock()
 	pointer, busy := h.pointer, h.users != 0
-	h.pointer = nil
+	if pointer != nil {
+		h.pointer = nil
+		h.users++ // so that nobody frees before the others are told
+	}
 	h.mu.Unlock()
 	if pointer == nil {
 		return
 	}
 	runtime.SetFinalizer(h, nil)
-	if !busy {
-		h.free(pointer)
-	} else if h.interrupt != nil {
+	if busy && h.interrupt != nil {
 		h.interrupt(pointer)
 	}
+	h.leave(pointer)
+}
+
+// descriptor is what f says, -1 when the object is closed.
+func (h *handle) descriptor(f func(unsafe.Pointer) C.int32_t) int {
+	pointer, err := h.enter()
+	if err != nil {
+		return -1
+	}
+	defer h.leave(pointer)
+	return int(f(pointer))
 }
 
 // call runs f with the native handle, which lives until f returns.

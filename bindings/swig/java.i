@@ -103,7 +103,7 @@ static void put_block(JNIEnv *env, jobjectArray into, const scout_score_block *b
 }
 
 /* A full waiting list has a message too. */
-%typemap(out) scout_status scout_generate, scout_status scout_submit, scout_status scout_submit_text, scout_status scout_submit_tokens, scout_status scout_score {
+%typemap(out) scout_status scout_generate, scout_status scout_generate_text, scout_status scout_submit, scout_status scout_submit_text, scout_status scout_submit_tokens, scout_status scout_score {
   if ($1 < 0 || $1 == SCOUT_AGAIN) throw_status(jenv, $1);
   $result = (jint)$1;
 }
@@ -196,6 +196,7 @@ SCOUT_JAVA_OUT(int32_t *moe, int32_t)
 SCOUT_JAVA_OUT(int32_t *rope, int32_t)
 SCOUT_JAVA_OUT(int32_t *chunked, int32_t)
 SCOUT_JAVA_OUT(int32_t *is_special, int32_t)
+SCOUT_JAVA_OUT(int32_t *level, int32_t)
 SCOUT_JAVA_OUT(scout_model **model, scout_model *)
 SCOUT_JAVA_OUT(scout_operation **operation, scout_operation *)
 SCOUT_JAVA_OUT(scout_engine **engine, scout_engine *)

@@ -29,6 +29,7 @@ SCOUT_LONG(scout_chat_add_answer)
 SCOUT_LONG(scout_chat_tokens)
 SCOUT_LONG(scout_chat_free)
 SCOUT_LONG(scout_generate)
+SCOUT_LONG(scout_generate_text)
 SCOUT_LONG(scout_request_next)
 SCOUT_LONG(scout_request_cancel)
 SCOUT_LONG(scout_request_ids)
@@ -153,7 +154,7 @@ static PyObject *tuple_of_block(const scout_score_block *block) {
   $result = PyLong_FromLong($1);
 }
 /* A full waiting list has a message too. */
-%typemap(out) scout_status scout_generate, scout_status scout_submit, scout_status scout_submit_text, scout_status scout_submit_tokens, scout_status scout_score {
+%typemap(out) scout_status scout_generate, scout_status scout_generate_text, scout_status scout_submit, scout_status scout_submit_text, scout_status scout_submit_tokens, scout_status scout_score {
   if ($1 < 0 || $1 == SCOUT_AGAIN) {
     raise_status($1, scout_last_error());
     SWIG_fail;
@@ -219,8 +220,9 @@ static PyObject *tuple_of_block(const scout_score_block *block) {
   $result = SWIG_Python_AppendOutput($result, PyLong_FromUnsignedLongLong(*$1), 0);
 }
 %typemap(in, numinputs = 0) int32_t *id (int32_t value = 0), int32_t *moe (int32_t value = 0), int32_t *rope (int32_t value = 0),
-                            int32_t *chunked (int32_t value = 0), int32_t *is_special (int32_t value = 0) { $1 = &value; }
-%typemap(argout) int32_t *id, int32_t *moe, int32_t *rope, int32_t *chunked, int32_t *is_special {
+                            int32_t *chunked (int32_t value = 0), int32_t *is_special (int32_t value = 0),
+                            int32_t *level (int32_t value = 0) { $1 = &value; }
+%typemap(argout) int32_t *id, int32_t *moe, int32_t *rope, int32_t *chunked, int32_t *is_special, int32_t *level {
   $result = SWIG_Python_AppendOutput($result, PyLong_FromLong(*$1), 0);
 }
 %typemap(in, numinputs = 0) (const char **bytes, uint64_t *bytes_size) (const char *data = NULL, uint64_t size = 0) {

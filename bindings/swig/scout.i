@@ -120,3 +120,17 @@ SCOUT_DESCRIPTION(scout_engine_stats)
 %include <scout/request.h>
 %include <scout/engine.h>
 %include <scout/score.h>
+%include <scout/log.h>
+
+/* scout_generate for a text with a size, which may hold a NUL. */
+%inline %{
+static scout_status scout_generate_text(scout_model *model, const char *text, uint64_t text_size, const scout_request_options *options,
+                                        scout_request **request) {
+  scout_engine *engine = NULL;
+  scout_status status = scout_model_engine(model, &engine);
+  if (status != SCOUT_OK) return status;
+  status = scout_submit_text(engine, text, text_size, options, request);
+  scout_engine_free(engine); /* of the handle: the engine is the model's */
+  return status;
+}
+%}

@@ -343,6 +343,17 @@ SWIGINTERN struct scout_score_options *new_scout_score_options(void){ return own
 SWIGINTERN void delete_scout_score_options(struct scout_score_options *self){ owned_free_score_options(self); }
 SWIGINTERN int scout_score_options_add_position(struct scout_score_options *self,int64_t position){ return owned_add_position(self, position); }
 
+static scout_status scout_generate_text(scout_model *model, const char *text, uint64_t text_size, const scout_request_options *options,
+                                        scout_request **request) {
+  scout_engine *engine = NULL;
+  scout_status status = scout_model_engine(model, &engine);
+  if (status != SCOUT_OK) return status;
+  status = scout_submit_text(engine, text, text_size, options, request);
+  scout_engine_free(engine); /* of the handle: the engine is the model's */
+  return status;
+}
+
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -5128,6 +5139,168 @@ SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1scores_1free(JNIEnv *jenv, j
   (void)jcls;
   arg1 = *(scout_scores **)&jarg1; 
   scout_scores_free(arg1);
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1LOG_1ERROR_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_log_level result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_log_level)SCOUT_LOG_ERROR;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1LOG_1WARNING_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_log_level result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_log_level)SCOUT_LOG_WARNING;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1LOG_1INFO_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_log_level result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_log_level)SCOUT_LOG_INFO;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1LOG_1DEBUG_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_log_level result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_log_level)SCOUT_LOG_DEBUG;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1log_1open(JNIEnv *jenv, jclass jcls, jint jarg1, jlong jarg2) {
+  jint jresult = 0 ;
+  int32_t arg1 ;
+  uint64_t arg2 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (int32_t)jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  result = (scout_status)scout_log_open(arg1,arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1log_1next(JNIEnv *jenv, jclass jcls, jlong jarg1, jlongArray jarg2, jbyteArray jarg3, jlongArray jarg5) {
+  jint jresult = 0 ;
+  int64_t arg1 ;
+  int32_t *arg2 = 0 ;
+  char *arg3 = 0 ;
+  uint64_t arg4 ;
+  uint64_t *arg5 = 0 ;
+  int32_t value2 = 0 ;
+  uint64_t value5 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (int64_t)jarg1; 
+  {
+    arg2 = (int32_t *)&value2; 
+  }
+  {
+    arg3 = NULL;
+    arg4 = 0;
+    if (jarg3 != NULL) {
+      arg3 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg3, NULL);
+      if (arg3 == NULL) return 0;
+      arg4 = (size_t)(*jenv)->GetArrayLength(jenv, jarg3);
+    }
+  }
+  {
+    arg5 = (uint64_t *)&value5; 
+  }
+  result = (scout_status)scout_log_next(arg1,arg2,arg3,arg4,arg5);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value2;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg2, 0, 1, &made);
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value5;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg5, 0, 1, &made);
+  }
+  
+  {
+    if (jarg3 != NULL) (*jenv)->ReleaseByteArrayElements(jenv, jarg3, (jbyte *)arg3, 0); 
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1generate_1text(JNIEnv *jenv, jclass jcls, jlong jarg1, jbyteArray jarg2, jlong jarg4, jlongArray jarg5) {
+  jint jresult = 0 ;
+  scout_model *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  scout_request_options *arg4 = 0 ;
+  scout_request **arg5 = 0 ;
+  scout_request *value5 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_model **)&jarg1; 
+  {
+    if (jarg2 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg2 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg2, NULL);
+    if (arg2 == NULL) return 0;
+    arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
+  }
+  arg4 = *(scout_request_options **)&jarg4; 
+  {
+    arg5 = (scout_request **)&value5; 
+  }
+  result = (scout_status)scout_generate_text(arg1,(char const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5);
+  {
+    if (result < 0 || result == SCOUT_AGAIN) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  
+  {
+    const jlong made = (jlong)(intptr_t)value5;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg5, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT);
+  }
+  
+  return jresult;
 }
 
 

@@ -3900,6 +3900,17 @@ SWIGINTERN struct scout_engine_stats *new_scout_engine_stats(void){
 SWIGINTERN struct scout_score_options *new_scout_score_options(void){ return owned_new_score_options(); }
 SWIGINTERN void delete_scout_score_options(struct scout_score_options *self){ owned_free_score_options(self); }
 SWIGINTERN int scout_score_options_add_position(struct scout_score_options *self,int64_t position){ return owned_add_position(self, position); }
+
+static scout_status scout_generate_text(scout_model *model, const char *text, uint64_t text_size, const scout_request_options *options,
+                                        scout_request **request) {
+  scout_engine *engine = NULL;
+  scout_status status = scout_model_engine(model, &engine);
+  if (status != SCOUT_OK) return status;
+  status = scout_submit_text(engine, text, text_size, options, request);
+  scout_engine_free(engine); /* of the handle: the engine is the model's */
+  return status;
+}
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -11949,6 +11960,184 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_log_open(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  int32_t arg1 ;
+  uint64_t arg2 ;
+  int val1 ;
+  int ecode1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_log_open", 2, 2, swig_obj)) SWIG_fail;
+  ecode1 = SWIG_AsVal_int(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "scout_log_open" "', argument " "1"" of type '" "int32_t""'");
+  } 
+  arg1 = (int32_t)(val1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_log_open" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  result = (scout_status)scout_log_open(arg1,arg2);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_log_next(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  int64_t arg1 ;
+  int32_t *arg2 = 0 ;
+  char *arg3 = 0 ;
+  uint64_t arg4 ;
+  uint64_t *arg5 = 0 ;
+  long long val1 ;
+  int ecode1 = 0 ;
+  int32_t value2 = 0 ;
+  PyObject *buffer3 = NULL ;
+  uint64_t value5 = 0 ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  {
+    arg2 = &value2; 
+  }
+  {
+    arg5 = &value5; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_log_next", 2, 2, swig_obj)) SWIG_fail;
+  ecode1 = SWIG_AsVal_long_SS_long(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "scout_log_next" "', argument " "1"" of type '" "int64_t""'");
+  } 
+  arg1 = (int64_t)(val1);
+  {
+    const size_t capacity = PyLong_AsSize_t(swig_obj[1]);
+    if (PyErr_Occurred()) SWIG_fail;
+    if (capacity > ((size_t)1 << 40)) {
+      PyErr_SetString(PyExc_OverflowError, "the capacity is past 2^40");
+      SWIG_fail;
+    }
+    if (capacity != 0) {
+      buffer3 = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(capacity * sizeof(*arg3)));
+      if (buffer3 == NULL) SWIG_fail;
+      arg3 = (char *)PyBytes_AsString(buffer3);
+    }
+    arg4 = capacity;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_log_next(arg1,arg2,arg3,arg4,arg5);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromLong(*arg2), 0);
+  }
+  {
+    if (buffer3 == NULL) buffer3 = PyBytes_FromStringAndSize("", 0);
+    if (buffer3 == NULL) SWIG_fail;
+    Py_INCREF(buffer3);
+    resultobj = SWIG_Python_AppendOutput(resultobj, buffer3, 0);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg5), 0); 
+  }
+  {
+    Py_XDECREF(buffer3); 
+  }
+  return resultobj;
+fail:
+  {
+    Py_XDECREF(buffer3); 
+  }
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_generate_text(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_model *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  scout_request_options *arg4 = 0 ;
+  scout_request **arg5 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp4 = 0 ;
+  int res4 = 0 ;
+  scout_request *value5 = NULL ;
+  PyObject *swig_obj[3] ;
+  scout_status result;
+  
+  {
+    arg5 = &value5; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_generate_text", 3, 3, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_generate_text" "', argument " "1"" of type '" "scout_model *""'"); 
+  }
+  arg1 = (scout_model *)(argp1);
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
+    arg2 = bytes;
+    arg3 = (uint64_t)size;
+  }
+  res4 = SWIG_ConvertPtr(swig_obj[2], &argp4,SWIGTYPE_p_scout_request_options, 0 |  0 );
+  if (!SWIG_IsOK(res4)) {
+    SWIG_exception_fail(SWIG_ArgError(res4), "in method '" "scout_generate_text" "', argument " "4"" of type '" "scout_request_options const *""'"); 
+  }
+  arg4 = (scout_request_options *)(argp4);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_generate_text(arg1,(char const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0 || result == SCOUT_AGAIN) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg5 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg5, SWIGTYPE_p_scout_request, 0), 0);
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 static PyMethodDef SwigMethods[] = {
 	 { "scout_version", _wrap_scout_version, METH_NOARGS, NULL},
 	 { "scout_version_number", _wrap_scout_version_number, METH_NOARGS, NULL},
@@ -12230,6 +12419,9 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_scores_descriptor", _wrap_scout_scores_descriptor, METH_O, NULL},
 	 { "scout_scores_cancel", _wrap_scout_scores_cancel, METH_O, NULL},
 	 { "scout_scores_free", _wrap_scout_scores_free, METH_O, NULL},
+	 { "scout_log_open", _wrap_scout_log_open, METH_VARARGS, NULL},
+	 { "scout_log_next", _wrap_scout_log_next, METH_VARARGS, NULL},
+	 { "scout_generate_text", _wrap_scout_generate_text, METH_VARARGS, NULL},
 	 { NULL, NULL, 0, NULL }
 };
 
@@ -13065,6 +13257,10 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "SCOUT_STOP_ERROR",SWIG_From_int((int)(SCOUT_STOP_ERROR)));
   SWIG_Python_SetConstant(d, "SCOUT_ENGINE_THREADED",SWIG_From_int((int)(SCOUT_ENGINE_THREADED)));
   SWIG_Python_SetConstant(d, "SCOUT_ENGINE_STEPPED",SWIG_From_int((int)(SCOUT_ENGINE_STEPPED)));
+  SWIG_Python_SetConstant(d, "SCOUT_LOG_ERROR",SWIG_From_int((int)(SCOUT_LOG_ERROR)));
+  SWIG_Python_SetConstant(d, "SCOUT_LOG_WARNING",SWIG_From_int((int)(SCOUT_LOG_WARNING)));
+  SWIG_Python_SetConstant(d, "SCOUT_LOG_INFO",SWIG_From_int((int)(SCOUT_LOG_INFO)));
+  SWIG_Python_SetConstant(d, "SCOUT_LOG_DEBUG",SWIG_From_int((int)(SCOUT_LOG_DEBUG)));
   
   /* Initialize threading */
   SWIG_PYTHON_INITIALIZE_THREADS;

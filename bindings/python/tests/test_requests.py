@@ -1,8 +1,10 @@
-"""Requests from asyncio, engines with a descriptor, and views of logits."""
+"""Requests from asyncio, engines with a descriptor, the log, and views of logits."""
 import asyncio
 import gc
+import logging
 import select
 import threading
+import time
 import unittest
 
 import scout
@@ -54,6 +56,62 @@ class Async(ModelTest):
         with asyncio.run(main()) as request:
             self.assertEqual(list(request)[-1].stop, scout.STOP_CANCELLED)
 
+    def test_a_loop_without_readers(self):
+        class Loop(asyncio.SelectorEventLoop):
+            def add_reader(self, *_):
+                raise NotImplementedError
+
+        async def main():
+            with await scout.load_async("scout-tiny") as model:
+                return "".join([event.text async for event in model.generate(QUESTION)])
+
+        loop = Loop()
+        try:
+            self.assertEqual(loop.run_until_complete(main()), ANSWER)
+        finally:
+            loop.close()
+
+    def test_closing_ends_a_tasks_wait(self):
+        async def main():
+            request = self.model.generate(QUESTION, **ENDLESS)
+
+            async def read():
+                async for _ in request:
+                    pass
+
+            task = asyncio.ensure_future(read())
+            await asyncio.sleep(0.01)
+            request.close()
+            with self.assertRaises(scout.StateError):
+                await task
+
+        for _ in range(10):
+            asyncio.run(main())
+
+    def test_a_second_task_is_told(self):
+        async def main():
+            with self.model.engine(stepped=True) as engine, engine.submit(QUESTION) as request:
+                first = asyncio.ensure_future(request.__anext__())
+                await asyncio.sleep(0)
+                with self.assertRaisesRegex(scout.StateError, "another task waits"):
+                    await request.__anext__()
+                while engine.step(0.01):
+                    pass
+                self.assertTrue((await first).text)
+
+        asyncio.run(main())
+
+    def test_no_thread_waits(self):
+        before = threading.active_count()
+
+        async def main():
+            counts = []
+            async for _ in self.model.generate(QUESTION):
+                counts.append(threading.active_count())
+            return max(counts)
+
+        self.assertEqual(asyncio.run(main()), before)
+
     def test_loading(self):
         async def main():
             with await scout.load_async("scout-tiny") as model:
@@ -82,6 +140,37 @@ class Engines(ModelTest):
             self.assertEqual(engine.stats["running"], 0)
             self.assertGreater(engine.stats["generated_tokens"], 0)
 
+    def test_the_default_engine_is_the_one_that_generates(self):
+        with scout.load("scout-tiny") as model, model.default_engine() as engine:
+            before = engine.stats["generated_tokens"]
+            with model.generate(QUESTION) as request:
+                self.assertEqual(request.text(), ANSWER)
+            self.assertGreater(engine.stats["generated_tokens"], before)
+            engine.close()  # of the handle only
+            self.assertEqual(model.generate(QUESTION).text(), ANSWER)
+
+    def test_wake_ends_a_wait_of_any_thread(self):
+        with self.model.engine() as engine:
+            thread = threading.Thread(target=lambda: (time.sleep(0.02), engine.wake()))
+            thread.start()
+            self.assertIsNone(engine.next())  # in the main thread
+            thread.join()
+            found = []
+            thread = threading.Thread(target=lambda: found.append(engine.next()))
+            thread.start()
+            engine.wake()
+            thread.join(60)
+            self.assertEqual(found, [None])
+            engine.wake()  # before anybody waits: the next one that finds nothing
+            self.assertIsNone(engine.next())
+
+    def test_the_first_reader_keeps_a_request(self):
+        with self.model.engine() as engine, engine.submit(QUESTION, tag=1) as first, engine.submit(QUESTION, tag=2) as second:
+            self.assertEqual(second.text(), ANSWER)
+            self.assertEqual(engine.next().tag, 1)
+            with self.assertRaises(scout.StateError):
+                first.next()
+
     def test_ids_as_a_prompt(self):
         with self.model.engine() as engine, self.model.chat() as chat:
             self.assertEqual(engine.submit(chat.user(QUESTION).tokens).text(), ANSWER)
@@ -91,6 +180,38 @@ class Engines(ModelTest):
         with scout.load("scout-tiny", progress=lambda done, total: seen.append((done, total))) as model:
             self.assertEqual(seen[-1][0], seen[-1][1])
             self.assertGreater(model.info["parameters"], 0)
+
+
+class Log(unittest.TestCase):
+    def test_lines(self):
+        self.assertIsNone(scout.next_log())  # not open
+        scout.open_log(logging.INFO)
+        try:
+            scout.load("scout-tiny").close()
+            level, text = scout.next_log()
+            self.assertEqual(level, logging.INFO)
+            self.assertRegex(text, "^loaded .*scout-tiny")
+            self.assertIsNone(scout.next_log(0.01))
+            found = []
+            thread = threading.Thread(target=lambda: found.append(scout.next_log()))
+            thread.start()
+        finally:
+            scout.close_log()
+        thread.join(60)
+        self.assertEqual(found, [None])
+
+    def test_logging(self):
+        with self.assertLogs("scout", logging.INFO) as seen, scout.log_to():
+            scout.load("scout-tiny").close()
+            for _ in range(6000):
+                if seen.output:
+                    break
+                time.sleep(0.01)
+        self.assertRegex(seen.output[0], "INFO:scout:loaded .*scout-tiny")
+        self.assertIsNone(scout.next_log(0))  # silent again
+
+    def test_names(self):
+        self.assertEqual(scout.status_name(scout.LimitError.status), "SCOUT_ERR_LIMIT")
 
 
 class Logits(ModelTest):

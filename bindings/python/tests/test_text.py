@@ -31,12 +31,21 @@ class Text(ModelTest):
         with self.assertRaises(TypeError):
             self.model.generate(None)
 
-    def test_a_prompt_with_a_nul_is_refused_and_a_chat_takes_it(self):
-        with self.assertRaisesRegex(scout.ArgumentError, "NUL at byte 2"):
-            self.model.generate("Hi\0there")
-        with self.model.engine() as engine, engine.submit("Hi\0there", max_tokens=1) as request:
-            request.text()
-            self.assertGreater(len(request.ids), 0)
+    def test_a_prompt_may_hold_a_nul(self):
+        text, few = "Who are\0 you?", {"max_tokens": 12}
+        with self.model.default_engine() as engine, self.model.chat() as chat:
+            answer = engine.submit(chat.user(text), **few).text()
+            self.assertEqual(engine.submit(text, **few).text(), answer)
+        self.assertEqual(self.model.generate(text, **few).text(), answer)
+        self.assertNotEqual(self.model.generate("Who are", **few).text(), answer)
+
+    def test_a_raw_prompt_goes_on_from_the_text(self):
+        few = {"max_tokens": 8, "raw": True}
+        with self.model.engine() as engine:
+            answer = engine.submit("The fox", **few).text()
+            ids = self.model.encode("The fox", bos=True)
+            self.assertEqual(engine.submit(ids, max_tokens=8).text(), answer)
+        self.assertEqual(self.model.generate("The fox", **few).text(), answer)
 
     def test_ids_of_any_iterable(self):
         ids = self.model.encode("The fox ran.")

@@ -322,4 +322,11 @@ final class NativeJNI {
   public final static native int scout_scores_descriptor(long jarg1);
   public final static native int scout_scores_cancel(long jarg1);
   public final static native void scout_scores_free(long jarg1);
+  public final static native int SCOUT_LOG_ERROR_get();
+  public final static native int SCOUT_LOG_WARNING_get();
+  public final static native int SCOUT_LOG_INFO_get();
+  public final static native int SCOUT_LOG_DEBUG_get();
+  public final static native int scout_log_open(int jarg1, long jarg2);
+  public final static native int scout_log_next(long jarg1, long[] jarg2, byte[] jarg3, long[] jarg5);
+  public final static native int scout_generate_text(long jarg1, byte[] jarg2, long jarg4, long[] jarg5);
 }

@@ -15,6 +15,7 @@ from ._chat import Chat
 from ._engine import Engine
 from ._errors import (AgainError, ArgumentError, CancelledError, CorruptError, DeniedError, DeviceError, FormatError, InternalError, IoError,
                       LimitError, NoMemoryError, ScoutError, StateError, TruncatedError, UnsupportedError)
+from ._log import LogBridge, LogLine, close_log, log_to, next_log, open_log
 from ._model import Device, Layer, Loading, Model, Tensor, devices, load, load_async, load_start
 from ._options import EngineOptions, LoadOptions, RequestOptions
 from ._request import STOP_CANCELLED, STOP_END, STOP_ERROR, STOP_LENGTH, STOP_NONE, STOP_STRING, Event, Request
@@ -43,12 +44,17 @@ def status_text(status: int) -> str:
     return _native.scout_status_text(status)
 
 
+def status_name(status: int) -> str:
+    """The name of a status as the C header spells it, "SCOUT_ERR_LIMIT" for instance."""
+    return _native.scout_status_name(status)
+
+
 __version__ = "0.1.0"
 __all__ = [
     "AgainError", "ArgumentError", "CancelledError", "Chat", "CorruptError", "DeniedError", "Device", "DeviceError", "Engine",
-    "EngineOptions", "Event", "FormatError", "InternalError", "IoError", "KV_BF16", "KV_F16", "KV_F32", "Layer", "LimitError", "LoadOptions",
-    "Loading", "Model", "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "Request", "RequestOptions",
-    "STOP_CANCELLED", "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING", "ScoreBlock", "Scores", "ScoutError",
-    "StateError", "Tensor", "TruncatedError", "UnsupportedError", "build_info", "devices", "load", "load_async", "load_start", "status_text",
-    "version",
+    "EngineOptions", "Event", "FormatError", "InternalError", "IoError", "KV_BF16", "KV_F16", "KV_F32", "Layer", "LimitError",
+    "LoadOptions", "Loading", "LogBridge", "LogLine", "Model", "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT",
+    "NoMemoryError", "Request", "RequestOptions", "STOP_CANCELLED", "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING",
+    "ScoreBlock", "Scores", "ScoutError", "StateError", "Tensor", "TruncatedError", "UnsupportedError", "build_info", "close_log",
+    "devices", "load", "load_async", "load_start", "log_to", "next_log", "open_log", "status_name", "status_text", "version",
 ]

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, Optional, Union
 
 from . import _native
 from ._chat import Chat
-from ._handle import Handle, Text, ids_bytes, slices
+from ._errors import StateError
+from ._handle import Handle, Text, ids_bytes, slices, text_bytes
 from ._options import native_options
 from ._request import Event, Request
 from ._score import Scores
@@ -23,28 +24,29 @@ _STATS = [name[len("scout_engine_stats_"):-len("_get")] for name in dir(_native)
 class Engine(Handle):
     """Runs requests of one model together. Closing it ends its requests with a last event; what they hold can still be read."""
 
-    __slots__ = ("_model", "_stepped")
+    __slots__ = ("_stepped", "_woken")
 
-    def __init__(self, native_handle: Any, model: Any, stepped: bool) -> None:
+    def __init__(self, native_handle: Any, stepped: bool) -> None:
         super().__init__(native_handle)
-        self._model = model
         self._stepped = stepped
+        self._woken = False
 
     def _free(self, native_handle: Any) -> None:
         _native.scout_engine_free(native_handle)
 
+    def _interrupt(self, native_handle: Any) -> None:
+        _native.scout_engine_wake(native_handle)
+
     def submit(self, prompt: Prompt, **options: "Unpack[RequestOptions]") -> Request:
-        """Submits a prompt: a Chat, a text (asked as a chat's only user message), or token ids (continued as they are).
+        """Submits a prompt: a Chat, a text (as Model.generate takes it), or token ids (continued as they are).
 
         Raises AgainError when the waiting list is full. Options are those of RequestOptions."""
         if isinstance(prompt, Chat):
             return self._submit_chat(prompt, options)
-        if isinstance(prompt, (str, bytes, bytearray, memoryview)):
-            if options.pop("raw", False):
-                return self._submit_ids(self._model.encode(prompt, bos=True), options)
-            with self._model.chat() as chat:
-                return self._submit_chat(chat.user(prompt), options)
-        return self._submit_ids(prompt, options)
+        with native_options("request", options) as made:
+            if isinstance(prompt, (str, bytes, bytearray, memoryview)):
+                return Request(self._call(_native.scout_submit_text, text_bytes(prompt, "prompt"), made)[1])
+            return Request(self._call(_native.scout_submit_tokens, ids_bytes(prompt), made)[1])
 
     def _submit_chat(self, chat: Chat, options: Mapping[str, Any]) -> Request:
         handle = chat._enter()
@@ -54,18 +56,25 @@ class Engine(Handle):
         finally:
             chat._leave(handle)
 
-    def _submit_ids(self, ids: Iterable[int], options: Mapping[str, Any]) -> Request:
-        with native_options("request", options) as made:
-            return Request(self._call(_native.scout_submit_tokens, ids_bytes(ids), made)[1])
-
     def next(self, timeout: Optional[float] = None) -> Optional[Event]:
-        """The next event of any of the engine's requests; its tag tells whose. None when `timeout` seconds are over. Use this or a
-        Request's own iteration, not both. A stepped engine never waits."""
+        """The next event of any of the engine's requests; its tag tells whose. None when `timeout` seconds are over or wake() was
+        called. Who reads a request first keeps it: one that is iterated over is left out here, and the other way round it is a
+        StateError. A stepped engine never waits."""
         for timeout_ms in [0] if self._stepped else slices(timeout):
             status, found = self._call(_native.scout_engine_next, timeout_ms)
             if found is not None:
                 return Event._make(found)
+            if self._woken:
+                self._woken = False
+                return None
+            if status == _native.SCOUT_DONE:
+                raise StateError("the engine is closed")
         return None
+
+    def wake(self) -> None:
+        """Makes the next() that waits, or else the next one that finds no event, return None. From any thread."""
+        self._woken = True
+        self._call(_native.scout_engine_wake)
 
     def step(self, budget: float = 0) -> bool:
         """Runs a stepped engine for about `budget` seconds, rounded up to a layer. True while work is left."""

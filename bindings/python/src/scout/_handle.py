@@ -10,7 +10,7 @@ from ._errors import StateError
 
 Text = Union[str, bytes, bytearray, memoryview]
 
-# A wait is made of slices, so that Ctrl-C is seen: a signal handler of Python runs between native calls only.
+# A wait of the main thread is made of slices, so that Ctrl-C is seen: a signal handler of Python runs there, between native calls only.
 SLICE_MS = 100
 
 
@@ -18,11 +18,12 @@ class Handle:
     """Owns one native handle. Closing twice does nothing; a call on a closed object raises StateError; closing while other threads
     are inside cancels what they wait for, and the last one out frees. Forgotten objects are freed by the garbage collector."""
 
-    __slots__ = ("_native_handle", "_users", "_lock", "__weakref__")
+    __slots__ = ("_native_handle", "_users", "_lock", "_awaited", "__weakref__")
 
     def __init__(self, native_handle: Any) -> None:
         self._native_handle = native_handle
         self._users = 0
+        self._awaited = False  # a task waits
         self._lock = threading.RLock()  # a collection inside it may run another object's __del__, or this one's
 
     # --- for subclasses -------------------------------------------------------------------------------------------------------------
@@ -68,13 +69,15 @@ class Handle:
         """Frees what the object holds. May be called twice, from any thread, and before its children are closed."""
         with self._lock:
             handle, self._native_handle = self._native_handle, None
+            if handle is None:
+                return
             busy = self._users != 0
-        if handle is None:
-            return
-        if busy:
-            self._interrupt(handle)
-        else:
-            self._free(handle)
+            self._users += 1  # so that nobody frees before the others are told
+        try:
+            if busy:
+                self._interrupt(handle)
+        finally:
+            self._leave(handle)
 
     def __enter__(self) -> Any:
         return self
@@ -122,15 +125,17 @@ def ids_list(data: bytes) -> List[int]:
 
 
 def slices(timeout: Optional[float]) -> Any:
-    """Time-outs in milliseconds that add up to `timeout` seconds, or go on for ever for None. At least one."""
+    """Time-outs in milliseconds that add up to `timeout` seconds, or go on for ever for None. At least one. Short ones in the main
+    thread; elsewhere a wait is ended by what closes the object."""
+    short = threading.get_ident() == threading.main_thread().ident
     if timeout is None:
         while True:
-            yield SLICE_MS
+            yield SLICE_MS if short else -1
     end = time.monotonic() + timeout
     while True:
-        left = int((end - time.monotonic()) * 1000 + 0.999)
-        yield max(0, min(left, SLICE_MS))
-        if left <= SLICE_MS and time.monotonic() >= end:
+        left = max(0, int((end - time.monotonic()) * 1000 + 0.999))
+        yield min(left, SLICE_MS) if short else left
+        if time.monotonic() >= end:
             return
 
 

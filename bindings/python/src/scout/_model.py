@@ -5,12 +5,12 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
-from . import _errors, _native
+from . import _native
 from ._chat import Chat
 from ._engine import Engine
 from ._handle import SLICE_MS, Handle, Text, call_filling, ids_bytes, ids_list, slices, text_bytes
 from ._options import native_options
-from ._request import Request, executor
+from ._request import Request, may_have_something
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -69,10 +69,8 @@ class Model(Handle):
         >>> for event in model.generate("Tell me a story about a fox."): print(event.text, end="")
         """
         data = text_bytes(prompt, "prompt")
-        if b"\0" in data:
-            raise _errors.ArgumentError("prompt has a NUL at byte %d: use Engine.submit with a Chat, which take any text" % data.index(b"\0"))
         with native_options("request", options) as made:
-            return Request(self._call(_native.scout_generate, data, made)[1])
+            return Request(self._call(_native.scout_generate_text, data, made)[1])
 
     def chat(self) -> Chat:
         """An empty conversation."""
@@ -81,7 +79,12 @@ class Model(Handle):
     def engine(self, **options: "Unpack[EngineOptions]") -> Engine:
         """An engine of its own for many requests. Options are those of EngineOptions."""
         with native_options("engine", options) as made:
-            return Engine(self._call(_native.scout_engine_new, made)[1], self, bool(options.get("stepped")))
+            return Engine(self._call(_native.scout_engine_new, made)[1], bool(options.get("stepped")))
+
+    def default_engine(self) -> Engine:
+        """The engine that generate() uses: for its stats, and to submit chats without an engine of one's own. Closing it lets go of it;
+        the engine stays the model's."""
+        return Engine(self._call(_native.scout_model_engine)[1], False)
 
     # --- text and tokens ------------------------------------------------------------------------------------------------------------
 
@@ -193,17 +196,15 @@ class Loading(Handle):
         return self._wait_async().__await__()
 
     async def _wait_async(self) -> Model:
-        loop = asyncio.get_running_loop()
-        while True:
-            waiting = loop.run_in_executor(executor(), self._take, SLICE_MS)
-            try:
-                model = await asyncio.shield(waiting)
-            except asyncio.CancelledError:
-                waiting.add_done_callback(lambda future: future.cancelled() or future.exception())
-                self.cancel()
-                raise
-            if model is not None:
-                return model
+        try:
+            while True:
+                model = self._take(0)
+                if model is not None:
+                    return model
+                await may_have_something(self, _native.scout_operation_descriptor)
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
 
     @property
     def progress(self) -> Tuple[int, int]:

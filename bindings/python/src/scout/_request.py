@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import asyncio
-import collections
-import concurrent.futures
 import threading
-from typing import Any, AsyncIterator, Deque, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, AsyncIterator, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from . import _errors, _native
-from ._handle import SLICE_MS, Handle, call_filling, ids_list, slices
+from ._handle import Handle, call_filling, ids_list, slices
+
+# How often an event loop asks where it has no descriptors to wait for.
+POLL_SECONDS = 0.005
 
 STOP_NONE = _native.SCOUT_STOP_NONE
 STOP_END = _native.SCOUT_STOP_END
@@ -48,17 +49,31 @@ def check_event(event: Event) -> Event:
     return event
 
 
-_executor_lock = threading.Lock()
-_executor: Optional[concurrent.futures.ThreadPoolExecutor] = None
-
-
-def executor() -> concurrent.futures.ThreadPoolExecutor:
-    """Threads that wait for `async for`. Each waits for a slice of time only, so that few threads serve many streams."""
-    global _executor
-    with _executor_lock:
-        if _executor is None:
-            _executor = concurrent.futures.ThreadPoolExecutor(max_workers=64, thread_name_prefix="scout-wait")
-        return _executor
+async def may_have_something(owner: Handle, descriptor: Callable[[Any], int]) -> None:
+    """Returns when a call on `owner` may have an answer: when its descriptor is readable, or, where the loop or the system has nothing
+    of that kind (on Windows), a little later."""
+    if owner._awaited:
+        raise _errors.StateError("another task waits for this %s" % type(owner).__name__)
+    handle = owner._enter()  # closing it then cancels, which ends this wait, and frees after it
+    owner._awaited = True
+    try:
+        loop = asyncio.get_running_loop()
+        number = descriptor(handle)
+        readable = loop.create_future()
+        try:
+            if number < 0:
+                raise NotImplementedError
+            loop.add_reader(number, lambda: readable.done() or readable.set_result(None))
+        except NotImplementedError:
+            await asyncio.sleep(POLL_SECONDS)
+            return
+        try:
+            await readable
+        finally:
+            loop.remove_reader(number)
+    finally:
+        owner._awaited = False
+        owner._leave(handle)
 
 
 class Request(Handle):
@@ -67,13 +82,12 @@ class Request(Handle):
     A failure inside the request is raised by the iteration. Leaving the loop early keeps the request running: cancel() it, close() it
     or use it in a `with` block. cancel() may be called from any thread; two threads must not iterate at once (StateError)."""
 
-    __slots__ = ("_ended", "_inside", "_ready")
+    __slots__ = ("_ended", "_inside")
 
     def __init__(self, native_handle: Any) -> None:
         super().__init__(native_handle)
         self._ended = False  # the last event has left the library
         self._inside = threading.Lock()
-        self._ready: Deque[Event] = collections.deque()  # taken by a thread of the executor whose task may be gone
 
     def _free(self, native_handle: Any) -> None:
         _native.scout_request_free(native_handle)
@@ -84,7 +98,7 @@ class Request(Handle):
     @property
     def done(self) -> bool:
         """True once the last event was taken."""
-        return self._ended and not self._ready
+        return self._ended
 
     def _take(self, timeout_ms: int) -> Optional[Event]:
         # The event is copied inside the native call, but after the interpreter's lock was taken again: until then nobody else may ask.
@@ -107,21 +121,13 @@ class Request(Handle):
             self._ended = True
         return None
 
-    def _take_for_later(self) -> None:
-        event = self._take(SLICE_MS)
-        if event is not None:
-            self._ready.append(event)
-
     def next(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event; None when `timeout` seconds are over (None waits for ever), or after the last event (see done).
 
         Raises nothing for a failed request: look at the event's stop, status and message."""
         for timeout_ms in [0] if timeout is not None and timeout <= 0 else slices(timeout):
-            try:
-                return self._ready.popleft()
-            except IndexError:
-                if self._ended:
-                    return None
+            if self._ended:
+                return None
             event = self._take(timeout_ms)
             if event is not None:
                 return event
@@ -140,18 +146,15 @@ class Request(Handle):
         return self
 
     async def __anext__(self) -> Event:
-        event = self.next(0)
-        loop = asyncio.get_running_loop()
-        while event is None and not self.done:
-            waiting = loop.run_in_executor(executor(), self._take_for_later)
-            try:
-                await asyncio.shield(waiting)
-                event = self._ready.popleft() if self._ready else None
-            except asyncio.CancelledError:
-                waiting.add_done_callback(lambda future: future.cancelled() or future.exception())
-                if not self.closed:
-                    self.cancel()
-                raise
+        try:
+            event = self.next(0)
+            while event is None and not self._ended:
+                await may_have_something(self, _native.scout_request_descriptor)
+                event = self.next(0)
+        except asyncio.CancelledError:
+            if not self.closed:
+                self.cancel()
+            raise
         if event is None:
             raise StopAsyncIteration
         return check_event(event)
