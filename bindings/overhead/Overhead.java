@@ -1,0 +1,84 @@
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import scout.Engine;
+import scout.EngineOptions;
+import scout.Event;
+import scout.Model;
+import scout.Request;
+import scout.RequestOptions;
+
+/** What README.md says, in Java. Usage: Overhead REQUESTS TOKENS ROUNDS */
+public final class Overhead {
+  private static final String PROMPT = "Write an email about history.";
+  private static long bytes;
+  private static int events;
+
+  private static List<Request> ask(Engine engine, int count, RequestOptions options) {
+    List<Request> requests = new ArrayList<>();
+    for (int i = 0; i < count; i++) requests.add(engine.submit(PROMPT, options));
+    return requests;
+  }
+
+  private static double many(Model model, int count, RequestOptions options) {
+    long start = System.nanoTime();
+    long tokens = 0;
+    try (Engine engine = model.engine()) {
+      List<Request> requests = ask(engine, count, options);
+      for (int open = count; open > 0; ) {
+        Event event = engine.next(-1);
+        bytes += event.text().length();
+        tokens += event.ids().length;
+        if (event.last()) open--;
+      }
+      requests.forEach(Request::close);
+    }
+    return tokens * 1e9 / (System.nanoTime() - start);
+  }
+
+  private static double one(Model model, int count, RequestOptions options) {
+    long start = System.nanoTime();
+    long tokens = 0;
+    for (int i = 0; i < count; i++) {
+      try (Request request = model.generate(PROMPT, options)) {
+        for (Event event : request) {
+          bytes += event.text().length();
+          tokens += event.ids().length;
+        }
+      }
+    }
+    return tokens * 1e9 / (System.nanoTime() - start);
+  }
+
+  /** All events are ready before the clock starts, so that only the calls are timed. */
+  private static double eventCost(Model model, int count, RequestOptions options) {
+    try (Engine engine = model.engine(new EngineOptions().stepped())) {
+      List<Request> requests = ask(engine, count, options);
+      while (engine.step(1000)) {}
+      events = 0;
+      long start = System.nanoTime();
+      for (Event event = engine.next(0); event != null; event = engine.next(0)) {
+        bytes += event.text().length();
+        events++;
+      }
+      double cost = (double) (System.nanoTime() - start) / events;
+      requests.forEach(Request::close);
+      return cost;
+    }
+  }
+
+  public static void main(String[] arguments) {
+    int count = Integer.parseInt(arguments[0]);
+    int tokens = Integer.parseInt(arguments[1]);
+    int rounds = Integer.parseInt(arguments[2]);
+    RequestOptions options = new RequestOptions().ignoreEnd().maxTokens(tokens);
+    try (Model model = Model.load("scout-tiny")) {
+      double least = Double.MAX_VALUE;
+      for (int i = 0; i < rounds; i++) least = Math.min(least, eventCost(model, 64, options));
+      System.out.printf(Locale.ROOT, "event %.1f%n", least);
+      System.out.printf(Locale.ROOT, "many %.1f%n", many(model, count, options));
+      System.out.printf(Locale.ROOT, "one %.1f%n", one(model, (count + 19) / 20, options));
+      System.out.printf("events %d%nbytes %d%n", events, bytes);
+    }
+  }
+}

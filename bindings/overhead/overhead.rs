@@ -1,0 +1,72 @@
+//! What README.md says, in Rust. Usage: overhead REQUESTS TOKENS ROUNDS
+use scout::{EngineOptions, Model, Next, Request, RequestOptions};
+use std::time::{Duration, Instant};
+
+const PROMPT: &str = "Write an email about history.";
+
+type Result<T> = scout::Result<T>;
+
+fn ask(engine: &scout::Engine, count: usize, options: &RequestOptions) -> Result<Vec<Request>> {
+    (0..count).map(|_| engine.submit_text(PROMPT, options)).collect()
+}
+
+fn many(model: &Model, count: usize, options: &RequestOptions, bytes: &mut usize) -> Result<f64> {
+    let (start, mut tokens, mut open) = (Instant::now(), 0, count);
+    let engine = model.engine(&EngineOptions::new())?;
+    let requests = ask(&engine, count, options)?;
+    while open > 0 {
+        if let Next::Event(event) = engine.next_event(None)? {
+            *bytes += event.text.len();
+            tokens += event.ids.len();
+            open -= usize::from(event.end.is_some());
+        }
+    }
+    drop(requests);
+    drop(engine);
+    Ok(tokens as f64 / start.elapsed().as_secs_f64())
+}
+
+fn one(model: &Model, count: usize, options: &RequestOptions, bytes: &mut usize) -> Result<f64> {
+    let (start, mut tokens) = (Instant::now(), 0);
+    for _ in 0..count {
+        for event in model.generate_with(PROMPT, options)? {
+            let event = event?;
+            *bytes += event.text.len();
+            tokens += event.ids.len();
+        }
+    }
+    Ok(tokens as f64 / start.elapsed().as_secs_f64())
+}
+
+/// All events are ready before the clock starts, so that only the calls are timed.
+fn event_cost(model: &Model, count: usize, options: &RequestOptions, bytes: &mut usize) -> Result<(f64, usize)> {
+    let engine = model.engine(&EngineOptions::new().stepped())?;
+    let requests = ask(&engine, count, options)?;
+    while engine.step(Duration::from_secs(1))? {}
+    let (start, mut events) = (Instant::now(), 0);
+    while let Next::Event(event) = engine.next_event(Some(Duration::ZERO))? {
+        *bytes += event.text.len();
+        events += 1;
+    }
+    let cost = start.elapsed().as_secs_f64() * 1e9 / events as f64;
+    drop(requests);
+    Ok((cost, events))
+}
+
+fn main() -> Result<()> {
+    let given: Vec<usize> = std::env::args().skip(1).map(|argument| argument.parse().expect("a number")).collect();
+    let (count, tokens, rounds) = (given[0], given[1], given[2]);
+    let model = Model::load("scout-tiny")?;
+    let options = RequestOptions::new().ignore_end(true).max_tokens(tokens as i64);
+    let (mut least, mut events, mut bytes) = (f64::INFINITY, 0, 0);
+    for _ in 0..rounds {
+        let (cost, found) = event_cost(&model, 64, &options, &mut bytes)?;
+        least = least.min(cost);
+        events = found;
+    }
+    println!("event {least:.1}");
+    println!("many {:.1}", many(&model, count, &options, &mut bytes)?);
+    println!("one {:.1}", one(&model, (count + 19) / 20, &options, &mut bytes)?);
+    println!("events {events}\nbytes {bytes}");
+    Ok(())
+}
