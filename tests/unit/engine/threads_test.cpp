@@ -152,12 +152,18 @@ TEST(Threads, ReadersAreWokenWhenTheEngineCloses) {
   const auto control = std::make_shared<FakeControl>();
   auto engine = MakeThreaded(control);
   std::vector<std::thread> threads;
-  // Each last event is taken once, by the request's own reader or by the one that reads for all.
+  // Each last event is taken once, by the request's own reader or by the one that reads for all; a reader that came second is told so.
   std::atomic<int> last_events{0}, ended{0};
+  std::vector<std::shared_ptr<Request>> requests;  // outlive their readers: a request that is let go of has no last event
   for (uint64_t t = 0; t < 3; ++t) {
-    threads.emplace_back([&, shared = engine, request = engine->Submit(Tokens(t, 10), {})] {
+    requests.push_back(engine->Submit(Tokens(t, 10), {}));
+    threads.emplace_back([&, shared = engine, request = requests.back()] {
       Event event;
-      while (shared->NextEvent(*request, -1, event) == Next::kEvent) last_events += event.stop != StopReason::kNone;
+      try {
+        while (shared->NextEvent(*request, -1, event) == Next::kEvent) last_events += event.stop != StopReason::kNone;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kState) << error.what();
+      }
       ++ended;
     });
   }
@@ -173,6 +179,7 @@ TEST(Threads, ReadersAreWokenWhenTheEngineCloses) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(ended, 4);
   EXPECT_EQ(last_events, 3);
+  requests.clear();
   EXPECT_EQ(control->alive, 0);
 }
 
