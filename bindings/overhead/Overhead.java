@@ -74,10 +74,14 @@ public final class Overhead {
     RequestOptions options = new RequestOptions().ignoreEnd().maxTokens(tokens);
     try (Model model = Model.load("scout-tiny")) {
       double least = Double.MAX_VALUE;
-      for (int i = 0; i < rounds; i++) least = Math.min(least, eventCost(model, 64, options));
-      System.out.printf(Locale.ROOT, "event %.1f%n", least);
-      System.out.printf(Locale.ROOT, "many %.1f%n", many(model, count, options));
-      System.out.printf(Locale.ROOT, "one %.1f%n", one(model, (count + 19) / 20, options));
+      double together = 0;
+      double alone = 0;
+      for (int i = 0; i < rounds; i++) {
+        least = Math.min(least, eventCost(model, 64, options));
+        together = Math.max(together, many(model, count, options));
+        alone = Math.max(alone, one(model, (count + 19) / 20, options));
+      }
+      System.out.printf(Locale.ROOT, "event %.1f%nmany %.1f%none %.1f%n", least, together, alone);
       System.out.printf("events %d%nbytes %d%n", events, bytes);
     }
   }

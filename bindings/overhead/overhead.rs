@@ -58,15 +58,15 @@ fn main() -> Result<()> {
     let (count, tokens, rounds) = (given[0], given[1], given[2]);
     let model = Model::load("scout-tiny")?;
     let options = RequestOptions::new().ignore_end(true).max_tokens(tokens as i64);
-    let (mut least, mut events, mut bytes) = (f64::INFINITY, 0, 0);
+    let (mut least, mut together, mut alone, mut events, mut bytes) = (f64::INFINITY, 0.0f64, 0.0f64, 0, 0);
     for _ in 0..rounds {
         let (cost, found) = event_cost(&model, 64, &options, &mut bytes)?;
         least = least.min(cost);
         events = found;
+        together = together.max(many(&model, count, &options, &mut bytes)?);
+        alone = alone.max(one(&model, (count + 19) / 20, &options, &mut bytes)?);
     }
-    println!("event {least:.1}");
-    println!("many {:.1}", many(&model, count, &options, &mut bytes)?);
-    println!("one {:.1}", one(&model, (count + 19) / 20, &options, &mut bytes)?);
+    println!("event {least:.1}\nmany {together:.1}\none {alone:.1}");
     println!("events {events}\nbytes {bytes}");
     Ok(())
 }

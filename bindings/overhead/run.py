@@ -9,7 +9,6 @@ import os
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 
@@ -79,17 +78,17 @@ def measure(found, env, size, rounds):
 
 
 def table(values, size, rounds):
+    """The best of each: what else runs on the machine makes everything slower, never faster."""
     languages = list(values)
-    median = statistics.median
     rows = [f"| | {' | '.join(languages)} |", "|---" * (len(languages) + 1) + "|"]
-    rows.append("| ns per event | " + " | ".join(f"{median(values[name]['event']):.0f}" for name in languages) + " |")
-    works = (("many", f"tokens/s of {size[0]} requests of {size[1]} tokens at once"), ("one", f"tokens/s of requests of {size[1]} tokens one by one"))
+    rows.append("| ns per event | " + " | ".join(f"{min(values[name]['event']):.0f}" for name in languages) + " |")
+    works = (("many", f"tokens/s, {size[0]} requests of {size[1]} tokens at once"), ("one", f"tokens/s, requests of {size[1]} tokens one by one"))
     for figure, words in works:
-        rows.append(f"| {words} | " + " | ".join(f"{median(values[name][figure]):.0f}" for name in languages) + " |")
-        if "C" in values:
-            shares = [median(mine / c for mine, c in zip(values[name][figure], values["C"][figure])) for name in languages]
-            rows.append("| of C's, round by round | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
-    return "\n".join(rows) + f"\n\nMedians of {rounds} rounds in which the languages take turns."
+        best = {name: max(values[name][figure]) for name in languages}
+        rows.append(f"| {words} | " + " | ".join(f"{best[name]:.0f}" for name in languages) + " |")
+        if "C" in best:
+            rows.append("| of C's | " + " | ".join(f"{best[name] / best['C']:.1%}" for name in languages) + " |")
+    return "\n".join(rows) + f"\n\nThe best of {rounds} rounds in which the languages take turns, of {size[2]} runs each."
 
 
 def main():
@@ -101,7 +100,7 @@ def main():
     build = given.build.resolve()
     env = environment(build)
     found = programs(build, env)
-    size, rounds = ((8, 10, 1), 1) if given.check else ((200, 100, 12), given.rounds)
+    size, rounds = ((8, 10, 1), 1) if given.check else ((100, 100, 3), given.rounds)
     values = measure(found, env, size, rounds)
     written = table(values, size, rounds)
     print(written)

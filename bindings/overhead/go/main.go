@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math"
 	"os"
 	"strconv"
 	"time"
@@ -96,15 +97,14 @@ func main() {
 	model := need(scout.Load(ctx, "scout-tiny"))
 	defer model.Close()
 	options := []scout.RequestOption{scout.WithIgnoreEnd(), scout.WithMaxTokens(int64(tokens))}
-	least, events := 0.0, 0
-	for i := range rounds {
-		var cost float64
-		if cost, events = eventCost(model, 64, options); i == 0 || cost < least {
-			least = cost
-		}
+	cost, together, alone, events := math.MaxFloat64, 0.0, 0.0, 0
+	for range rounds {
+		var now float64
+		now, events = eventCost(model, 64, options)
+		cost = min(cost, now)
+		together = max(together, many(model, count, options))
+		alone = max(alone, one(model, (count+19)/20, options))
 	}
-	fmt.Printf("event %.1f\n", least)
-	fmt.Printf("many %.1f\n", many(model, count, options))
-	fmt.Printf("one %.1f\n", one(model, (count+19)/20, options))
+	fmt.Printf("event %.1f\nmany %.1f\none %.1f\n", cost, together, alone)
 	fmt.Printf("events %d\nbytes %d\n", events, bytes)
 }
