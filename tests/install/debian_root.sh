@@ -2,6 +2,7 @@
 # Makes a clean Debian in a folder, installs the packages there with apt, uses them, purges them, and shows that nothing is left. Needs root,
 # debootstrap and a Debian mirror, and takes some minutes: not part of the tests that run every time.
 # Usage: debian_root.sh PACKAGES_DIR SOURCE_DIR [SUITE [MIRROR]]     PACKAGES_DIR: what cpack -G DEB made
+# LANGUAGES=1 debian_root.sh ...     Java, C# and Rust too, whose tool chains are several hundred megabytes more
 set -euo pipefail
 packages=$(realpath "$1") source=$(realpath "$2") suite=${3:-bookworm} mirror=${4:-http://deb.debian.org/debian}
 command -v debootstrap >/dev/null || { echo "there is no debootstrap here (Debian: debootstrap)" >&2; exit 77; }
@@ -26,7 +27,9 @@ cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
 inside cat /etc/debian_version
 say "what the packages and the check need: a compiler, pkg-config, cmake, Python"
 inside apt-get update -qq >"$folder/log" 2>&1 || { tail "$folder/log"; fail "apt-get update"; }
-inside apt-get install -y -qq --no-install-recommends gcc g++ libc6-dev pkgconf cmake make python3 libedit2 >"$folder/log" 2>&1 || { tail "$folder/log"; fail "apt-get install"; }
+tools=(gcc g++ libc6-dev pkgconf cmake make python3 libedit2)
+[ -z "${LANGUAGES:-}" ] || tools+=(openjdk-17-jdk-headless mono-mcs cargo)
+inside apt-get install -y -qq --no-install-recommends "${tools[@]}" >"$folder/log" 2>&1 || { tail "$folder/log"; fail "apt-get install"; }
 tree >"$folder/before"
 
 say "installing"
@@ -59,6 +62,20 @@ for program in "/tmp/hello" "/tmp/hello_cpp" "/tmp/project/build/hello" "env SCO
   echo "   $program: ${answer:0:90}..."
   [ ${#answer} -ge 40 ] && [ "$answer" = "$wanted" ] || fail "$program answers $answer"
 done
+if [ -n "${LANGUAGES:-}" ]; then
+  mkdir -p "$root/tmp/rust/src" "$root/tmp/rust/.cargo"
+  cp "$source/examples/java/Hello.java" "$source/examples/csharp/Hello.cs" "$root/tmp/"
+  cp "$source/examples/rust/src/bin/hello.rs" "$root/tmp/rust/src/main.rs"
+  printf '[package]\nname = "user"\nversion = "1.0.0"\nedition = "2021"\n[dependencies]\nscout = "0.1"\n' >"$root/tmp/rust/Cargo.toml"
+  printf '[source.crates-io]\nreplace-with = "debian"\n[source.debian]\ndirectory = "/usr/share/cargo/registry"\n' >"$root/tmp/rust/.cargo/config.toml"
+  inside sh -ec 'cd /tmp; javac -cp /usr/share/java/scout.jar Hello.java; mcs -nologo -r:/usr/lib/cli/scout-0.1/Scout.dll Hello.cs; cd rust; cargo build --offline --quiet'
+  for program in "java -cp /usr/share/java/scout.jar:/tmp Hello" "env MONO_PATH=/usr/lib/cli/scout-0.1 mono /tmp/Hello.exe" "/tmp/rust/target/debug/user"; do
+    # shellcheck disable=SC2086
+    answer=$(inside $program) || fail "$program"
+    echo "   $program: ${answer:0:90}..."
+    [ "$answer" = "$wanted" ] || fail "$program answers $answer"
+  done
+fi
 
 say "purging"
 # shellcheck disable=SC2046

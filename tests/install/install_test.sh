@@ -112,6 +112,7 @@ use() {  # prefix work
     go_language "$prefix" "$work" "$hello"
     rust "$prefix" "$work" "$hello"
     csharp "$prefix" "$work" "$hello"
+    java_language "$prefix" "$work" "$hello"
     python "$work" "$hello"
     say "by find_package, by the archive, and the scout program, without LD_LIBRARY_PATH"
     unset LD_LIBRARY_PATH
@@ -134,7 +135,7 @@ say "installing"
 install=("$cmake" --install "$build" --prefix "$folder/first")
 "${install[@]}" >"$folder/log" || { cat "$folder/log"; fail "install"; }
 [ ! -e "$folder/first/share/gocode" ] && [ ! -e "$folder/first/share/cargo" ] || fail "a plain installation has sources of the bindings"
-for component in go rust rust_sys csharp; do "${install[@]}" --component $component >"$folder/log" || { cat "$folder/log"; fail "component $component"; }; done
+for component in go rust rust_sys csharp java jni; do "${install[@]}" --component $component >"$folder/log" || { cat "$folder/log"; fail "component $component"; }; done
 rm -f "$folder/first/share/scout/models/"*.gguf
 use "$folder/first" "$folder/work1"
 say "moved elsewhere"

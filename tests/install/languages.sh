@@ -68,3 +68,14 @@ csharp() {  # prefix work expected
   mcs -nologo -langversion:7 "-r:$folder/Scout.dll" "-out:$folder/Hello.exe" "$source/examples/csharp/Hello.cs"
   answers "C#" "$3" mono "$folder/Hello.exe"
 }
+
+java_language() {  # prefix work expected
+  local folder=$2/java
+  if ! command -v javac >/dev/null || [ ! -e "$1/share/java/scout.jar" ]; then
+    say "Java: skipped, there is no JDK here"
+    return 0
+  fi
+  mkdir -p "$folder"
+  javac --release 17 -cp "$1/share/java/scout.jar" -d "$folder" "$source/examples/java/Hello.java" || fail "Java: building"
+  answers Java "$3" java -XX:+UseSerialGC "-Djava.library.path=$(dirname "$(find "$1" -name libscoutjava.so)")" -cp "$1/share/java/scout.jar:$folder" Hello
+}
