@@ -67,7 +67,7 @@ TEST(Program, DevicesListsRefAndCpu) {
 }
 
 TEST(Program, BenchReportsBothPhases) {
-  const Result result = Scout("bench " + Quoted(GoldenModel()) + " -p 8 -n 4 -b 2 -d 4 -r 2 -t 1 --json");
+  const Result result = Scout("bench " + Quoted(GoldenModel()) + " -p 8 -n 4 -b 2 -d 4 -r 2 -t 1 --probe-mb 16 --json");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const json report = json::parse(result.out);
   EXPECT_EQ(report["prefill_tokens_per_s"].size(), 2u);
