@@ -6,6 +6,7 @@ wanted=(g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libedit
 if [ "${1:-build}" = tests ]; then
   wanted+=(libgtest-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 binutils abigail-tools python3 locales mono-mcs dpkg-dev lintian man-db
     valgrind)
+  wanted+=(libbenchmark-dev)
 fi
 missing=()
 for package in "${wanted[@]}"; do
