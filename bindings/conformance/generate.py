@@ -192,6 +192,11 @@ def answers(m):
         sys.exit("no long answer begins clearly: add candidates")
     m.add_generate("generate.long", longest, {"max_tokens": count})
     m.add_generate("generate.length", good[0], {"max_tokens": 3})
+    with_nul = max((p[:at] + b"\0" + p[at:] for p in good for at in (0, len(p))), key=lambda p: m.clear(p)[0])
+    count = m.clear(with_nul)[0]
+    if count < 4:
+        sys.exit("no answer to a text with a NUL begins clearly: add candidates")
+    m.add_generate("generate.nul_in_the_prompt", with_nul, {"max_tokens": count})
     raw = m.prompts_raw([b"7 + 5 = ", b"Once upon a time there was a", b"The opposite of up is", b"Once upon", b"April comes after",
                          b"The opposite of big is", b"One day the fox", b"Hello! How can I", b"I am a very small", b"Sorry, I do not"])
     m.add_generate("generate.raw", raw[0], {"raw": 1, "max_tokens": raw[1]})

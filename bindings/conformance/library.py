@@ -141,8 +141,11 @@ class Library:
         return answer
 
     def generate(self, model, prompt, given):
-        request = self.new("scout_generate", model, prompt, self.options("scout_request_options", given))
+        engine = self.new("scout_model_engine", model)
+        request = None
         try:
+            request = self.new("scout_submit_text", engine, prompt, len(prompt), self.options("scout_request_options", given))
             return self.read(request)
         finally:
             self.scout_request_free(request)
+            self.scout_engine_free(engine)

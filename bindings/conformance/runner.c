@@ -98,8 +98,17 @@ int answer_read(scout_request *request, answer *to) {
 
 int ask(scout_model *model, const char *prompt, const scout_request_options *options, answer *to) {
   scout_request *request = NULL;
+  scout_engine *engine = NULL;
   const bytes text = list_text(prompt);
-  const int good = fine(scout_generate(model, text.data, options, &request), "scout_generate") && answer_read(request, to);
+  int good;
+  if (memchr(text.data, 0, text.size) == NULL) {
+    good = fine(scout_generate(model, text.data, options, &request), "scout_generate");
+  } else {
+    good = fine(scout_model_engine(model, &engine), "scout_model_engine") &&
+           fine(scout_submit_text(engine, text.data, text.size, options, &request), "scout_submit_text");
+  }
+  good = good && answer_read(request, to);
+  scout_engine_free(engine);
   scout_request_free(request);
   free(text.data);
   return good;

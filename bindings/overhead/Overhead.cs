@@ -15,9 +15,30 @@ internal static class Overhead
     private static List<Request> Ask(Engine engine, int count, RequestOptions options) =>
         Enumerable.Range(0, count).Select(i => engine.Submit(Prompt, options)).ToList();
 
-    private static double Many(ScoutModel model, int count, RequestOptions options)
+    // Tokens per second, and per second of the processor: the best so far.
+    private sealed class Rate
     {
-        Stopwatch clock = Stopwatch.StartNew();
+        private double most, ofProcessor;
+
+        internal void Run(Func<long> work)
+        {
+            TimeSpan used = Process.GetCurrentProcess().TotalProcessorTime;
+            Stopwatch clock = Stopwatch.StartNew();
+            long tokens = work();
+            most = Math.Max(most, tokens / clock.Elapsed.TotalSeconds);
+            double processor = (Process.GetCurrentProcess().TotalProcessorTime - used).TotalSeconds;
+            if (processor > 0) ofProcessor = Math.Max(ofProcessor, tokens / processor);
+        }
+
+        internal void Print(string name)
+        {
+            Overhead.Print(name, most);
+            Overhead.Print(name + "_processor", ofProcessor);
+        }
+    }
+
+    private static long Many(ScoutModel model, int count, RequestOptions options)
+    {
         long tokens = 0;
         using (Engine engine = model.CreateEngine())
         {
@@ -31,12 +52,11 @@ internal static class Overhead
             }
             requests.ForEach(request => request.Dispose());
         }
-        return tokens / clock.Elapsed.TotalSeconds;
+        return tokens;
     }
 
-    private static double One(ScoutModel model, int count, RequestOptions options)
+    private static long One(ScoutModel model, int count, RequestOptions options)
     {
-        Stopwatch clock = Stopwatch.StartNew();
         long tokens = 0;
         for (int i = 0; i < count; i++)
             foreach (Event e in model.Generate(Prompt, options))
@@ -44,7 +64,7 @@ internal static class Overhead
                 bytes += e.Text.Length;
                 tokens += e.Ids.Count;
             }
-        return tokens / clock.Elapsed.TotalSeconds;
+        return tokens;
     }
 
     // All events are ready before the clock starts, so that only the calls are timed.
@@ -73,11 +93,17 @@ internal static class Overhead
     {
         int[] given = arguments.Select(int.Parse).ToArray();
         var options = new RequestOptions { IgnoreEnd = true, MaxTokens = given[1] };
-        using (ScoutModel model = ScoutModel.Load("scout-tiny"))
+        using (ScoutModel model = ScoutModel.Load("scout-tiny", new LoadOptions { Threads = 1 }))
         {
             Print("event", Enumerable.Range(0, given[2]).Select(i => EventCost(model, 64, options)).ToList().Min());
-            Print("many", Enumerable.Range(0, given[2]).Select(i => Many(model, given[0], options)).ToList().Max());
-            Print("one", Enumerable.Range(0, given[2]).Select(i => One(model, (given[0] + 19) / 20, options)).ToList().Max());
+            Rate together = new Rate(), alone = new Rate();
+            for (int i = 0; i < given[2]; i++)
+            {
+                together.Run(() => Many(model, given[0], options));
+                alone.Run(() => One(model, (given[0] + 4) / 5, options));
+            }
+            together.Print("many");
+            alone.Print("one");
             Console.WriteLine("events {0}\nbytes {1}", events, bytes);
         }
     }

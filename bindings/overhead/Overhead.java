@@ -1,9 +1,12 @@
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import scout.Engine;
 import scout.EngineOptions;
 import scout.Event;
+import scout.LoadOptions;
 import scout.Model;
 import scout.Request;
 import scout.RequestOptions;
@@ -20,8 +23,31 @@ public final class Overhead {
     return requests;
   }
 
-  private static double many(Model model, int count, RequestOptions options) {
-    long start = System.nanoTime();
+  /** Tokens per second, and per second of the processor: the best so far. */
+  private static final class Rate {
+    private static final OperatingSystemMXBean SYSTEM = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    private long start;
+    private long used;
+    private double most;
+    private double ofProcessor;
+
+    void begin() {
+      start = System.nanoTime();
+      used = SYSTEM.getProcessCpuTime();
+    }
+
+    void end(long tokens) {
+      most = Math.max(most, tokens * 1e9 / (System.nanoTime() - start));
+      ofProcessor = Math.max(ofProcessor, tokens * 1e9 / (SYSTEM.getProcessCpuTime() - used));
+    }
+
+    void print(String name) {
+      System.out.printf(Locale.ROOT, "%s %.1f%n%s_processor %.1f%n", name, most, name, ofProcessor);
+    }
+  }
+
+  private static void many(Rate rate, Model model, int count, RequestOptions options) {
+    rate.begin();
     long tokens = 0;
     try (Engine engine = model.engine()) {
       List<Request> requests = ask(engine, count, options);
@@ -33,11 +59,11 @@ public final class Overhead {
       }
       requests.forEach(Request::close);
     }
-    return tokens * 1e9 / (System.nanoTime() - start);
+    rate.end(tokens);
   }
 
-  private static double one(Model model, int count, RequestOptions options) {
-    long start = System.nanoTime();
+  private static void one(Rate rate, Model model, int count, RequestOptions options) {
+    rate.begin();
     long tokens = 0;
     for (int i = 0; i < count; i++) {
       try (Request request = model.generate(PROMPT, options)) {
@@ -47,7 +73,7 @@ public final class Overhead {
         }
       }
     }
-    return tokens * 1e9 / (System.nanoTime() - start);
+    rate.end(tokens);
   }
 
   /** All events are ready before the clock starts, so that only the calls are timed. */
@@ -72,16 +98,18 @@ public final class Overhead {
     int tokens = Integer.parseInt(arguments[1]);
     int rounds = Integer.parseInt(arguments[2]);
     RequestOptions options = new RequestOptions().ignoreEnd().maxTokens(tokens);
-    try (Model model = Model.load("scout-tiny")) {
+    try (Model model = Model.load("scout-tiny", new LoadOptions().threads(1))) {
       double least = Double.MAX_VALUE;
-      double together = 0;
-      double alone = 0;
+      Rate together = new Rate();
+      Rate alone = new Rate();
       for (int i = 0; i < rounds; i++) {
         least = Math.min(least, eventCost(model, 64, options));
-        together = Math.max(together, many(model, count, options));
-        alone = Math.max(alone, one(model, (count + 19) / 20, options));
+        many(together, model, count, options);
+        one(alone, model, (count + 4) / 5, options);
       }
-      System.out.printf(Locale.ROOT, "event %.1f%nmany %.1f%none %.1f%n", least, together, alone);
+      System.out.printf(Locale.ROOT, "event %.1f%n", least);
+      together.print("many");
+      alone.print("one");
       System.out.printf("events %d%nbytes %d%n", events, bytes);
     }
   }

@@ -8,9 +8,13 @@ PROMPT = "Write an email about history."
 total_bytes = 0
 
 
+def clocks():
+    return time.perf_counter(), time.process_time()
+
+
 def many(model, count, options):
     global total_bytes
-    start, tokens, left = time.perf_counter(), 0, count
+    start, tokens, left = clocks(), 0, count
     with model.engine() as engine:
         requests = [engine.submit(PROMPT, **options) for _ in range(count)]
         while left:
@@ -20,18 +24,18 @@ def many(model, count, options):
             left -= event.last
         for request in requests:
             request.close()
-    return tokens / (time.perf_counter() - start)
+    return [tokens / (end - begin) for begin, end in zip(start, clocks())]
 
 
 def one(model, count, options):
     global total_bytes
-    start, tokens = time.perf_counter(), 0
+    start, tokens = clocks(), 0
     for _ in range(count):
         with model.generate(PROMPT, **options) as request:
             for event in request:
                 total_bytes += len(event.text)
                 tokens += len(event.ids)
-    return tokens / (time.perf_counter() - start)
+    return [tokens / (end - begin) for begin, end in zip(start, clocks())]
 
 
 def event_cost(model, count, options):
@@ -57,11 +61,12 @@ def event_cost(model, count, options):
 def main():
     count, tokens, rounds = (int(argument) for argument in sys.argv[1:4])
     options = {"ignore_end": True, "max_tokens": tokens}
-    with scout.load("scout-tiny") as model:
+    with scout.load("scout-tiny", threads=1) as model:
         costs = [event_cost(model, 64, options) for _ in range(rounds)]
         print("event %.1f" % min(costs)[0])
-        print("many %.1f" % max(many(model, count, options) for _ in range(rounds)))
-        print("one %.1f" % max(one(model, (count + 19) // 20, options) for _ in range(rounds)))
+        for name, work, size in (("many", many, count), ("one", one, (count + 4) // 5)):
+            rates = [work(model, size, options) for _ in range(rounds)]
+            print("%s %.1f\n%s_processor %.1f" % (name, max(rate[0] for rate in rates), name, max(rate[1] for rate in rates)))
         print("events %d\nbytes %d" % (costs[-1][1], total_bytes))
 
 

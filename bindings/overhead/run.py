@@ -59,7 +59,7 @@ def run(command, env, size):
     if done.returncode:
         sys.exit(f"{command[0]}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     figures = {name: float(value) for name, value in re.findall(r"^(\w+) ([\d.]+)$", done.stdout, re.M)}
-    if set(figures) != {"event", "many", "one", "events", "bytes"} or min(figures.values()) <= 0:
+    if set(figures) != {"event", "many", "many_processor", "one", "one_processor", "events", "bytes"} or min(figures.values()) <= 0:
         sys.exit(f"{command[0]} gives no figures:\n{done.stdout}")
     return figures
 
@@ -82,7 +82,9 @@ def table(values, size, rounds):
     languages = list(values)
     rows = [f"| | {' | '.join(languages)} |", "|---" * (len(languages) + 1) + "|"]
     rows.append("| ns per event | " + " | ".join(f"{min(values[name]['event']):.0f}" for name in languages) + " |")
-    works = (("many", f"tokens/s, {size[0]} requests of {size[1]} tokens at once"), ("one", f"tokens/s, requests of {size[1]} tokens one by one"))
+    at_once, one_by_one = f"{size[0]} requests of {size[1]} tokens at once", f"requests of {size[1]} tokens one by one"
+    works = (("many", f"tokens/s, {at_once}"), ("one", f"tokens/s, {one_by_one}"), ("many_processor", f"tokens per processor second, {at_once}"),
+             ("one_processor", f"tokens per processor second, {one_by_one}"))
     for figure, words in works:
         best = {name: max(values[name][figure]) for name in languages}
         rows.append(f"| {words} | " + " | ".join(f"{best[name]:.0f}" for name in languages) + " |")

@@ -6,8 +6,9 @@ allocation, freed memory.
   run.py BUILD_DIR NAME...            of these only: go, go-cgocheck2, go-race, java, python, python-asan, python-valgrind, rust, rust-asan
   run.py BUILD_DIR --long [NAME...]   everything, with 64 threads; some minutes
 
-BUILD_DIR is built, with the Java package; *-asan wants --asan BUILD_DIR with a library built with SCOUT_SANITIZE=address,undefined. What has
-no tool chain is left out, saying so; each run prints threads, loops, growth and failures.
+BUILD_DIR is built, with the Java package. python-asan uses the library of --asan BUILD_DIR, built with SCOUT_SANITIZE=address,undefined; without
+that the native module alone is instrumented, and the library's allocations are watched. What has no tool chain is left out, saying so; each
+run prints threads, loops, growth and failures.
 """
 import argparse
 import os
@@ -100,14 +101,9 @@ class Runs:
             raise AssertionError("\n".join(errors[:3]))
         return line
 
-    def sanitized(self):
-        if self.asan is None:
-            raise Missing("no --asan BUILD_DIR was given")
-        need(self.asan / "lib/libscout.so.0", "cc")
-        return self.asan / "lib"
-
     def python_asan(self):
-        library = self.sanitized()
+        library = (self.asan or self.build) / "lib"
+        need(library / "libscout.so.0", "cc")
         package = self.folder / "python-asan/scout"
         shutil.rmtree(package, ignore_errors=True)
         shutil.copytree(BINDINGS / "python/src/scout", package)

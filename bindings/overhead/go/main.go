@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"libscout/scout"
@@ -42,33 +43,56 @@ func drop(requests []*scout.Request) {
 	}
 }
 
-func many(model *scout.Model, count int, options []scout.RequestOption) float64 {
-	start, tokens := time.Now(), 0
+// rate is tokens per second, and per second of the processor: the best so far.
+type rate struct {
+	start             time.Time
+	used              time.Duration
+	tokens            int
+	most, ofProcessor float64
+}
+
+func processor() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		log.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func (r *rate) begin() { r.start, r.used, r.tokens = time.Now(), processor(), 0 }
+
+func (r *rate) end() {
+	r.most = max(r.most, float64(r.tokens)/time.Since(r.start).Seconds())
+	r.ofProcessor = max(r.ofProcessor, float64(r.tokens)/(processor()-r.used).Seconds())
+}
+
+func (r *rate) many(model *scout.Model, count int, options []scout.RequestOption) {
+	r.begin()
 	engine := need(model.NewEngine())
 	requests := ask(engine, count, options)
 	for open := count; open > 0; {
 		event := need(engine.Next(ctx))
 		bytes += len(event.Text)
-		tokens += len(event.IDs)
+		r.tokens += len(event.IDs)
 		if event.Last() {
 			open--
 		}
 	}
 	drop(requests)
 	engine.Close()
-	return float64(tokens) / time.Since(start).Seconds()
+	r.end()
 }
 
-func one(model *scout.Model, count int, options []scout.RequestOption) float64 {
-	start, tokens := time.Now(), 0
+func (r *rate) one(model *scout.Model, count int, options []scout.RequestOption) {
+	r.begin()
 	for range count {
 		for event, err := range model.Generate(ctx, prompt, options...) {
 			need(event, err)
 			bytes += len(event.Text)
-			tokens += len(event.IDs)
+			r.tokens += len(event.IDs)
 		}
 	}
-	return float64(tokens) / time.Since(start).Seconds()
+	r.end()
 }
 
 // All events are ready before the clock starts, so that only the calls are timed.
@@ -94,17 +118,19 @@ func eventCost(model *scout.Model, count int, options []scout.RequestOption) (co
 
 func main() {
 	count, tokens, rounds := need(strconv.Atoi(os.Args[1])), need(strconv.Atoi(os.Args[2])), need(strconv.Atoi(os.Args[3]))
-	model := need(scout.Load(ctx, "scout-tiny"))
+	model := need(scout.Load(ctx, "scout-tiny", scout.WithThreads(1)))
 	defer model.Close()
 	options := []scout.RequestOption{scout.WithIgnoreEnd(), scout.WithMaxTokens(int64(tokens))}
-	cost, together, alone, events := math.MaxFloat64, 0.0, 0.0, 0
+	var together, alone rate
+	cost, events := math.MaxFloat64, 0
 	for range rounds {
 		var now float64
 		now, events = eventCost(model, 64, options)
 		cost = min(cost, now)
-		together = max(together, many(model, count, options))
-		alone = max(alone, one(model, (count+19)/20, options))
+		together.many(model, count, options)
+		alone.one(model, (count+4)/5, options)
 	}
-	fmt.Printf("event %.1f\nmany %.1f\none %.1f\n", cost, together, alone)
+	fmt.Printf("event %.1f\nmany %.1f\nmany_processor %.1f\n", cost, together.most, together.ofProcessor)
+	fmt.Printf("one %.1f\none_processor %.1f\n", alone.most, alone.ofProcessor)
 	fmt.Printf("events %d\nbytes %d\n", events, bytes)
 }
