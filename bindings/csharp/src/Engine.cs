@@ -92,7 +92,7 @@ namespace Scout
         {
             var wait = new Wait(timeout);
             using (new Turn(inside, "engine"))
-            using (cancellation.Register(Wake, false))
+            using (cancellation.CanBeCanceled ? cancellation.Register(Wake, false) : default(CancellationTokenRegistration))
             {
                 while (true)
                 {

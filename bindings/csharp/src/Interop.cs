@@ -204,7 +204,7 @@ namespace Scout
         internal static int[] Ints(int* from, ulong count)
         {
             int[] made = new int[checked((int)count)];
-            if (made.Length != 0) Marshal.Copy((IntPtr)from, made, 0, made.Length);
+            for (int i = 0; i < made.Length; i++) made[i] = from[i]; // an event's few ids: less than a call
             return made;
         }
 
