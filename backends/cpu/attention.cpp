@@ -1,9 +1,10 @@
 // Attention over pages. The arithmetic, blocks of 64 keys inside spans of 2,048, is told in ref/attention.cpp.
 //
-// A tile is a few rows of one sequence that start at the same key: a block of keys read for one of them is still in the first
-// cache for the next. Where there are fewer tiles than threads could use (decoding at depth), spans are worked on apart and
-// merged in order afterwards; the bits are the same.
+// A tile is a few rows of one sequence that start at the same key: a block of keys is copied together once for all of them, and
+// rows that see all of it meet it in one product. Where there are fewer tiles than threads could use (decoding at depth), spans are
+// worked on apart and merged in order afterwards; the bits are the same.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "backend/host_pages.h"
@@ -30,6 +31,14 @@ struct Partial {
   float* max;  // [rows, G]
   float* sum;  // [rows, G]
   float* o;    // [rows, G, d]
+};
+
+// A thread's own, for one tile and head.
+struct Scratch {
+  float* scores;  // [rows, G, 64], then weights
+  float* q;       // [rows, G, d]
+  std::byte* k;   // [64, d] in the page's format
+  std::byte* v;
 };
 
 // Keys and values of consecutive positions that lie in one page.
@@ -65,7 +74,8 @@ class Attender {
     int64_t spans = 0;
     for (int64_t t = 0; t < tile_count_; ++t) spans += tiles_[t].spans();
     const bool split = context_.threads > 1 && tile_count_ * kv_heads_ < context_.threads * 2 && spans > tile_count_;
-    score_scratch_ = context_.arena.Take<float>(context_.threads * group_ * kBlock);
+    scratch_ = context_.arena.Take<Scratch>(context_.threads);
+    for (int t = 0; t < context_.threads; ++t) scratch_[t] = TakeScratch();
     if (!split) {
       Partial* const folded = context_.arena.Take<Partial>(context_.threads);
       Partial* const next = context_.arena.Take<Partial>(context_.threads);
@@ -141,6 +151,13 @@ class Attender {
             context_.arena.Take<float>(kTileRows * group_ * d_)};
   }
 
+  Scratch TakeScratch() {
+    Arena& arena = context_.arena;
+    return {arena.Take<float>(kTileRows * group_ * kBlock), arena.Take<float>(kTileRows * group_ * d_),
+            arena.Take<std::byte>(kBlock * static_cast<int64_t>(k_head_bytes_)),
+            arena.Take<std::byte>(kBlock * static_cast<int64_t>(v_head_bytes_))};
+  }
+
   // Where positions [begin, begin + count) of a sequence lie, for one key/value head. Returns the number of runs, at most count.
   int64_t FindRuns(const Tile& tile, int64_t head, int64_t begin, int64_t count, struct Run* runs) const {
     const PageGroupSpec& spec = pages_.spec();
@@ -165,45 +182,71 @@ class Attender {
     return found;
   }
 
+  // One copy of a block's keys and values for a tile of several rows: in a page, rows of a head lie so far apart that few of them
+  // fit the first cache together.
+  void Gather(const Scratch& scratch, int64_t count, struct Run* runs) const {
+    for (int64_t done = 0, i = 0; done < count; ++i) {
+      for (int64_t j = 0; j < runs[i].count; ++j, ++done) {
+        std::memcpy(scratch.k + static_cast<size_t>(done) * k_head_bytes_,
+                    runs[i].k + static_cast<size_t>(j) * pages_.k_slot_bytes(), k_head_bytes_);
+        std::memcpy(scratch.v + static_cast<size_t>(done) * v_head_bytes_,
+                    runs[i].v + static_cast<size_t>(j) * pages_.v_slot_bytes(), v_head_bytes_);
+      }
+    }
+    runs[0] = {scratch.k, scratch.v, count};
+  }
+
   void FoldSpan(const Tile& tile, int64_t head, int64_t span, const Partial& to, int thread) const {
     const int64_t first = tile.first + span * kSpan, last = std::min(tile.last, first + kSpan - 1);
-    float* const scores = score_scratch_ + thread * group_ * kBlock;  // [G, 64]
+    const int64_t first_position = tile.last - (tile.rows - 1);
+    const bool gathers = tile.rows > 1;
+    const Scratch& scratch = scratch_[thread];
     std::fill(to.max, to.max + tile.rows * group_, kNone);
     std::fill(to.sum, to.sum + tile.rows * group_, 0.0f);
     std::fill(to.o, to.o + tile.rows * group_ * d_, 0.0f);
+    const float* q = q_ + (tile.row * op_.heads + head * group_) * d_;  // [rows, G, d]
+    if (gathers) {
+      for (int64_t r = 0; r < tile.rows; ++r) std::copy_n(q + r * op_.heads * d_, group_ * d_, scratch.q + r * group_ * d_);
+      q = scratch.q;
+    }
     struct Run runs[kBlock];
     for (int64_t begin = first; begin <= last; begin += kBlock) {
-      FindRuns(tile, head, begin, std::min(kBlock, last - begin + 1), runs);
-      for (int64_t r = 0; r < tile.rows; ++r) {
-        const int64_t position = tile.last - (tile.rows - 1) + r;
-        const int64_t count = std::min(kBlock, position - begin + 1);
+      const int64_t most = std::min(kBlock, last - begin + 1);
+      FindRuns(tile, head, begin, most, runs);
+      if (gathers) Gather(scratch, most, runs);
+      const size_t k_stride = gathers ? k_head_bytes_ : pages_.k_slot_bytes(),
+                   v_stride = gathers ? v_head_bytes_ : pages_.v_slot_bytes();
+      // Rows that see the whole block are folded together, after those on the diagonal.
+      for (int64_t r = 0, rows; r < tile.rows; r += rows) {
+        const int64_t count = std::min(most, first_position + r - begin + 1);
+        rows = count == most ? tile.rows - r : 1;
         if (count <= 0) continue;
-        const float* const q = q_ + ((tile.row + r) * op_.heads + head * group_) * d_;  // [G, d]
+        const int64_t at = r * group_, heads = rows * group_;
         for (int64_t done = 0, i = 0; done < count; ++i) {
           const int64_t length = std::min(runs[i].count, count - done);
-          scores_(q, group_, d_, {reinterpret_cast<const unsigned char*>(runs[i].k), pages_.k_slot_bytes(), length}, op_.scale,
-                  scores + done, kBlock);
+          scores_(q + at * d_, heads, d_, {reinterpret_cast<const unsigned char*>(runs[i].k), k_stride, length}, op_.scale,
+                  scratch.scores + done, kBlock);
           done += length;
         }
-        float* const o = to.o + r * group_ * d_;
-        for (int64_t g = 0; g < group_; ++g) {
-          float& max = to.max[r * group_ + g];
-          float& sum = to.sum[r * group_ + g];
-          const float block_max = kernels_.largest(scores + g * kBlock, count);
-          const float new_max = block_max > max ? block_max : max;
-          const float c = begin == first ? 0.0f : Exp(max - new_max);
-          sum = Fma(sum, c, kernels_.exp_sum(scores + g * kBlock, new_max, count, scores + g * kBlock));
-          max = new_max;
-          if (begin != first && c != 1.0f) kernels_.multiply(o + g * d_, c, d_, o + g * d_);
-        }
+        for (int64_t g = 0; g < heads; ++g) Weigh(to, at + g, begin == first, scratch.scores + g * kBlock, count);
         for (int64_t done = 0, i = 0; done < count; ++i) {
           const int64_t length = std::min(runs[i].count, count - done);
-          fold_(scores + done, kBlock, group_, d_,
-                {reinterpret_cast<const unsigned char*>(runs[i].v), pages_.v_slot_bytes(), length}, o);
+          fold_(scratch.scores + done, kBlock, heads, d_, {reinterpret_cast<const unsigned char*>(runs[i].v), v_stride, length},
+                to.o + at * d_);
           done += length;
         }
       }
     }
+  }
+
+  // Scores of one block become weights; what came before is scaled to the new largest score.
+  void Weigh(const Partial& to, int64_t i, bool first, float* scores, int64_t count) const {
+    const float block_max = kernels_.largest(scores, count), max = to.max[i];
+    const float new_max = block_max > max ? block_max : max;
+    const float c = first ? 0.0f : Exp(max - new_max);
+    to.sum[i] = Fma(to.sum[i], c, kernels_.exp_sum(scores, new_max, count, scores));
+    to.max[i] = new_max;
+    if (!first && c != 1.0f) kernels_.multiply(to.o + i * d_, c, d_, to.o + i * d_);
   }
 
   // Rows whose keys ended before this span keep what they have.
@@ -244,7 +287,7 @@ class Attender {
   size_t k_head_bytes_ = 0, v_head_bytes_ = 0;
   Tile* tiles_ = nullptr;
   int64_t tile_count_ = 0;
-  float* score_scratch_ = nullptr;
+  Scratch* scratch_ = nullptr;  // [threads]
 };
 
 }  // namespace

@@ -2,8 +2,9 @@
 // static functions) and includes this file inside its own unnamed namespace; nothing here has external linkage.
 //
 // V offers: Zero, Set, Load, LoadPart(p, n) (lanes from n on are 0), LoadF16/LoadF16Part, LoadBf16/LoadBf16Part, Store,
-// StorePart, Add, Sub, Mul, Div, Fma(a, b, c), Max (b where either is NaN), Fold (lane l takes l + 8, + 4, + 2, + 1),
-// Exp2Scale(p, n) and the comparisons that Exp needs; kRowTile x kColTile accumulators that fit the registers.
+// StorePart, Add, Sub, Mul, Div, Fma(a, b, c), Max (b where either is NaN), Fold (lane l takes l + 8, + 4, + 2, + 1), FoldEach
+// (Fold of several, one after the other in memory), Exp2Scale(p, n) and the comparisons that Exp needs; kRowTile x kColTile
+// accumulators that fit the registers.
 
 struct LoadF32 {
   using Value = float;
@@ -29,86 +30,80 @@ struct LoadBf16 {
   }
 };
 
-// dots[a * dot_stride + b] = DotLanes(left[a], right[b]) for A rows of one side and B of the other. Loads of the left are widened.
+// dots[b * A + a] = DotLanes(left[a], right[b]) for A rows of one side and B of the other. Loads of the left are widened.
 template <typename Loader, int A, int B>
-inline void DotTile(const typename Loader::Value* const* left, const float* const* right, int64_t k, float* dots,
-                    int64_t dot_stride) {
-  V sum[A][B];
-  for (int a = 0; a < A; ++a)
-    for (int b = 0; b < B; ++b) sum[a][b] = V::Zero();
+inline void DotTile(const typename Loader::Value* const* left, const float* const* right, int64_t k, float* dots) {
+  V sum[B][A];
+  for (int b = 0; b < B; ++b)
+    for (int a = 0; a < A; ++a) sum[b][a] = V::Zero();
   int64_t i = 0;
   for (; i + 16 <= k; i += 16) {
-    V r[B];
-    for (int b = 0; b < B; ++b) r[b] = V::Load(right[b] + i);
-    for (int a = 0; a < A; ++a) {
-      const V l = Loader::Load(left[a] + i);
-      for (int b = 0; b < B; ++b) sum[a][b] = V::Fma(l, r[b], sum[a][b]);
+    V l[A];
+    for (int a = 0; a < A; ++a) l[a] = Loader::Load(left[a] + i);
+    for (int b = 0; b < B; ++b) {
+      const V r = V::Load(right[b] + i);
+      for (int a = 0; a < A; ++a) sum[b][a] = V::Fma(l[a], r, sum[b][a]);
     }
   }
   if (i < k) {
     for (int a = 0; a < A; ++a) {
       const V l = Loader::LoadPart(left[a] + i, k - i);
-      for (int b = 0; b < B; ++b) sum[a][b] = V::Fma(l, V::LoadPart(right[b] + i, k - i), sum[a][b]);
+      for (int b = 0; b < B; ++b) sum[b][a] = V::Fma(l, V::LoadPart(right[b] + i, k - i), sum[b][a]);
     }
   }
-  for (int a = 0; a < A; ++a)
-    for (int b = 0; b < B; ++b) dots[a * dot_stride + b] = V::Fold(sum[a][b]);
+  for (int b = 0; b < B; ++b) V::template FoldEach<A>(sum[b], dots + b * A);
 }
 
-// As above with a number of right rows known at run time, 1 .. V::kColTile.
-template <typename Loader, int A>
-inline void DotColumns(const typename Loader::Value* const* left, const float* const* right, int columns, int64_t k, float* dots,
-                       int64_t dot_stride) {
-  static_assert(V::kColTile <= 4);
-  if constexpr (V::kColTile >= 4) {
-    if (columns == 4) return DotTile<Loader, A, 4>(left, right, k, dots, dot_stride);
-    if (columns == 3) return DotTile<Loader, A, 3>(left, right, k, dots, dot_stride);
+// call.operator()<count>() for a number known at run time, 1 .. V::kColTile.
+template <typename Call>
+inline void WithColumns(int64_t count, const Call& call) {
+  static_assert(V::kColTile <= 5);
+  if constexpr (V::kColTile >= 5)
+    if (count == 5) return call.template operator()<5>();
+  if constexpr (V::kColTile >= 4)
+    if (count == 4) return call.template operator()<4>();
+  if constexpr (V::kColTile >= 3)
+    if (count == 3) return call.template operator()<3>();
+  if (count == 2) return call.template operator()<2>();
+  call.template operator()<1>();
+}
+
+// store(column, r, dots, rows): up to kRowTile rows of the left from r on, against one column of the right.
+template <typename Loader, typename Store>
+inline void DotAll(const unsigned char* first, size_t stride, int64_t rows, const float* x, int64_t columns, int64_t k,
+                   const Store& store) {
+  using Value = typename Loader::Value;
+  constexpr int kRows = V::kRowTile;
+  float dots[kRows * V::kColTile];
+  for (int64_t r = 0; r < rows; r += kRows) {
+    const Value* left[kRows];
+    for (int a = 0; a < kRows; ++a) {  // missing rows repeat the last one
+      const int64_t row = r + a < rows ? r + a : rows - 1;
+      left[a] = reinterpret_cast<const Value*>(first + static_cast<size_t>(row) * stride);
+    }
+    for (int64_t n = 0; n < columns; n += V::kColTile) {
+      const int64_t count = columns - n < V::kColTile ? columns - n : V::kColTile;
+      const float* right[V::kColTile];
+      for (int64_t b = 0; b < count; ++b) right[b] = x + (n + b) * k;
+      WithColumns(count, [&]<int B>() { DotTile<Loader, kRows, B>(left, right, k, dots); });
+      for (int64_t b = 0; b < count; ++b) store(n + b, r, dots + b * kRows, rows - r < kRows ? rows - r : kRows);
+    }
   }
-  if (columns == 2) return DotTile<Loader, A, 2>(left, right, k, dots, dot_stride);
-  DotTile<Loader, A, 1>(left, right, k, dots, dot_stride);
 }
 
 template <typename Loader>
 void PanelOf(const Panel& panel, const float* x, int64_t count, float* y) {
-  using Value = typename Loader::Value;
-  const int64_t k = panel.k;
-  float dots[V::kRowTile * V::kColTile];
-  for (int r = 0; r < panel.rows; r += V::kRowTile) {
-    const Value* rows[V::kRowTile];
-    for (int a = 0; a < V::kRowTile; ++a) {  // missing rows repeat the last one
-      const int row = r + a < panel.rows ? r + a : panel.rows - 1;
-      rows[a] = reinterpret_cast<const Value*>(panel.first + static_cast<size_t>(row) * panel.row_bytes);
-    }
-    for (int64_t n = 0; n < count; n += V::kColTile) {
-      const int columns = count - n < V::kColTile ? static_cast<int>(count - n) : V::kColTile;
-      const float* right[V::kColTile];
-      for (int b = 0; b < columns; ++b) right[b] = x + (n + b) * k;
-      DotColumns<Loader, V::kRowTile>(rows, right, columns, k, dots, V::kColTile);
-      for (int a = 0; a < V::kRowTile && r + a < panel.rows; ++a)
-        for (int b = 0; b < columns; ++b) y[(n + b) * kPanelRows + r + a] = dots[a * V::kColTile + b];
-    }
-  }
+  DotAll<Loader>(panel.first, panel.row_bytes, panel.rows, x, count, panel.k,
+                 [&](int64_t n, int64_t r, const float* dots, int64_t rows) {
+                   for (int64_t a = 0; a < rows; ++a) y[n * kPanelRows + r + a] = dots[a];
+                 });
 }
 
 template <typename Loader>
 void ScoresOf(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride) {
-  using Value = typename Loader::Value;
-  float dots[V::kRowTile * V::kColTile];
-  for (int64_t j = 0; j < k.count; j += V::kRowTile) {
-    const Value* rows[V::kRowTile];
-    for (int a = 0; a < V::kRowTile; ++a) {
-      const int64_t row = j + a < k.count ? j + a : k.count - 1;
-      rows[a] = reinterpret_cast<const Value*>(k.first + static_cast<size_t>(row) * k.stride);
-    }
-    for (int64_t g = 0; g < heads; g += V::kColTile) {
-      const int columns = heads - g < V::kColTile ? static_cast<int>(heads - g) : V::kColTile;
-      const float* right[V::kColTile];
-      for (int b = 0; b < columns; ++b) right[b] = q + (g + b) * d;
-      DotColumns<Loader, V::kRowTile>(rows, right, columns, d, dots, V::kColTile);
-      for (int a = 0; a < V::kRowTile && j + a < k.count; ++a)
-        for (int b = 0; b < columns; ++b) scores[(g + b) * score_stride + j + a] = dots[a * V::kColTile + b] * scale;
-    }
-  }
+  DotAll<Loader>(k.first, k.stride, k.count, q, heads, d, [&](int64_t g, int64_t j, const float* dots, int64_t rows) {
+    for (int64_t a = 0; a < rows; ++a) scores[g * score_stride + j + a] = dots[a] * scale;
+  });
 }
 
 // H heads x C vectors of o stay in registers while the values go by.
@@ -132,10 +127,10 @@ inline void FoldTile(const float* w, int64_t w_stride, int64_t d, const HeadRows
 
 template <typename Loader, int C>
 inline void FoldHeads(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, int64_t at, float* o) {
-  constexpr int kHeads = V::kColTile;
-  int64_t h = 0;
-  for (; h + kHeads <= heads; h += kHeads) FoldTile<Loader, kHeads, C>(w + h * w_stride, w_stride, d, v, at, o + h * d);
-  for (; h < heads; ++h) FoldTile<Loader, 1, C>(w + h * w_stride, w_stride, d, v, at, o + h * d);
+  for (int64_t h = 0; h < heads; h += V::kColTile) {
+    WithColumns(heads - h < V::kColTile ? heads - h : V::kColTile,
+                [&]<int H>() { FoldTile<Loader, H, C>(w + h * w_stride, w_stride, d, v, at, o + h * d); });
+  }
 }
 
 template <typename Loader>

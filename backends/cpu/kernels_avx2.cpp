@@ -51,6 +51,10 @@ struct V {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
   }
+  template <int A>
+  static void FoldEach(const V* sums, float* out) {
+    for (int a = 0; a < A; ++a) out[a] = Fold(sums[a]);
+  }
   static __m256 Scale(__m256 p, __m256 n) {
     const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
     const __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);

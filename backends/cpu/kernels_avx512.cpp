@@ -9,7 +9,7 @@ namespace {
 inline __mmask16 FirstLanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 
 struct V {
-  static constexpr int kRowTile = 4, kColTile = 4;
+  static constexpr int kRowTile = 4, kColTile = 5;  // Llama 4 has five query heads to a key head
   __m512 v;
 
   static V Zero() { return {_mm512_setzero_ps()}; }
@@ -35,6 +35,19 @@ struct V {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+  }
+  template <int A>
+  static void FoldEach(const V* sums, float* out) {
+    static_assert(A == 4);
+    const auto add = [](__m512 a, __m512 b) { return _mm512_add_ps(a, b); };
+    const __m512 a = sums[0].v, b = sums[1].v, c = sums[2].v, d = sums[3].v;
+    // Eight lanes of a and of b, of c and of d; four of each; two; one.
+    const __m512 ab = add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+    const __m512 cd = add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+    const __m512 four = add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+    const __m512 two = add(four, _mm512_permute_ps(four, 0x4e));
+    const __m512 one = add(two, _mm512_permute_ps(two, 0xb1));
+    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, one)));
   }
   static V ScaleByPowerOf2(V p, V n) {
     const __m512i whole = _mm512_cvtps_epi32(n.v), half = _mm512_srai_epi32(whole, 1), bias = _mm512_set1_epi32(127);
