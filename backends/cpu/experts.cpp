@@ -38,9 +38,12 @@ template <typename PanelCount, typename Body>
 void ForItems(Context& context, const Item* items, int64_t count, const PanelCount& panels_of, const Body& run) {
   int64_t* const begin = context.arena.Take<int64_t>(count + 1);  // tasks of items before this one
   begin[0] = 0;
-  int64_t all_panels = 0;
-  for (int64_t i = 0; i < count; ++i) all_panels += panels_of(items[i]);
-  const int64_t per_task = PanelsPerTask(all_panels, context.threads);
+  int64_t all_panels = 0, most_rows = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    all_panels += panels_of(items[i]);
+    most_rows = std::max(most_rows, items[i].rows);
+  }
+  const int64_t per_task = PanelsPerTask(all_panels, context.threads, most_rows);
   for (int64_t i = 0; i < count; ++i) begin[i + 1] = begin[i] + (panels_of(items[i]) + per_task - 1) / per_task;
   context.Parallel(begin[count], [&](int64_t task, int) {
     const int64_t i = std::upper_bound(begin, begin + count + 1, task) - begin - 1;
@@ -132,7 +135,7 @@ void Experts(Context& context, const ExpertsOp& op) {
       [&](const Item& item, int64_t first, int64_t end) {
         float* const y = item.side->y + item.first * d;
         ForPanels(kernels, *item.side->down, item.expert, d, first, end, Slice(item.side->hidden_in, item.first, item.rows),
-                  [&](int64_t n, int64_t o, const float* values, int count) { std::copy(values, values + count, y + n * d + o); });
+                  [&](int64_t n, int64_t o, const float* values, int count) { StorePanel(values, count, y + n * d + o); });
       });
 
   // Shared first, then the routed in the order of ids, then the residual.

@@ -21,17 +21,38 @@ struct Panel {
   int64_t k;  // values of a row
 };
 
+// What packed kernels ask of 256 codes of activations beside them: one line, one more for Q6_K, two more where that one will not
+// do.
+struct CodeSums {
+  float scale;
+  uint32_t runs;       // which dots stay within 16 bits, below
+  int32_t centred256;  // -128 times the sum of all codes
+  uint32_t unused;
+  int16_t sums32[8], sums16[16];  // of 32 and of 16 codes
+  int32_t centred16[16];          // -32 times the sum of 16 codes
+  int32_t centred8[32];           // and of 8 codes
+};
+static_assert(sizeof(CodeSums) == 256);
+// A dot of weight and activation codes over a longer run than always fits 16 bits fits for nearly all activations:
+constexpr uint32_t kRunsOf4Bits = 1;  // 32 codes against 0 .. 15
+constexpr uint32_t kRunsOf5Bits = 2;  // 32 codes against 0 .. 31
+constexpr uint32_t kRunsOf6Bits = 4;  // 16 codes against -32 .. 31
+
+// Where sums of blocks of 32 begin in packed kernels: this many plus an integer below 2^22 in magnitude, read as float32, is
+// 12582912 plus the integer.
+constexpr int32_t kFloatStart = 0x4b400000;
+
 // Activations as bytes (quant/activation.h), G = 32 or 256 to a block. Rows lie one after the other, each with its blocks in order;
 // for packed weights blocks lie one after the other, each with its rows in order, so that a tile's rows are neighbours.
 struct RoundedRows {
   const int8_t* codes;  // [count, K], or [K / G, rows, G]
-  const float* scales;  // [count, K / G], or [K / G, rows]
-  const int16_t* sums;  // [count, K / 32] for G = 32, [count, K / 16] for G = 256; or [K / G, rows] and [K / G, rows, 16]
-  // For packed weights, else 0:
-  int64_t rows = 0;  // of a block
-  // For packed weights and G = 256, else null:
-  const int16_t* sums32 = nullptr;   // [K / 256, rows, 8] sums of 32 codes
-  const int32_t* centred = nullptr;  // [K / 256, rows, 32] -32 times the sum of 8 codes
+  // Null for packed weights and G = 256:
+  const float* scales;  // [count, K / G], or [K / 32, rows]
+  const int16_t* sums;  // [count, K / 32] for G = 32, [count, K / 16] for G = 256; or [K / 32, rows]
+  // For packed weights, else 0 and null:
+  int64_t rows = 0;                  // of a block
+  const int32_t* starts = nullptr;   // G = 32: [K / 32, rows] kFloatStart - 128 times the sum
+  const CodeSums* blocks = nullptr;  // G = 256: [K / 256, rows]
 };
 
 // One or two panels of a packed weight (packed.h), of the same format.
@@ -60,8 +81,8 @@ struct Kernels {
   // All or none: null where weights stay in the file's blocks.
   PackedProduct packed_q4_0, packed_q4_1, packed_q5_0, packed_q5_1, packed_q8_0;
   PackedProduct packed_q2_k, packed_q3_k, packed_q4_k, packed_q5_k, packed_q6_k;
-  // sums32 and centred (RoundedRows) of 256 codes.
-  void (*fold_codes)(const int8_t* codes, const int16_t* sums, int16_t* sums32, int32_t* centred);
+  // 256 values to codes (quant/activation.h), and what of `sums` the packed kernels of this table use.
+  void (*round_block)(const float* x, int8_t* codes, CodeSums* sums);
 
   // One row of activations to bytes (quant/activation.h).
   void (*round32)(const float* x, int64_t k, int8_t* codes, float* scales, int16_t* sums);

@@ -68,6 +68,8 @@ struct V {
 
 #include "cpu/packed_avx512.inl"
 
+#include "cpu/packed32_avx512.inl"
+
 #include "cpu/to_f16.inl"
 
 constexpr Kernels kTable = [] {

@@ -12,16 +12,15 @@ void Linear(Context& context, const LinearOp& op) {
   const Inputs in = RoundRows(context, weight, HostF32(op.in), op.in.rows);
   const int64_t outputs = op.epilogue == Epilogue::kSwiGlu ? weight.rows() / 2 : weight.rows();
   float* const out = HostF32(op.out);  // [N, outputs]
-  const int64_t panels = PanelsOf(outputs), per_task = PanelsPerTask(panels, context.threads);
+  const int64_t panels = PanelsOf(outputs), per_task = PanelsPerTask(panels, context.threads, op.in.rows);
   context.Parallel((panels + per_task - 1) / per_task, [&](int64_t task, int) {
     const int64_t first = task * per_task, end = std::min(panels, first + per_task);
     switch (op.epilogue) {
       case Epilogue::kSwiGlu:
         return SwiGluPanels(kernels, weight, 0, first, end, in, out);
       case Epilogue::kStore:
-        return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
-          std::memcpy(out + n * outputs + o, y, static_cast<size_t>(rows) * 4);
-        });
+        return ForPanels(kernels, weight, 0, outputs, first, end, in,
+                         [&](int64_t n, int64_t o, const float* y, int rows) { StorePanel(y, rows, out + n * outputs + o); });
       case Epilogue::kAdd:
         return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
           for (int r = 0; r < rows; ++r) out[n * outputs + o + r] += y[r];

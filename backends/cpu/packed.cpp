@@ -31,7 +31,6 @@ uint32_t Word(const void* bytes, int index) {
 template <typename Block>
 struct Layout;
 
-
 template <typename Block, int Nibbles, int Pairs, int PairBit, int Bits, int BitOfBits, int Bytes, int ScaleLines, bool TwoFloats>
 struct Planes {
   static constexpr int kNibbles = Nibbles, kPairs = Pairs, kPairBit = PairBit, kBits = Bits, kBitOfBits = BitOfBits, kBytes = Bytes;
@@ -163,8 +162,7 @@ void PackOf(const std::byte* rows, int64_t k, std::byte* panel) {
       uint32_t group[L::kGroups];
       L::Codes(block, group);
       int line = 0;
-      for (int i = 0; i < L::kNibbles; ++i)
-        lines[line++][r] = (group[2 * i] & 15 * kOnes) | (group[2 * i + 1] & 15 * kOnes) << 4;
+      for (int i = 0; i < L::kNibbles; ++i) lines[line++][r] = (group[2 * i] & 15 * kOnes) | (group[2 * i + 1] & 15 * kOnes) << 4;
       for (int i = 0; i < L::kPairs; ++i) {
         uint32_t word = 0;
         for (int t = 0; t < 4; ++t) word |= (group[4 * i + t] >> L::kPairBit & 3 * kOnes) << 2 * t;

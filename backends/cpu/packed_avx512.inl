@@ -1,20 +1,28 @@
 // Packed panels (packed.h) against rounded activations with AVX-512 VNNI. Included by kernels_avx512.cpp inside its unnamed
-// namespace, after rounded_avx512.inl, whose loads it shares; the arithmetic is ref/dot.h's.
+// namespace, after rounded_avx512.inl, whose loads it shares; the arithmetic is ref/dot.h's. Blocks of 32 are in
+// packed32_avx512.inl.
 //
 // Lane r of a register is row r of the panel, so a vpdpbusd meets four codes of sixteen rows with four activations broadcast from
-// memory. The dots of a *run* of values that share a scale stay within 16 bits, and one vpdpwssd multiplies them by the scale and
-// adds them to the block's sum, exact in int32:
+// memory. Up to kStreamRows rows of activations take the codes apart in registers as they come from memory. More rows sweep a
+// tile: the codes of one block of two panels, taken apart once into the first cache, meet kTileRows rows at a time.
+//
+// The dots of a *run* of values that share a scale stay within 16 bits, and one vpdpwssd multiplies them by the scale and adds them
+// to the block's sum, exact in int32. What always stays within 16 bits is
 //   Q4_K  16 values: 15 * 127 * 16 = 30,480     Q3_K  16 values:  7 * 127 * 16 = 14,224
 //   Q5_K   8 values: 31 * 127 *  8 = 31,496     Q2_K  16 values:  3 * 127 * 16 =  6,096
 //   Q6_K   8 values, and the sum starts at -32 times the activations' sum: 32 * 127 * 8 = 32,512
+// Nearly always longer runs do: with P and N the sums of a run's positive and of its negative activation codes, codes 0 .. C give
+// dots in -C N .. C P. RoundBlock looks once per row of activations; a tile whose rows are all like that (kWide) saves half or
+// three quarters of the vpdpwssd: runs of 32 for Q4_K and Q5_K, of 16 for Q6_K.
 //
-// Up to kStreamRows rows of activations take the codes apart in registers as they come from memory. More rows sweep a tile: the
-// codes of one block of two panels, taken apart once into the first cache, meet kTileRows rows at a time.
+// Codes of two and three bits times their scales are bytes still: a tile of Q2_K or Q3_K (kScaled) holds the products, and its dots
+// are the block's sum at once.
 
 constexpr int kStreamRows = 4;
 constexpr int kTileRows = 6;  // twelve sums of dots and twelve of blocks, two registers of codes
 constexpr int kBlockGroups = 64;
-constexpr int kAheadBytes = 4096;  // what a stream asks for before it needs it
+constexpr int kAheadBytes = 2048;  // what a stream asks for before it needs it
+constexpr int kAheadOfTile = 1024;
 
 template <int N>
 inline __m512i Shifted(__m512i v) {  // left by N bits, right where N is negative; bits of neighbouring bytes come in
@@ -70,6 +78,8 @@ inline __m512i BytePair(__m512i v) {
   return _mm512_shuffle_epi8(v, pick);
 }
 
+inline __m512i BothHalves(__m512i lower) { return _mm512_or_si512(lower, _mm512_slli_epi32(lower, 16)); }
+
 inline void FourBytes(__m512i v, __m512i* out) {
   out[0] = ByteOfLane<0>(v);
   out[1] = ByteOfLane<1>(v);
@@ -83,12 +93,12 @@ inline void FourSignedBytes(__m512i v, __m512i* out) {
   out[3] = SignedByteOfLane<3>(v);
 }
 
-// ---- blocks of 256. Codes<H>: the four groups of values 32 s + 16 H ... Factors: the scales as 16-bit factors in the lower halves of
-// lanes, one for each kScaleValues values, and pairs of what multiplies the activations' sums.
+// ---- blocks of 256. Codes<H>: the four groups of values 32 s + 16 H ... Factors: the scales as 16-bit factors in the lower halves
+// of lanes, one for each kScaleValues values, and pairs of what multiplies the activations' sums.
 
 struct Packed45 {
-  static constexpr int kScales = 8, kFactors = 4;
-  static constexpr bool kHasMinimum = true, kSumsOf32 = true, kCentred = false;
+  static constexpr int kScales = 8, kFactors = 4, kWideRun = 32;
+  static constexpr bool kHasMinimum = true, kSumsOf32 = true, kCentred = false, kScaled = false;
   static inline void Factors(const unsigned char* lines, __m512i* scales, __m512i* factors) {
     const __m512i a = Line(lines, 0), b = Line(lines, 1), c = Line(lines, 2);
     const __m512i six = _mm512_set1_epi8(0x3f), four = _mm512_set1_epi8(15), top = _mm512_set1_epi8(0x30);
@@ -106,6 +116,7 @@ struct Packed45 {
 };
 struct PackedQ4_K : Packed45 {
   static constexpr int kLines = 35, kScaleLine = 32, kRun = 16;
+  static constexpr uint32_t kWideRuns = kRunsOf4Bits;
   template <int H>
   static inline void Codes(const unsigned char* block, int s, __m512i* c) {
     NibbleCodes(Line(block, 4 * s + 2 * H), Line(block, 4 * s + 2 * H + 1), c);
@@ -113,6 +124,7 @@ struct PackedQ4_K : Packed45 {
 };
 struct PackedQ5_K : Packed45 {
   static constexpr int kLines = 43, kScaleLine = 40, kRun = 8;
+  static constexpr uint32_t kWideRuns = kRunsOf5Bits;
   template <int H>
   static inline void Codes(const unsigned char* block, int s, __m512i* c) {
     NibbleCodes(Line(block, 4 * s + 2 * H), Line(block, 4 * s + 2 * H + 1), c);
@@ -120,8 +132,9 @@ struct PackedQ5_K : Packed45 {
   }
 };
 struct PackedQ6_K {
-  static constexpr int kLines = 52, kScaleLine = 48, kRun = 8, kScales = 16, kFactors = 0;
-  static constexpr bool kHasMinimum = false, kSumsOf32 = false, kCentred = true;
+  static constexpr int kLines = 52, kScaleLine = 48, kRun = 8, kScales = 16, kFactors = 0, kWideRun = 16;
+  static constexpr bool kHasMinimum = false, kSumsOf32 = false, kCentred = true, kScaled = false;
+  static constexpr uint32_t kWideRuns = kRunsOf6Bits;
   template <int H>
   static inline void Codes(const unsigned char* block, int s, __m512i* c) {
     NibbleCodes(Line(block, 4 * s + 2 * H), Line(block, 4 * s + 2 * H + 1), c);
@@ -138,7 +151,18 @@ struct PackedQ6_K {
 };
 struct PackedQ3_K {
   static constexpr int kLines = 27, kScaleLine = 24, kRun = 16, kScales = 16, kFactors = 8;
-  static constexpr bool kHasMinimum = false, kSumsOf32 = false, kCentred = false;
+  static constexpr bool kHasMinimum = false, kSumsOf32 = false, kCentred = false, kScaled = true;
+  // 128 + (4 - code) * scale, 0 .. 252; so a tile's dots start at -128 times the activations' sum and are those of -d.
+  static inline void Scale(__m512i* c, __m512i scale) {
+    const __m512i both = BothHalves(scale), low = _mm512_set1_epi16(0x00ff);
+    const __m512i sum = _mm512_and_si512(_mm512_add_epi16(_mm512_slli_epi16(both, 2), _mm512_set1_epi16(128)), low);
+    const __m512i start = _mm512_or_si512(sum, _mm512_slli_epi16(sum, 8));
+    for (int i = 0; i < 4; ++i) {
+      const __m512i even = _mm512_mullo_epi16(_mm512_and_si512(c[i], low), both);
+      const __m512i odd = _mm512_mullo_epi16(_mm512_andnot_si512(low, c[i]), both);
+      c[i] = _mm512_sub_epi8(start, _mm512_ternarylogic_epi32(low, even, odd, 0xca));  // low ? even : odd
+    }
+  }
   template <int H>
   static inline void Codes(const unsigned char* block, int s, __m512i* c) {
     PairCodes(Line(block, 2 * s + H), c);
@@ -162,7 +186,11 @@ struct PackedQ3_K {
 };
 struct PackedQ2_K {
   static constexpr int kLines = 20, kScaleLine = 16, kRun = 16, kScales = 16, kFactors = 8;
-  static constexpr bool kHasMinimum = true, kSumsOf32 = false, kCentred = false;
+  static constexpr bool kHasMinimum = true, kSumsOf32 = false, kCentred = false, kScaled = true;
+  static inline void Scale(__m512i* c, __m512i scale) {  // code * scale, 0 .. 45
+    const __m512i both = BothHalves(scale);
+    for (int i = 0; i < 4; ++i) c[i] = _mm512_mullo_epi16(c[i], both);
+  }
   template <int H>
   static inline void Codes(const unsigned char* block, int s, __m512i* c) {
     PairCodes(Line(block, 2 * s + H), c);
@@ -193,377 +221,302 @@ inline void FloatsOf(const unsigned char* floats, int64_t b, __m512* d, __m512* 
 
 inline __m512i Spread(const void* four_bytes) { return _mm512_set1_epi32(static_cast<int>(Load32(four_bytes))); }
 
-// What a block adds to a row's sum.
-template <typename F>
-inline __m512 FoldBlock(__m512 sum, __m512i isum, const __m512i* factors, int stride, __m512 d, __m512 m, const RoundedRows& x,
-                        int64_t at) {
-  __m512i factor_sum = _mm512_setzero_si512();
-  const int16_t* const sums = F::kSumsOf32 ? x.sums32 + at * 8 : x.sums + at * 16;
-  for (int p = 0; p < F::kFactors; ++p) factor_sum = _mm512_dpwssd_epi32(factor_sum, factors[p * stride], Spread(sums + 2 * p));
+// 12582912 (kFloatStart) times a binary16 number, which float32 holds.
+inline __m512 StartTimes(__m512 m) { return _mm512_mul_ps(m, _mm512_set1_ps(12582912.0f)); }
+
+// What a block adds to a row's sum. Sums of minima are below 2^22, so they are added up where they can be read as float32 at once:
+// (start + msum) * m - start * m is msum * m, rounded once.
+template <typename F, bool Scaled = false>
+inline __m512 FoldBlock(__m512 sum, __m512i isum, const __m512i* factors, int stride, __m512 d, __m512 m, __m512 start_times_m,
+                        const CodeSums& x) {
   __m512 term;
-  if constexpr (F::kHasMinimum)  // fma(isum, d, msum * -dmin), rounded at the same places
-    term = _mm512_fmsub_ps(_mm512_cvtepi32_ps(isum), d, _mm512_mul_ps(_mm512_cvtepi32_ps(factor_sum), m));
-  else if constexpr (F::kFactors > 0)
-    term = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(isum, factor_sum)), d);
-  else
+  if constexpr (F::kFactors > 0 && !(Scaled && !F::kHasMinimum)) {
+    const int16_t* const sums = F::kSumsOf32 ? x.sums32 : x.sums16;
+    __m512i factor_sum = F::kHasMinimum ? _mm512_set1_epi32(kFloatStart) : _mm512_setzero_si512();
+    for (int p = 0; p < F::kFactors; ++p) factor_sum = _mm512_dpwssd_epi32(factor_sum, factors[p * stride], Spread(sums + 2 * p));
+    if constexpr (F::kHasMinimum)  // fma(isum, d, msum * -dmin), rounded at the same places
+      term = _mm512_fmsub_ps(_mm512_cvtepi32_ps(isum), d, _mm512_fmsub_ps(_mm512_castsi512_ps(factor_sum), m, start_times_m));
+    else
+      term = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(isum, factor_sum)), d);
+  } else {
     term = _mm512_mul_ps(_mm512_cvtepi32_ps(isum), d);
-  return _mm512_fmadd_ps(term, _mm512_set1_ps(x.scales[at]), sum);
+  }
+  return _mm512_fmadd_ps(term, _mm512_set1_ps(x.scale), sum);
 }
 
 inline void PrefetchLines(const unsigned char* from, int lines) {
   for (int i = 0; i < lines; ++i) _mm_prefetch(reinterpret_cast<const char*>(from + 64 * i), _MM_HINT_T0);
 }
 
+// What block b of one panel adds to N rows' sums.
+template <typename F, int N>
+[[gnu::always_inline]] inline void StreamBlock(const unsigned char* panel, int64_t blocks, int64_t b, const RoundedRows& x,
+                                               __m512* sum) {
+  const unsigned char* const block = panel + b * F::kLines * 64;
+  PrefetchLines(block + kAheadBytes, F::kLines);
+  __m512i scales[F::kScales], factors[F::kFactors + 1];
+  F::Factors(block + F::kScaleLine * 64, scales, factors);
+  __m512i isum[N];
+  for (int n = 0; n < N; ++n) isum[n] = _mm512_setzero_si512();
+  const auto half = [&](const __m512i* c, int j) __attribute__((always_inline)) {  // values 16 j .. 16 j + 15 of the block
+    const __m512i scale = scales[F::kScales == 8 ? j / 2 : j];
+    for (int n = 0; n < N; ++n) {
+      const int8_t* const codes = x.codes + (b * x.rows + n) * 256 + 16 * j;
+      __m512i first = _mm512_setzero_si512(), second = first;
+      if constexpr (F::kCentred) {
+        const int32_t* const start = x.blocks[b * x.rows + n].centred8 + 2 * j;
+        first = Spread(start);
+        second = Spread(start + 1);
+      }
+      first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[0], Spread(codes)), c[1], Spread(codes + 4));
+      if constexpr (F::kRun == 16) {
+        first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
+        isum[n] = _mm512_dpwssd_epi32(isum[n], first, scale);
+      } else {
+        second = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(second, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
+        isum[n] = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(isum[n], first, scale), second, scale);
+      }
+    }
+  };
+#pragma GCC unroll 8
+  for (int s = 0; s < 8; ++s) {
+    __m512i c[4];
+    F::template Codes<0>(block, s, c);
+    half(c, 2 * s);
+    F::template Codes<1>(block, s, c);
+    half(c, 2 * s + 1);
+  }
+  __m512 d, m;
+  FloatsOf<F::kHasMinimum>(panel + blocks * F::kLines * 64, b, &d, &m);
+  const __m512 start_times_m = StartTimes(m);
+  for (int n = 0; n < N; ++n) sum[n] = FoldBlock<F>(sum[n], isum[n], factors, 1, d, m, start_times_m, x.blocks[b * x.rows + n]);
+}
+
 template <typename F, int N>
 inline void Stream256(const unsigned char* panel, int64_t k, const RoundedRows& x, float* y) {
   const int64_t blocks = k / 256;
-  const unsigned char* const floats = panel + blocks * F::kLines * 64;
   __m512 sum[N];
   for (int n = 0; n < N; ++n) sum[n] = _mm512_setzero_ps();
-  for (int64_t b = 0; b < blocks; ++b) {
-    const unsigned char* const block = panel + b * F::kLines * 64;
-    PrefetchLines(block + kAheadBytes, F::kLines);
-    __m512i scales[F::kScales], factors[F::kFactors + 1];
-    F::Factors(block + F::kScaleLine * 64, scales, factors);
-    __m512i isum[N];
-    for (int n = 0; n < N; ++n) isum[n] = _mm512_setzero_si512();
-    const auto half = [&](const __m512i* c, int j) __attribute__((always_inline)) {  // values 16 j .. 16 j + 15 of the block
-      const __m512i scale = scales[F::kScales == 8 ? j / 2 : j];
-      for (int n = 0; n < N; ++n) {
-        const int8_t* const codes = x.codes + (b * x.rows + n) * 256 + 16 * j;
-        __m512i first = _mm512_setzero_si512(), second = first;
-        if constexpr (F::kCentred) {
-          const int32_t* const start = x.centred + (b * x.rows + n) * 32 + 2 * j;
-          first = Spread(start);
-          second = Spread(start + 1);
-        }
-        first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[0], Spread(codes)), c[1], Spread(codes + 4));
-        if constexpr (F::kRun == 16) {
-          first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
-          isum[n] = _mm512_dpwssd_epi32(isum[n], first, scale);
-        } else {
-          second = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(second, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
-          isum[n] = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(isum[n], first, scale), second, scale);
-        }
-      }
-    };
-#pragma GCC unroll 8
-    for (int s = 0; s < 8; ++s) {
-      __m512i c[4];
-      F::template Codes<0>(block, s, c);
-      half(c, 2 * s);
-      F::template Codes<1>(block, s, c);
-      half(c, 2 * s + 1);
-    }
-    __m512 d, m;
-    FloatsOf<F::kHasMinimum>(floats, b, &d, &m);
-    for (int n = 0; n < N; ++n) sum[n] = FoldBlock<F>(sum[n], isum[n], factors, 1, d, m, x, b * x.rows + n);
-  }
+  for (int64_t b = 0; b < blocks; ++b) StreamBlock<F, N>(panel, blocks, b, x, sum);
   for (int n = 0; n < N; ++n) _mm512_storeu_ps(y + n * kPanelRows, sum[n]);
 }
 
 // One block of P panels, taken apart; entry i of panel p is at i * P + p.
 template <typename F, int P>
 struct BlockTile {
-  __m512i codes[kBlockGroups * P], scales[F::kScales * P], factors[F::kFactors * P + 1];
-  __m512 d[P], m[P];
+  __m512i codes[kBlockGroups * P], scales[F::kScales * P], factors[F::kFactors * P + 1];  // scales unless they are in the codes
+  __m512 d[P], m[P], start_times_m[P];
 
   inline void Unpack(const unsigned char* block, const unsigned char* floats, int64_t b, int p) {
-    __m512i c[4], some[16];
+    __m512i c[4], some[16], pairs[F::kFactors + 1];
+    F::Factors(block + F::kScaleLine * 64, some, pairs);
+    const auto keep = [&](int run) __attribute__((always_inline)) {
+      if constexpr (F::kScaled) F::Scale(c, some[run]);
+      for (int i = 0; i < 4; ++i) codes[(4 * run + i) * P + p] = c[i];
+    };
     for (int s = 0; s < 8; ++s) {
       F::template Codes<0>(block, s, c);
-      for (int i = 0; i < 4; ++i) codes[(8 * s + i) * P + p] = c[i];
+      keep(2 * s);
       F::template Codes<1>(block, s, c);
-      for (int i = 0; i < 4; ++i) codes[(8 * s + 4 + i) * P + p] = c[i];
+      keep(2 * s + 1);
     }
-    __m512i pairs[F::kFactors + 1];
-    F::Factors(block + F::kScaleLine * 64, some, pairs);
-    for (int i = 0; i < F::kScales; ++i) scales[i * P + p] = some[i];
+    for (int i = 0; i < F::kScales && !F::kScaled; ++i) scales[i * P + p] = some[i];
     for (int i = 0; i < F::kFactors; ++i) factors[i * P + p] = pairs[i];
     FloatsOf<F::kHasMinimum>(floats, b, &d[p], &m[p]);
+    if constexpr (F::kScaled && !F::kHasMinimum) d[p] = _mm512_sub_ps(_mm512_setzero_ps(), d[p]);
+    start_times_m[p] = StartTimes(m[p]);
   }
 };
 
-// R rows of activations, the first at `row`, against a tile; y is the first row's.
+// sum += codes . a, and sum += dots . scale. As statements of their own: of the intrinsics, gcc 12 copies a third of the sums from
+// register to register in each round of a sweep, on the ports that the products want.
+inline void AddDots(__m512i& sum, __m512i codes, __m512i a) { asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(a)); }
+inline void AddScaled(__m512i& sum, __m512i dots, const __m512i& scale) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(dots), "vm"(scale));
+}
+inline __m512i Zero() {
+  __m512i zero;
+  asm volatile("vpxord %0, %0, %0" : "=v"(zero));
+  return zero;
+}
+
+// dots[r][p] += the products of Groups groups of codes.
+template <int P, int R, int Groups>
+[[gnu::always_inline]] inline void DotGroups(const __m512i* tiles, const int8_t* codes, __m512i (*dots)[P]) {
+#pragma GCC unroll 8
+  for (int g = 0; g < Groups; ++g) {
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
+      const __m512i a = Spread(codes + r * 256 + 4 * g);
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) AddDots(dots[r][p], tiles[g * P + p], a);
+    }
+  }
+}
+
 template <typename F, int P, int R>
-inline void Sweep256(const BlockTile<F, P>& tile, const RoundedRows& x, int64_t row, int64_t b, int64_t count, float* y) {
-  const int64_t at = b * x.rows + row;
-  const int8_t* codes = x.codes + at * 256;
-  const int32_t* centred = F::kCentred ? x.centred + at * 32 : nullptr;
-  constexpr int kGroups = F::kRun / 4, kRunsOfScale = 64 / F::kScales / kGroups;
+[[gnu::always_inline]] inline void FoldTile256(const BlockTile<F, P>& tile, const __m512i (*isum)[P], const CodeSums* sums,
+                                               bool first, int64_t count, float* y) {
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) {
+      float* const to = y + (p * count + r) * kPanelRows;
+      const __m512 sum = first ? _mm512_setzero_ps() : _mm512_loadu_ps(to);
+      _mm512_storeu_ps(
+          to, FoldBlock<F, F::kScaled>(sum, isum[r][p], tile.factors + p, P, tile.d[p], tile.m[p], tile.start_times_m[p], sums[r]));
+    }
+  }
+}
+
+// R rows of activations against a tile; codes, sums and y are the first row's.
+template <typename F, int P, int R, bool Wide>
+inline void Sweep256(const BlockTile<F, P>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count, float* y) {
+  constexpr int kRun = Wide ? F::kWideRun : F::kRun, kGroups = kRun / 4, kRunsOfScale = 64 / F::kScales / kGroups;
+  const int32_t* start = kRun == 16 ? sums->centred16 : sums->centred8;
+  constexpr int kSumStride = sizeof(CodeSums) / sizeof(int32_t);
   __m512i isum[R][P];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int p = 0; p < P; ++p) isum[r][p] = _mm512_setzero_si512();
+    for (int p = 0; p < P; ++p) isum[r][p] = Zero();
   const __m512i* tiles = tile.codes;
   for (int run = 0; run < kBlockGroups / kGroups; ++run) {
     __m512i dots[R][P];
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) dots[r][p] = F::kCentred ? Spread(centred + r * 32) : _mm512_setzero_si512();
-#pragma GCC unroll 4
-    for (int g = 0; g < kGroups; ++g) {
-#pragma GCC unroll 6
-      for (int r = 0; r < R; ++r) {
-        const __m512i a = Spread(codes + r * 256 + 4 * g);
-#pragma GCC unroll 2
-        for (int p = 0; p < P; ++p) dots[r][p] = _mm512_dpbusd_epi32(dots[r][p], tiles[g * P + p], a);
-      }
-    }
+      for (int p = 0; p < P; ++p) dots[r][p] = F::kCentred ? Spread(start + r * kSumStride) : Zero();
+    DotGroups<P, R, kGroups>(tiles, codes, dots);
     tiles += kGroups * P;
-    codes += F::kRun;
-    ++centred;
+    codes += kRun;
+    ++start;
     const __m512i* const scale = tile.scales + run / kRunsOfScale * P;
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) isum[r][p] = _mm512_dpwssd_epi32(isum[r][p], dots[r][p], scale[p]);
+      for (int p = 0; p < P; ++p) AddScaled(isum[r][p], dots[r][p], scale[p]);
   }
-#pragma GCC unroll 6
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 2
-    for (int p = 0; p < P; ++p) {
-      float* const to = y + (p * count + r) * kPanelRows;
-      const __m512 sum = b == 0 ? _mm512_setzero_ps() : _mm512_loadu_ps(to);
-      _mm512_storeu_ps(to, FoldBlock<F>(sum, isum[r][p], tile.factors + p, P, tile.d[p], tile.m[p], x, at + r));
-    }
-  }
+  FoldTile256<F, P, R>(tile, isum, sums, first, count, y);
 }
 
-// sweep.operator()<R>(row) for all rows, R at a time: as many as a tile takes, and no few at the end where that can be helped.
-template <typename Sweep>
+// As above where the codes have their scales in them.
+template <typename F, int P, int R>
+inline void SweepScaled(const BlockTile<F, P>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count,
+                        float* y) {
+  __m512i isum[R][P];
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) isum[r][p] = F::kHasMinimum ? Zero() : Spread(&sums[r].centred256);
+  for (int g = 0; g < kBlockGroups; g += 4) DotGroups<P, R, 4>(tile.codes + g * P, codes + 4 * g, isum);
+  FoldTile256<F, P, R>(tile, isum, sums, first, count, y);
+}
+
+// sweep.operator()<R>(row) for all rows, R at a time: as many as a tile takes, and no few at the end where that can be helped. One
+// panel alone is rare, and takes two at a time: every shape of a sweep is some kilobytes of code for each format.
+template <int P, typename Sweep>
 inline void ForRowTiles(int64_t count, const Sweep& sweep) {
   for (int64_t row = 0; row < count;) {
     const int64_t left = count - row;
-    const int64_t take = left <= kTileRows ? left : left < 2 * kTileRows ? (left + 1) / 2 : kTileRows;
-    switch (take) {
-      case 6:
-        sweep.template operator()<6>(row);
-        break;
-      case 5:
-        sweep.template operator()<5>(row);
-        break;
-      case 4:
-        sweep.template operator()<4>(row);
-        break;
-      case 3:
-        sweep.template operator()<3>(row);
-        break;
-      case 2:
-        sweep.template operator()<2>(row);
-        break;
-      default:
-        sweep.template operator()<1>(row);
+    int64_t take = left < 2 ? left : 2;
+    if constexpr (P == 2) {
+      take = left >= 6 && left != 7 && left != 8 ? kTileRows : left >= 7 || left == 4 ? 4 : left >= 3 ? 3 : left;
+      if (take == kTileRows) sweep.template operator()<kTileRows>(row);
+      if (take == 4) sweep.template operator()<4>(row);
+      if (take == 3) sweep.template operator()<3>(row);
     }
+    if (take == 2) sweep.template operator()<2>(row);
+    if (take == 1) sweep.template operator()<1>(row);
     row += take;
   }
 }
+
+// Asks for the lines of P panels after those of a tile, a few with each sweep: all at once would fill the buffers that the sweeps'
+// own loads need.
+template <int P>
+struct NextLines {
+  const unsigned char* panel[P];
+  int lines, asked = 0;
+  inline void AskAfter(int64_t rows_done, int64_t rows) {
+    for (const int until = static_cast<int>(lines * rows_done / rows); asked < until; ++asked)
+      for (int p = 0; p < P; ++p) _mm_prefetch(reinterpret_cast<const char*>(panel[p] + 64 * asked), _MM_HINT_T0);
+  }
+};
 
 template <typename F, int P>
 inline void Tiles256(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y) {
   const int64_t blocks = w.k / 256;
   alignas(64) BlockTile<F, P> tile;
   for (int64_t b = 0; b < blocks; ++b) {
+    NextLines<P> next;
+    next.lines = F::kLines;
     for (int p = 0; p < P; ++p) {
       const unsigned char* const block = w.panel[p] + b * F::kLines * 64;
-      PrefetchLines(block + 2 * F::kLines * 64, F::kLines);
+      next.panel[p] = block + F::kLines * 64 + kAheadOfTile;
       tile.Unpack(block, w.panel[p] + blocks * F::kLines * 64, b, p);
     }
-    ForRowTiles(count, [&]<int R>(int64_t row) { Sweep256<F, P, R>(tile, x, row, b, count, y + row * kPanelRows); });
-  }
-}
-
-// ---- blocks of 32
-
-struct PackedNibbles {
-  static constexpr int kLines = 4;
-  static inline void Codes(const unsigned char* block, __m512i* c) {
-    NibbleCodes(Line(block, 0), Line(block, 1), c);
-    NibbleCodes(Line(block, 2), Line(block, 3), c + 4);
-  }
-};
-struct PackedFives {
-  static constexpr int kLines = 5;
-  static inline void Codes(const unsigned char* block, __m512i* c) {
-    PackedNibbles::Codes(block, c);
-    OrBits<0, 4>(Line(block, 4), c);
-    OrBits<4, 4>(Line(block, 4), c + 4);
-  }
-};
-struct PackedQ4_0 : PackedNibbles {
-  static constexpr int kOffset = 8;
-  static constexpr bool kHasMinimum = false;
-};
-struct PackedQ4_1 : PackedNibbles {
-  static constexpr int kOffset = 0;
-  static constexpr bool kHasMinimum = true;
-};
-struct PackedQ5_0 : PackedFives {
-  static constexpr int kOffset = 16;
-  static constexpr bool kHasMinimum = false;
-};
-struct PackedQ5_1 : PackedFives {
-  static constexpr int kOffset = 0;
-  static constexpr bool kHasMinimum = true;
-};
-struct PackedQ8_0 {
-  static constexpr int kLines = 8, kOffset = 128;
-  static constexpr bool kHasMinimum = false;
-  static inline void Codes(const unsigned char* block, __m512i* c) {
-    for (int i = 0; i < 8; ++i) c[i] = Line(block, i);
-  }
-};
-
-template <typename F>
-inline __m512 FoldSmall(__m512 sum, __m512i dots, __m512 d, __m512 m, int code_sum, float scale) {
-  __m512 term;
-  if constexpr (F::kHasMinimum)
-    term = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), d, _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(code_sum)), m));
-  else
-    term = _mm512_mul_ps(_mm512_cvtepi32_ps(dots), d);
-  return _mm512_fmadd_ps(term, _mm512_set1_ps(scale), sum);
-}
-
-template <typename F, int N>
-inline void Stream32(const unsigned char* panel, int64_t k, const RoundedRows& x, float* y) {
-  const int64_t blocks = k / 32;
-  const unsigned char* const floats = panel + blocks * F::kLines * 64;
-  __m512 sum[N];
-  for (int n = 0; n < N; ++n) sum[n] = _mm512_setzero_ps();
-  for (int64_t b = 0; b < blocks; ++b) {
-    const unsigned char* const block = panel + b * F::kLines * 64;
-    PrefetchLines(block + kAheadBytes, F::kLines);
-    __m512i c[8];
-    F::Codes(block, c);
-    __m512 d, m;
-    FloatsOf<F::kHasMinimum>(floats, b, &d, &m);
-    for (int n = 0; n < N; ++n) {
-      const int64_t at = b * x.rows + n;
-      const int8_t* const codes = x.codes + at * 32;
-      __m512i first = _mm512_set1_epi32(-F::kOffset * x.sums[at]), second = _mm512_setzero_si512();
-      for (int g = 0; g < 4; ++g) {
-        first = _mm512_dpbusd_epi32(first, c[g], Spread(codes + 4 * g));
-        second = _mm512_dpbusd_epi32(second, c[4 + g], Spread(codes + 16 + 4 * g));
+    ForRowTiles<P>(count, [&]<int R>(int64_t row) {
+      const int64_t at = b * x.rows + row;
+      const int8_t* const codes = x.codes + at * 256;
+      const CodeSums* const sums = x.blocks + at;
+      float* const to = y + row * kPanelRows;
+      if constexpr (F::kScaled) {
+        SweepScaled<F, P, R>(tile, codes, sums, b == 0, count, to);
+      } else {
+        uint32_t runs = P == 2 ? F::kWideRuns : 0;
+        for (int r = 0; r < R; ++r) runs &= sums[r].runs;
+        if constexpr (P == 2)
+          if (runs != 0) Sweep256<F, P, R, true>(tile, codes, sums, b == 0, count, to);
+        if (runs == 0) Sweep256<F, P, R, false>(tile, codes, sums, b == 0, count, to);
       }
-      sum[n] = FoldSmall<F>(sum[n], _mm512_add_epi32(first, second), d, m, x.sums[at], x.scales[at]);
-    }
-  }
-  for (int n = 0; n < N; ++n) _mm512_storeu_ps(y + n * kPanelRows, sum[n]);
-}
-
-// Up to eight blocks of P panels.
-template <int P>
-struct SmallTile {
-  static constexpr int kBlocks = 8;
-  __m512i codes[kBlockGroups * P];
-  __m512 d[kBlocks * P], m[kBlocks * P];
-};
-
-template <typename F, int P, int R>
-inline void Sweep32(const SmallTile<P>& tile, int tile_blocks, const RoundedRows& x, int64_t row, int64_t b, int64_t count,
-                    float* y) {
-  __m512 sum[R][P];
-#pragma GCC unroll 6
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int p = 0; p < P; ++p) sum[r][p] = b == 0 ? _mm512_setzero_ps() : _mm512_loadu_ps(y + (p * count + r) * kPanelRows);
-  for (int i = 0; i < tile_blocks; ++i) {
-    const int64_t at = (b + i) * x.rows + row;
-    const int8_t* const codes = x.codes + at * 32;
-    __m512i dots[R][P];
-#pragma GCC unroll 6
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) dots[r][p] = _mm512_set1_epi32(-F::kOffset * x.sums[at + r]);
-#pragma GCC unroll 8
-    for (int g = 0; g < 8; ++g) {
-#pragma GCC unroll 6
-      for (int r = 0; r < R; ++r) {
-        const __m512i a = Spread(codes + r * 32 + 4 * g);
-#pragma GCC unroll 2
-        for (int p = 0; p < P; ++p) dots[r][p] = _mm512_dpbusd_epi32(dots[r][p], tile.codes[(8 * i + g) * P + p], a);
-      }
-    }
-#pragma GCC unroll 6
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-      for (int p = 0; p < P; ++p)
-        sum[r][p] = FoldSmall<F>(sum[r][p], dots[r][p], tile.d[i * P + p], tile.m[i * P + p], x.sums[at + r], x.scales[at + r]);
-  }
-#pragma GCC unroll 6
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int p = 0; p < P; ++p) _mm512_storeu_ps(y + (p * count + r) * kPanelRows, sum[r][p]);
-}
-
-template <typename F, int P>
-inline void Tiles32(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y) {
-  const int64_t blocks = w.k / 32;
-  alignas(64) SmallTile<P> tile;
-  for (int64_t b = 0; b < blocks; b += SmallTile<P>::kBlocks) {
-    const int tile_blocks = static_cast<int>(blocks - b < SmallTile<P>::kBlocks ? blocks - b : SmallTile<P>::kBlocks);
-    for (int p = 0; p < P; ++p) {
-      const unsigned char* const floats = w.panel[p] + blocks * F::kLines * 64;
-      for (int i = 0; i < tile_blocks; ++i) {
-        const unsigned char* const block = w.panel[p] + (b + i) * F::kLines * 64;
-        PrefetchLines(block + 2 * SmallTile<P>::kBlocks * F::kLines * 64, F::kLines);
-        __m512i c[8];
-        F::Codes(block, c);
-        for (int g = 0; g < 8; ++g) tile.codes[(8 * i + g) * P + p] = c[g];
-        FloatsOf<F::kHasMinimum>(floats, b + i, &tile.d[i * P + p], &tile.m[i * P + p]);
-      }
-    }
-    ForRowTiles(count, [&]<int R>(int64_t row) {
-      Sweep32<F, P, R>(tile, tile_blocks, x, row, b, count, y + row * kPanelRows);
+      next.AskAfter(row + R, count);
     });
   }
 }
 
-template <int Group, typename F>
-void PackedOf(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y) {
-  if (count > kStreamRows) {
-    if constexpr (Group == 256)
-      return w.panels == 2 ? Tiles256<F, 2>(w, x, count, y) : Tiles256<F, 1>(w, x, count, y);
-    else
-      return w.panels == 2 ? Tiles32<F, 2>(w, x, count, y) : Tiles32<F, 1>(w, x, count, y);
+// 256 values to codes, and what packed kernels ask of them beside (kernels.h).
+void RoundBlock(const float* x, int8_t* codes, CodeSums* sums) {
+  const __m512i one = _mm512_set1_epi8(1), zero = _mm512_setzero_si512(), magnitude = _mm512_set1_epi32(0x7fffffff);
+  __m512i max = zero;  // magnitudes order like their bits; NaN and infinity come last
+  for (int i = 0; i < 256; i += 16) max = _mm512_max_epu32(max, _mm512_and_si512(Load512(x + i), magnitude));
+  const uint32_t bits = _mm512_reduce_max_epu32(max);
+  float largest;
+  __builtin_memcpy(&largest, &bits, 4);
+  const bool zeros = bits >= 0x7f800000 || largest < 0x1p-116f;
+  sums->scale = bits >= 0x7f800000 ? __builtin_nanf("") : zeros ? 0.0f : largest / 127.0f;
+  const __m512 inverse = _mm512_set1_ps(127.0f / largest);
+  const auto pairs = [](__m512i v) { return _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_CDAB)); };
+  const auto fours = [](__m512i v) { return _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_BADC)); };
+  const auto lanes = [](__m512i v) { return _mm512_add_epi32(v, _mm512_shuffle_i64x2(v, v, 0xb1)); };
+  // With s a run's sum and a that of its magnitudes, max(P, N) = (a + |s|) / 2.
+  __m512i most16 = zero, most32 = zero;
+  for (int i = 0; i < 4; ++i) {
+    const auto code = [&](int j) {
+      return _mm512_cvtepi32_epi8(_mm512_cvt_roundps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 64 * i + 16 * j), inverse),
+                                                           _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    };
+    const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(code(0)), code(1), 1),
+                  high = _mm256_inserti128_si256(_mm256_castsi128_si256(code(2)), code(3), 1);
+    const __m512i v = zeros ? zero : _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    _mm512_storeu_si512(codes + 64 * i, v);
+    const __m512i sum8 = pairs(_mm512_dpbusd_epi32(zero, one, v)), sum16 = fours(sum8), sum32 = lanes(sum16);
+    const __m512i size16 = fours(pairs(_mm512_dpbusd_epi32(zero, _mm512_abs_epi8(v), one))), size32 = lanes(size16);
+    most16 = _mm512_max_epi32(most16, size16);
+    most32 = _mm512_max_epi32(most32, _mm512_add_epi32(size32, _mm512_abs_epi32(sum32)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums->centred8 + 8 * i),
+                        _mm512_cvtepi64_epi32(_mm512_sub_epi32(zero, _mm512_slli_epi32(sum8, 5))));
+    _mm_storeu_si128(
+        reinterpret_cast<__m128i*>(sums->centred16 + 4 * i),
+        _mm512_castsi512_si128(_mm512_maskz_compress_epi32(0x1111, _mm512_sub_epi32(zero, _mm512_slli_epi32(sum16, 5)))));
   }
-  const auto stream = [&]<int N>() {
-    for (int p = 0; p < w.panels; ++p) {
-      if constexpr (Group == 256)
-        Stream256<F, N>(w.panel[p], w.k, x, y + p * count * kPanelRows);
-      else
-        Stream32<F, N>(w.panel[p], w.k, x, y + p * count * kPanelRows);
-    }
-  };
-  if (count == 1) return stream.template operator()<1>();
-  if (count == 2) return stream.template operator()<2>();
-  if (count == 3) return stream.template operator()<3>();
-  if (count == 4) return stream.template operator()<4>();
+  const __m512i centred = Load512(sums->centred16);
+  const __m256i sums16 = _mm512_cvtepi32_epi16(_mm512_srai_epi32(_mm512_sub_epi32(zero, centred), 5));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums->sums16), sums16);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(sums->sums32),
+                   _mm256_cvtepi32_epi16(_mm256_madd_epi16(sums16, _mm256_set1_epi16(1))));
+  sums->centred256 = 4 * _mm512_reduce_add_epi32(centred);
+  const int most = _mm512_reduce_max_epi32(most32);
+  sums->runs = (most <= 2 * (32767 / 15) ? kRunsOf4Bits : 0) | (most <= 2 * (32767 / 31) ? kRunsOf5Bits : 0) |
+               (_mm512_reduce_max_epi32(most16) <= 32767 / 32 ? kRunsOf6Bits : 0);
 }
-
-// What packed kernels ask of a block of 256 codes beside them (kernels.h).
-void FoldCodes(const int8_t* codes, const int16_t* sums, int16_t* sums32, int32_t* centred) {
-  for (int i = 0; i < 8; ++i) sums32[i] = static_cast<int16_t>(sums[2 * i] + sums[2 * i + 1]);
-  const __m512i factor = _mm512_set1_epi8(32);
-  for (int i = 0; i < 256; i += 64) {
-    const __m512i fours = _mm512_dpbusd_epi32(_mm512_setzero_si512(), factor, Load512(codes + i));
-    const __m512i eights = _mm512_add_epi32(fours, _mm512_srli_epi64(fours, 32));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(centred + i / 8),
-                        _mm256_sub_epi32(_mm256_setzero_si256(), _mm512_cvtepi64_epi32(eights)));
-  }
-}
-
-#define SCOUT_PACKED_KERNELS(table)                  \
-  (table).packed_q4_0 = PackedOf<32, PackedQ4_0>;    \
-  (table).packed_q4_1 = PackedOf<32, PackedQ4_1>;    \
-  (table).packed_q5_0 = PackedOf<32, PackedQ5_0>;    \
-  (table).packed_q5_1 = PackedOf<32, PackedQ5_1>;    \
-  (table).packed_q8_0 = PackedOf<32, PackedQ8_0>;    \
-  (table).packed_q2_k = PackedOf<256, PackedQ2_K>;   \
-  (table).packed_q3_k = PackedOf<256, PackedQ3_K>;   \
-  (table).packed_q4_k = PackedOf<256, PackedQ4_K>;   \
-  (table).packed_q5_k = PackedOf<256, PackedQ5_K>;   \
-  (table).packed_q6_k = PackedOf<256, PackedQ6_K>;   \
-  (table).fold_codes = FoldCodes

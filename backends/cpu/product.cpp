@@ -80,9 +80,19 @@ PackedProduct PackedKernel(const Kernels& kernels, DType format) {
   return kernel;
 }
 
-RoundedRows Take(Context& context, int64_t rows, int64_t k, int64_t group, int64_t sum_group) {
-  return {context.arena.Take<int8_t>(rows * k), context.arena.Take<float>(rows * (k / group)),
-          context.arena.Take<int16_t>(rows * (k / sum_group))};
+RoundedRows Take(Context& context, bool packed, int64_t rows, int64_t k, int64_t group, int64_t sum_group) {
+  Arena& arena = context.arena;
+  RoundedRows taken = {};
+  taken.codes = arena.Take<int8_t>(rows * k);
+  if (packed && group == 256) {
+    taken.blocks = arena.Take<CodeSums>(rows * (k / 256));
+  } else {
+    taken.scales = arena.Take<float>(rows * (k / group));
+    taken.sums = arena.Take<int16_t>(rows * (k / sum_group));
+    if (packed) taken.starts = arena.Take<int32_t>(rows * (k / 32));
+  }
+  if (packed) taken.rows = rows;
+  return taken;
 }
 
 // The activations that meet a format.
@@ -134,31 +144,36 @@ Inputs TakeInputs(Context& context, InputForms forms, int64_t rows, int64_t k) {
   Inputs inputs;
   inputs.rows = rows;
   inputs.k = k;
-  if (forms.per32) inputs.per32 = Take(context, rows, k, 32, 32);
-  if (forms.per256) inputs.per256 = Take(context, rows, k, 256, 16);
-  if (forms.packed) inputs.per32.rows = inputs.per256.rows = rows;
-  if (forms.packed && forms.per256) {
-    inputs.per256.sums32 = context.arena.Take<int16_t>(rows * (k / 32));
-    inputs.per256.centred = context.arena.Take<int32_t>(rows * (k / 8));
-  }
+  if (forms.per32) inputs.per32 = Take(context, forms.packed, rows, k, 32, 32);
+  if (forms.per256) inputs.per256 = Take(context, forms.packed, rows, k, 256, 16);
   return inputs;
 }
 
+// The rows lie in scratch memory that is ours to write; the kernels that use them see them as constant.
 void RoundRow(const Kernels& kernels, const float* values, int64_t row, const Inputs& inputs) {
   const int64_t k = inputs.k;
-  // The rows lie in scratch memory that is ours to write; the kernels that use them see them as constant.
-  const auto write = [&](auto round, const RoundedRows& all, int64_t group) {
-    const int64_t run = all.rows > 0 ? group : k;  // values that lie together
-    RoundedRows rows = RowsFrom(all, row, k, group);
+  if (inputs.per32.codes) {
+    const bool packed = inputs.per32.rows > 0;
+    const int64_t run = packed ? 32 : k;  // values that lie together
+    RoundedRows rows = RowsFrom(inputs.per32, row, k, 32);
     for (int64_t at = 0; at < k; at += run) {
-      round(values + at, run, const_cast<int8_t*>(rows.codes), const_cast<float*>(rows.scales), const_cast<int16_t*>(rows.sums));
-      if (rows.sums32)
-        kernels.fold_codes(rows.codes, rows.sums, const_cast<int16_t*>(rows.sums32), const_cast<int32_t*>(rows.centred));
-      if (all.rows > 0) rows = RowsFrom(rows, all.rows, k, group);  // the same row of the next block
+      kernels.round32(values + at, run, const_cast<int8_t*>(rows.codes), const_cast<float*>(rows.scales),
+                      const_cast<int16_t*>(rows.sums));
+      if (!packed) break;
+      *const_cast<int32_t*>(rows.starts) = kFloatStart - 128 * *rows.sums;
+      rows = RowsFrom(rows, rows.rows, k, 32);  // the same row of the next block
     }
-  };
-  if (inputs.per32.codes) write(kernels.round32, inputs.per32, 32);
-  if (inputs.per256.codes) write(kernels.round256, inputs.per256, 256);
+  }
+  if (inputs.per256.blocks) {
+    RoundedRows rows = RowsFrom(inputs.per256, row, k, 256);
+    for (int64_t at = 0; at < k; at += 256) {
+      kernels.round_block(values + at, const_cast<int8_t*>(rows.codes), const_cast<CodeSums*>(rows.blocks));
+      rows = RowsFrom(rows, rows.rows, k, 256);
+    }
+  } else if (inputs.per256.codes) {
+    const RoundedRows rows = RowsFrom(inputs.per256, row, k, 256);
+    kernels.round256(values, k, const_cast<int8_t*>(rows.codes), const_cast<float*>(rows.scales), const_cast<int16_t*>(rows.sums));
+  }
 }
 
 Inputs RoundRows(Context& context, const HostWeight& weight, const float* values, int64_t rows) {
@@ -186,9 +201,11 @@ void PanelProducts(const Kernels& kernels, const HostWeight& weight, int64_t exp
     OnePanel(kernels, weight, expert, panels[p], in, first, count, y + static_cast<int64_t>(p) * count * kPanelRows);
 }
 
-int64_t PanelsPerTask(int64_t panels, int threads) {
+int64_t PanelsPerTask(int64_t panels, int threads, int64_t rows) {
   if (threads == 1) return std::min<int64_t>(panels, 16);
-  return std::clamp<int64_t>(panels / (threads * 8), 1, 16);
+  // With few rows a panel is some microseconds of reading, and what counts is that all threads end together.
+  const int64_t most = rows <= 4 ? 4 : 16;
+  return std::clamp<int64_t>(panels / (threads * 8) / 2 * 2, 2, most);  // kernels take two together
 }
 
 void SwiGluPanels(const Kernels& kernels, const HostWeight& gate_up, int64_t expert, int64_t first_panel, int64_t end_panel,

@@ -1,6 +1,8 @@
 // Rows of activations against panels of a weight: the one place where a product is computed.
 #pragma once
 
+#include <cstring>
+
 #include "cpu/context.h"
 
 namespace scout::cpu {
@@ -31,13 +33,9 @@ Inputs RoundRows(Context& context, const HostWeight& weight, const float* values
 
 // The rows from `row` on; group is 32 or 256.
 inline RoundedRows RowsFrom(const RoundedRows& all, int64_t row, int64_t k, int64_t group) {
-  const int64_t stride = all.rows > 0 ? group : k, sum_group = group == 32 ? 32 : 16;
-  RoundedRows rows = {all.codes + row * stride, all.scales + row * (stride / group), all.sums + row * (stride / sum_group), all.rows};
-  if (all.sums32) {
-    rows.sums32 = all.sums32 + row * 8;
-    rows.centred = all.centred + row * 32;
-  }
-  return rows;
+  if (all.blocks) return {all.codes + row * group, nullptr, nullptr, all.rows, nullptr, all.blocks + row};
+  if (all.rows > 0) return {all.codes + row * group, all.scales + row, all.sums + row, all.rows, all.starts + row, nullptr};
+  return {all.codes + row * k, all.scales + row * (k / group), all.sums + row * (k / (group == 32 ? 32 : 16))};
 }
 
 // Up to kPanelRows rows of a weight, from `first_row` on.
@@ -46,13 +44,14 @@ struct PanelOfWeight {
   int rows;
 };
 
-// y[(p * count + n) * kPanelRows + r] = W[expert][panels[p].first_row + r] . x[first + n], for one or two panels, r < rows, n < count.
+// y[(p * count + n) * kPanelRows + r] = W[expert][panels[p].first_row + r] . x[first + n], for one or two panels, r < rows, n <
+// count.
 void PanelProducts(const Kernels& kernels, const HostWeight& weight, int64_t expert, std::span<const PanelOfWeight> panels,
                    const Inputs& in, int64_t first, int64_t count, float* y);
 
 inline int64_t PanelsOf(int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
-// Panels that one task takes, so that there are several tasks per thread.
-int64_t PanelsPerTask(int64_t panels, int threads);
+// Panels that one task takes of a product with `rows` rows, so that there are several tasks per thread.
+int64_t PanelsPerTask(int64_t panels, int threads, int64_t rows);
 
 // store(n, o, values, count): y values of row n, outputs o .. o + count - 1, for panels [first_panel, end_panel) of W[expert].
 template <typename Store>
@@ -69,12 +68,20 @@ void ForPanels(const Kernels& kernels, const HostWeight& weight, int64_t expert,
         pair[p] = {o, static_cast<int>(std::min<int64_t>(kPanelRows, outputs - o))};
       }
       PanelProducts(kernels, weight, expert, {pair, panels}, in, first, count, y);
-      for (size_t p = 0; p < panels; ++p) {
-        const float* const of_panel = y + static_cast<int64_t>(p) * count * kPanelRows;
-        for (int64_t n = 0; n < count; ++n) store(first + n, pair[p].first_row, of_panel + n * kPanelRows, pair[p].rows);
-      }
+      // A row's outputs of both panels lie together.
+      for (int64_t n = 0; n < count; ++n)
+        for (size_t p = 0; p < panels; ++p)
+          store(first + n, pair[p].first_row, y + (static_cast<int64_t>(p) * count + n) * kPanelRows, pair[p].rows);
     }
   }
+}
+
+// to[i] = from[i] for the outputs of a panel, nearly always all of them.
+inline void StorePanel(const float* from, int rows, float* to) {
+  if (rows == kPanelRows)
+    std::memcpy(to, from, kPanelRows * sizeof(float));
+  else
+    std::memcpy(to, from, static_cast<size_t>(rows) * sizeof(float));
 }
 
 // As above for a stacked gate and up: hidden[n * F + j] = silu(gate) * up for the panels of j.

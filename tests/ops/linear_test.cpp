@@ -46,6 +46,28 @@ TEST_P(LinearFormats, CpuRepeatsTheDefinedArithmeticBitForBit) {
   }
 }
 
+// A weight whose codes are all made of one byte and whose sub-blocks' scales of another; its float fields are sane.
+WeightDesc WeightOfBytes(DType format, int64_t outputs, int64_t k, int byte, int scale_byte) {
+  WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 18);
+  std::vector<std::byte> blocks(desc.parts[0].expert_bytes), sane(blocks.size());
+  desc.parts[0].sources[0]->Read(0, sane);
+  const size_t block_bytes = InfoOf(format).bytes_per_block;
+  const bool at_start = block_bytes < 40 || format == DType::kQ4_K || format == DType::kQ5_K;
+  const bool two = format == DType::kQ4_1 || format == DType::kQ5_1 || format == DType::kQ2_K || format == DType::kQ4_K ||
+                   format == DType::kQ5_K;
+  const size_t float_bytes = two ? 4 : 2, float_at = at_start ? 0 : block_bytes - float_bytes;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const size_t in_block = i % block_bytes;
+    const bool is_float = in_block >= float_at && in_block < float_at + float_bytes;
+    const bool is_scale = (format == DType::kQ6_K && in_block >= 192) || (format == DType::kQ3_K && in_block >= 96) ||
+                          (format == DType::kQ2_K && in_block < 16) ||
+                          ((format == DType::kQ4_K || format == DType::kQ5_K) && in_block < 16);
+    blocks[i] = is_float ? sane[i] : static_cast<std::byte>(is_scale ? scale_byte : byte);
+  }
+  desc.parts[0].sources[0] = std::make_shared<MemorySource>(blocks, false);
+  return desc;
+}
+
 // Codes and scales at their ends against activations at theirs: where a sum of 16 bits would overflow first.
 TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
   const DType format = GetParam();
@@ -53,21 +75,7 @@ TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
   if (!IsBlocks(format)) GTEST_SKIP() << "no integers in this format";
   const auto ref = MakeRef(Numerics::kInvariant);
   for (const int byte : {0x00, 0x7f, 0x80, 0xff}) {
-    WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 18);
-    std::vector<std::byte> blocks(desc.parts[0].expert_bytes), sane(blocks.size());
-    desc.parts[0].sources[0]->Read(0, sane);
-    // Every byte but the float fields.
-    const size_t block_bytes = InfoOf(format).bytes_per_block;
-    const bool at_start = block_bytes < 40 || format == DType::kQ4_K || format == DType::kQ5_K;
-    const bool two = format == DType::kQ4_1 || format == DType::kQ5_1 || format == DType::kQ2_K || format == DType::kQ4_K ||
-                     format == DType::kQ5_K;
-    const size_t float_bytes = two ? 4 : 2, float_at = at_start ? 0 : block_bytes - float_bytes;
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      const size_t in_block = i % block_bytes;
-      const bool is_float = in_block >= float_at && in_block < float_at + float_bytes;
-      blocks[i] = is_float ? sane[i] : static_cast<std::byte>(byte);
-    }
-    desc.parts[0].sources[0] = std::make_shared<MemorySource>(blocks, false);
+    const WeightDesc desc = WeightOfBytes(format, outputs, k, byte, byte);
     // Three kinds of rows, and once more: few rows and many have kernels of their own.
     constexpr int64_t kRows = 6;
     std::vector<float> x(static_cast<size_t>(kRows * k), 1.0f);
@@ -79,9 +87,47 @@ TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
     for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(want[i], exact[i], 1e-4 * std::max(1.0f, std::fabs(exact[i]))) << byte;
     const std::vector<float> few_x(x.begin(), x.begin() + 3 * k), few_want(want.begin(), want.begin() + 3 * outputs);
     for (const std::string& isa : Isas()) {
-      EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, kRows, Epilogue::kStore, {}))) << isa << ", bytes of " << byte;
+      EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, kRows, Epilogue::kStore, {})))
+          << isa << ", bytes of " << byte;
       EXPECT_TRUE(SameBits(few_want, RunLinear(*MakeCpu(isa, 1), desc, few_x, 3, Epilogue::kStore, {})))
           << isa << ", bytes of " << byte << ", few rows";
+    }
+  }
+}
+
+// Kernels add up a longer run of values in 16 bits where the activations allow it. Here the magnitudes of each 16 (or the positive
+// codes of each 32) add up to a number around each limit, of one sign and of both, against codes at their ends.
+TEST_P(LinearFormats, SumsAroundTheLimitsOfSixteenBits) {
+  const DType format = GetParam();
+  const int64_t k = 512, outputs = 32, rows = 6;
+  if (!IsBlocks(format)) GTEST_SKIP() << "no integers in this format";
+  const auto ref = MakeRef(Numerics::kInvariant);
+  std::vector<std::vector<float>> inputs;
+  for (const int64_t run : {16, 32}) {
+    for (const int64_t total : {520, 521, 1023, 1024, 1025, 1057, 1058, 1090, 2032, 2184, 2185, 2300, 4064}) {
+      if (total > run * 127) continue;
+      for (const int kind : {0, 1, 2}) {  // all positive, all negative, halves of either sign in turn
+        std::vector<float> x(static_cast<size_t>(rows * k));
+        for (int64_t i = 0; i < rows * k; ++i) {
+          // 127 first, so that codes are what they are here, and the rest in equal shares.
+          const int64_t place = i % run, left = total - 127;
+          const int64_t code = place == 0 ? 127 : left / (run - 1) + (place <= left % (run - 1) ? 1 : 0);
+          const bool negative = kind == 1 || (kind == 2 && i / run % 2);
+          x[static_cast<size_t>(i)] = static_cast<float>(code) / 127.0f * (negative ? -1.0f : 1.0f);
+        }
+        inputs.push_back(x);
+      }
+    }
+  }
+  for (const int byte : {0x00, 0xff}) {
+    for (const int scale_byte : {0x7f, 0x80, 0xff}) {
+      const WeightDesc desc = WeightOfBytes(format, outputs, k, byte, scale_byte);
+      for (const auto& x : inputs) {
+        const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});
+        for (const std::string& isa : Isas())
+          EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, rows, Epilogue::kStore, {})))
+              << isa << ", codes of " << byte << ", scales of " << scale_byte;
+      }
     }
   }
 }
