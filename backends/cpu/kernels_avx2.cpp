@@ -74,6 +74,8 @@ struct V {
 
 #include "cpu/rounded_avx2.inl"
 
+#include "cpu/packed_avx2.inl"
+
 #include "cpu/to_f16.inl"
 
 constexpr Kernels kTable = [] {
@@ -81,6 +83,7 @@ constexpr Kernels kTable = [] {
   SCOUT_FLOAT_KERNELS(table);
   table.to_f16 = ToF16;
   SCOUT_ROUNDED_KERNELS(table);
+  SCOUT_PACKED_KERNELS(table);
   return table;
 }();
 
