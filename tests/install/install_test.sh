@@ -118,8 +118,11 @@ use() {  # prefix work
     unset LD_LIBRARY_PATH
     answers "C, find_package" "$hello" "$work/cmake/build/hello"
     answers "C++, find_package" "$hello" "$work/cmake/build/hello_cpp"
-    for name in "$work/cmake/build/hello_static" "$work/hello_archive" "$work/hello_static"; do
-      answers "C, $(basename "$name")" "$hello" env "SCOUT_MODELS=$prefix/share/scout/models" "$name"
+    answers "C, scout::static" "$hello" env "SCOUT_MODELS=$prefix/share/scout/models" "$work/cmake/build/hello_static"
+    for name in hello_archive hello_static; do  # found in PATH, with models beside it
+      cp "$work/$name" "$prefix/bin/"
+      answers "C, $name" "$hello" env "PATH=$prefix/bin:$PATH" "$name"
+      rm "$prefix/bin/$name"
     done
     answers "scout run" "$hello" "$prefix/bin/scout" run scout-tiny "Tell me a story about a fox."
     rm "$prefix/share/scout/models/scout-tiny.gguf"
