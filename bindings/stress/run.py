@@ -139,7 +139,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--asan", type=pathlib.Path)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     unknown = sorted(set(given.names) - set(ALL))
     if unknown:
         sys.exit(f"there is no {', '.join(unknown)}: {', '.join(ALL)}")

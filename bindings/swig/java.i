@@ -53,15 +53,38 @@ static void throw_status(JNIEnv *env, int32_t status) {
   if (error != NULL && !(*env)->ExceptionCheck(env)) (*env)->Throw(env, (jthrowable)error);
 }
 
+/* A class that stays, with its method `make`: found on first use, as finding them costs more than a call. A thread that comes at the same
+ * time finds the same, and the class is held once more. */
+typedef struct maker {
+  const char *name, *signature;
+  jclass type;
+  jmethodID make;
+} maker;
+static maker event_maker = {"scout/Event", "([B[I[F[I[FIJ[BIJJJDDD)Lscout/Event;", NULL, NULL};
+static maker block_maker = {"scout/ScoreBlock", "([J[F[FJ)Lscout/ScoreBlock;", NULL, NULL};
+
+static jclass find_maker(JNIEnv *env, maker *m, jmethodID *make) {
+  jclass type = __atomic_load_n(&m->type, __ATOMIC_ACQUIRE); /* set after the method */
+  if (type == NULL) {
+    jclass local = (*env)->FindClass(env, m->name);
+    *make = local == NULL ? NULL : (*env)->GetStaticMethodID(env, local, "make", m->signature);
+    type = *make == NULL ? NULL : (jclass)(*env)->NewGlobalRef(env, local);
+    if (type == NULL) return NULL;
+    __atomic_store_n(&m->make, *make, __ATOMIC_RELAXED);
+    __atomic_store_n(&m->type, type, __ATOMIC_RELEASE);
+  }
+  *make = __atomic_load_n(&m->make, __ATOMIC_RELAXED);
+  return type;
+}
+
 /* The event of a call goes into into[0]. */
 static void put_event(JNIEnv *env, jobjectArray into, const scout_event *event) {
   jclass type;
-  jmethodID make;
+  jmethodID make = NULL;
   jobject made;
   if (event == NULL || (*env)->ExceptionCheck(env) || (*env)->PushLocalFrame(env, 16) != 0) return;
-  type = (*env)->FindClass(env, "scout/Event");
-  make = type == NULL ? NULL : (*env)->GetStaticMethodID(env, type, "make", "([B[I[F[I[FIJ[BIJJJDDD)Lscout/Event;");
-  if (make != NULL) {
+  type = find_maker(env, &event_maker, &make);
+  if (type != NULL) {
     const uint64_t tops = event->id_count * event->top_count;
     jbyteArray text = bytes_of(env, event->text, event->text_size), message = bytes_of(env, event->message, event->message_size);
     jintArray ids = ints_of(env, event->ids, event->id_count), top_ids = ints_of(env, event->top_ids, tops);
@@ -78,12 +101,11 @@ static void put_event(JNIEnv *env, jobjectArray into, const scout_event *event) 
 
 static void put_block(JNIEnv *env, jobjectArray into, const scout_score_block *block) {
   jclass type;
-  jmethodID make;
+  jmethodID make = NULL;
   jobject made;
   if (block == NULL || (*env)->ExceptionCheck(env) || (*env)->PushLocalFrame(env, 16) != 0) return;
-  type = (*env)->FindClass(env, "scout/ScoreBlock");
-  make = type == NULL ? NULL : (*env)->GetStaticMethodID(env, type, "make", "([J[F[FJ)Lscout/ScoreBlock;");
-  if (make != NULL) {
+  type = find_maker(env, &block_maker, &make);
+  if (type != NULL) {
     jlongArray positions = (*env)->NewLongArray(env, (jsize)block->count);
     jfloatArray logprobs = floats_of(env, block->logprobs, block->count), logits = NULL;
     if (positions != NULL) (*env)->SetLongArrayRegion(env, positions, 0, (jsize)block->count, (const jlong *)block->positions);
