@@ -6,6 +6,7 @@
 #include "backend/host_backend.h"
 #include "base/memory_info.h"
 #include "cpu/context.h"
+#include "cpu/load_crew.h"
 #include "cpu/packed.h"
 
 namespace scout {
@@ -23,17 +24,22 @@ Isa ChosenIsa(const std::string& wanted) {
 
 class Packer final : public PanelPacker {
  public:
-  explicit Packer(cpu::Context& context) : context_(context) {}
-  size_t PanelBytes(DType format, int64_t k) const override { return cpu::PackedPanelBytes(format, k); }
+  // Without `packs` rows stay as they are in the file.
+  Packer(int threads, bool packs) : threads_(threads), packs_(packs) {}
+  size_t PanelBytes(DType format, int64_t k) const override { return packs_ ? cpu::PackedPanelBytes(format, k) : 0; }
   void Pack(DType format, const std::byte* rows, int64_t k, std::byte* panel) const override {
     cpu::PackPanel(format, rows, k, panel);
   }
-  void ForEach(int64_t count, const std::function<void(int64_t)>& task) const override {
-    context_.Parallel(count, [&](int64_t i, int) { task(i); });
+  void ForEach(int64_t count, uint64_t bytes, const std::function<void(int64_t, StagingBuffer&)>& task) const override {
+    constexpr uint64_t kWorthThreads = 8 << 20;
+    if (count > 1 && bytes >= kWorthThreads) return cpu::LoadCrew::Shared(threads_)->ForEach(count, task);
+    StagingBuffer staging;
+    for (int64_t i = 0; i < count; ++i) task(i, staging);
   }
 
  private:
-  cpu::Context& context_;
+  int threads_;
+  bool packs_;
 };
 
 class CpuBackend final : public HostBackend<cpu::Context> {
@@ -57,8 +63,8 @@ class CpuBackend final : public HostBackend<cpu::Context> {
   std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
     // Rows of a table are gathered one by one.
     const bool packs = context_.kernels->packed_q4_k && desc.role != WeightRole::kEmbedding;
-    const Packer packer(context_);
-    return HostWeight::Read(desc, IsServedAsF32(desc.role), packs ? &packer : nullptr);
+    const Packer packer(context_.threads, packs);
+    return HostWeight::Read(desc, IsServedAsF32(desc.role), &packer);
   }
 
   void Embed(const EmbedOp& op) noexcept override {

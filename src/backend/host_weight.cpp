@@ -9,8 +9,9 @@
 namespace scout {
 namespace {
 
-// Bytes that a read stages at most, where bytes cannot go straight to their place.
-constexpr uint64_t kStagingBytes = 4 << 20;
+// Bytes that a read stages at most: large enough for the rate of a disk, and a little less than two large pages, for what is around
+// them in whole blocks comes too.
+constexpr uint64_t kStagingBytes = (4 << 20) - 4 * StagingBuffer::kAlignment;
 
 struct Place {
   const WeightSource* source;
@@ -50,43 +51,81 @@ void CheckPart(const WeightDesc& desc, const WeightPart& part, int64_t cols) {
   }
 }
 
-// Reads file rows [cols][row_values] and writes part rows [rows][cols] of `value_bytes`-sized values.
-void ReadTransposed(const WeightPart& part, const Place& place, size_t value_bytes, std::byte* out) {
+// Without a packer the caller's thread does everything.
+void ForEach(const PanelPacker* packer, int64_t count, uint64_t bytes, const std::function<void(int64_t, StagingBuffer&)>& task) {
+  if (packer) return packer->ForEach(count, bytes, task);
+  StagingBuffer staging;
+  for (int64_t i = 0; i < count; ++i) task(i, staging);
+}
+
+// Where file row `first` of a transposed part lies, `count` rows of which are wanted, and how far apart the rows are.
+struct FileRows {
+  const std::byte* first;
+  size_t stride;
+};
+
+FileRows ReadFileRows(const WeightPart& part, const Place& place, size_t value_bytes, int64_t first, int64_t count,
+                      StagingBuffer& staging) {
   const uint64_t file_row_bytes = static_cast<uint64_t>(part.row_values) * value_bytes;
   const size_t run_bytes = static_cast<size_t>(part.rows) * value_bytes;  // what a file row holds for us
   const uint64_t skip = static_cast<uint64_t>(part.first_value) * value_bytes;
+  const uint64_t offset = place.offset + static_cast<uint64_t>(first) * file_row_bytes + skip;
+  if (const std::byte* const mapped = place.source->Mapped()) return {mapped + offset, file_row_bytes};
+  if (run_bytes == file_row_bytes) {
+    const auto bytes = place.source->ReadStaged(offset, static_cast<size_t>(count) * run_bytes, staging);
+    place.source->Check(offset, bytes);
+    return {bytes.data(), run_bytes};
+  }
+  std::byte* const rows = staging.Reserve(static_cast<size_t>(count) * run_bytes);
+  for (int64_t i = 0; i < count; ++i)
+    place.source->Read(offset + static_cast<uint64_t>(i) * file_row_bytes, {rows + static_cast<size_t>(i) * run_bytes, run_bytes});
+  return {rows, run_bytes};
+}
+
+// Reads every expert's file rows [cols][row_values] and writes part rows [rows][cols] of `value_bytes`-sized values.
+void ReadTransposed(const WeightPart& part, int64_t experts, const PanelPacker* packer, size_t value_bytes, std::byte* out) {
+  const size_t run_bytes = static_cast<size_t>(part.rows) * value_bytes;
   const auto rows_at_once = static_cast<int64_t>(std::max<uint64_t>(1, kStagingBytes / std::max<uint64_t>(run_bytes, 1)));
-  const std::byte* const mapped = place.source->Mapped();
-  std::vector<std::byte> staging(mapped ? 0 : static_cast<size_t>(std::min(rows_at_once, part.cols)) * run_bytes);
   const size_t out_row_bytes = static_cast<size_t>(part.cols) * value_bytes;
-  for (int64_t first = 0; first < part.cols; first += rows_at_once) {
-    const int64_t count = std::min(rows_at_once, part.cols - first);
-    const std::byte* rows = nullptr;
-    size_t stride = 0;
-    if (mapped) {
-      rows = mapped + place.offset + static_cast<uint64_t>(first) * file_row_bytes + skip;
-      stride = file_row_bytes;
-    } else {
-      for (int64_t i = 0; i < count; ++i) {
-        place.source->Read(place.offset + static_cast<uint64_t>(first + i) * file_row_bytes + skip,
-                           {staging.data() + static_cast<size_t>(i) * run_bytes, run_bytes});
-      }
-      rows = staging.data();
-      stride = run_bytes;
-    }
+  const int64_t tasks = (part.cols + rows_at_once - 1) / rows_at_once;
+  const uint64_t expert_bytes = run_bytes * static_cast<uint64_t>(part.cols);
+  ForEach(packer, experts * tasks, static_cast<uint64_t>(experts) * expert_bytes, [&](int64_t task, StagingBuffer& staging) {
+    const int64_t e = task / tasks, first = task % tasks * rows_at_once, count = std::min(rows_at_once, part.cols - first);
+    const FileRows rows = ReadFileRows(part, PlaceOf(part, e), value_bytes, first, count, staging);
+    std::byte* const expert = out + static_cast<size_t>(e) * static_cast<size_t>(part.rows) * out_row_bytes;
     // Tiles of 32 x 32 values keep both sides in the first cache.
     constexpr int64_t kTile = 32;
     for (int64_t r0 = 0; r0 < part.rows; r0 += kTile) {
       for (int64_t i0 = 0; i0 < count; i0 += kTile) {
         for (int64_t r = r0; r < std::min(r0 + kTile, part.rows); ++r) {
-          std::byte* to = out + static_cast<size_t>(r) * out_row_bytes + static_cast<size_t>(first + i0) * value_bytes;
-          const std::byte* from = rows + static_cast<size_t>(i0) * stride + static_cast<size_t>(r) * value_bytes;
-          for (int64_t i = i0; i < std::min(i0 + kTile, count); ++i, to += value_bytes, from += stride)
+          std::byte* to = expert + static_cast<size_t>(r) * out_row_bytes + static_cast<size_t>(first + i0) * value_bytes;
+          const std::byte* from = rows.first + static_cast<size_t>(i0) * rows.stride + static_cast<size_t>(r) * value_bytes;
+          for (int64_t i = i0; i < std::min(i0 + kTile, count); ++i, to += value_bytes, from += rows.stride)
             std::memcpy(to, from, value_bytes);
         }
       }
     }
-  }
+  });
+}
+
+// Reads every expert's rows as they are.
+void ReadAsStored(const WeightPart& from, int64_t experts, const PanelPacker* packer, size_t row_bytes, std::byte* out) {
+  const auto rows_at_once = static_cast<int64_t>(std::max<uint64_t>(1, kStagingBytes / row_bytes));
+  const int64_t tasks = (from.rows + rows_at_once - 1) / rows_at_once;
+  const size_t expert_bytes = static_cast<size_t>(from.rows) * row_bytes;
+  ForEach(packer, experts * tasks, static_cast<uint64_t>(experts) * expert_bytes, [&](int64_t task, StagingBuffer& staging) {
+    const int64_t e = task / tasks, first = task % tasks * rows_at_once, count = std::min(rows_at_once, from.rows - first);
+    const Place place = PlaceOf(from, e);
+    const uint64_t offset = place.offset + static_cast<uint64_t>(first) * row_bytes;
+    std::byte* const to = out + static_cast<size_t>(e * from.rows + first) * row_bytes;
+    const size_t bytes = static_cast<size_t>(count) * row_bytes;
+    if (expert_bytes < StagingBuffer::kLeastDirect) return place.source->Read(offset, {to, bytes});
+    const auto staged = place.source->ReadStaged(offset, bytes, staging);
+    for (size_t at = 0; at < bytes; at += row_bytes) {  // checked while it is in the first cache
+      place.source->Check(offset + at, staged.subspan(at, row_bytes));
+      std::memcpy(to + at, staged.data() + at, row_bytes);
+    }
+  });
 }
 
 bool IsWholePanels(const WeightDesc& desc) {
@@ -98,23 +137,24 @@ bool IsWholePanels(const WeightDesc& desc) {
   return rows % (2 * PanelPacker::kRows) == 0;
 }
 
-// Reads and packs every expert's rows. Each task stages a few panels, so that reading, packing and the memory for staging are spread.
+// Reads and packs every expert's rows, a few panels at a time.
 void ReadPacked(const WeightPart& from, int64_t experts, const PanelPacker& packer, size_t panel_bytes, std::byte* out) {
   const size_t staged_panel = RowBytes(from.format, static_cast<uint64_t>(from.cols)) * static_cast<size_t>(PanelPacker::kRows);
   const int64_t panels = from.rows / PanelPacker::kRows;
-  const int64_t per_task = std::clamp<int64_t>(static_cast<int64_t>(kStagingBytes / 4 / staged_panel), 1, panels);
+  const int64_t per_task = std::clamp<int64_t>(static_cast<int64_t>(kStagingBytes / staged_panel), 1, panels);
   const int64_t tasks = (panels + per_task - 1) / per_task;
-  packer.ForEach(experts * tasks, [&](int64_t task) {
-    const int64_t e = task / tasks, first = task % tasks * per_task, count = std::min(per_task, panels - first);
-    const Place place = PlaceOf(from, e);
-    const size_t bytes = static_cast<size_t>(count) * staged_panel;
-    const std::unique_ptr<std::byte[]> staging(new std::byte[bytes]);  // not zeroed, and from the heap after the first time
-    place.source->Read(place.offset + static_cast<uint64_t>(first) * staged_panel, {staging.get(), bytes});
-    for (int64_t i = 0; i < count; ++i) {
-      packer.Pack(from.format, staging.get() + static_cast<size_t>(i) * staged_panel, from.cols,
-                  out + static_cast<size_t>(e * panels + first + i) * panel_bytes);
-    }
-  });
+  packer.ForEach(
+      experts * tasks, static_cast<uint64_t>(experts * panels) * staged_panel, [&](int64_t task, StagingBuffer& staging) {
+        const int64_t e = task / tasks, first = task % tasks * per_task, count = std::min(per_task, panels - first);
+        const Place place = PlaceOf(from, e);
+        const uint64_t offset = place.offset + static_cast<uint64_t>(first) * staged_panel;
+        const auto staged = place.source->ReadStaged(offset, static_cast<size_t>(count) * staged_panel, staging);
+        for (int64_t i = 0; i < count; ++i) {
+          const auto panel = staged.subspan(static_cast<size_t>(i) * staged_panel, staged_panel);
+          place.source->Check(offset + static_cast<uint64_t>(i) * staged_panel, panel);  // and then it is in the cache
+          packer.Pack(from.format, panel.data(), from.cols, out + static_cast<size_t>(e * panels + first + i) * panel_bytes);
+        }
+      });
 }
 
 }  // namespace
@@ -152,7 +192,6 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
       HostMemory memory(CheckedMul(packed_bytes, static_cast<uint64_t>(desc.experts), "packed tensor"));
       ReadPacked(from, desc.experts, *packer, part.panel_bytes, memory.data());
       for (int64_t e = 0; e < desc.experts; ++e) part.expert.push_back(memory.data() + static_cast<size_t>(e) * packed_bytes);
-      for (const auto& source : from.sources) source->Drop();
       weight->memory_.push_back(std::move(memory));
     } else if (in_place) {
       for (int64_t e = 0; e < desc.experts; ++e) {
@@ -163,16 +202,13 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
       weight->mapped_bytes_ += expert_bytes * static_cast<size_t>(desc.experts);
     } else {
       HostMemory memory(CheckedMul(expert_bytes, static_cast<uint64_t>(desc.experts), "tensor"));
-      for (int64_t e = 0; e < desc.experts; ++e) {
-        const Place place = PlaceOf(from, e);
-        std::byte* const to = memory.data() + static_cast<size_t>(e) * expert_bytes;
-        if (from.transposed)
-          ReadTransposed(from, place, value_bytes, to);
-        else
-          place.source->Read(place.offset, {to, expert_bytes});
-        part.expert.push_back(to);
-      }
-      for (const auto& source : from.sources) source->Drop();
+      if (from.transposed)
+        ReadTransposed(from, desc.experts, packer, value_bytes, memory.data());
+      else
+        ReadAsStored(from, desc.experts, packer, part.row_bytes, memory.data());
+      for (int64_t e = 0; e < desc.experts; ++e) part.expert.push_back(memory.data() + static_cast<size_t>(e) * expert_bytes);
+      if (expert_bytes < StagingBuffer::kLeastDirect)  // what is staged leaves nothing behind
+        for (const auto& source : from.sources) source->Drop();
       if (as_f32 && from.format != DType::kF32) {
         const auto values = static_cast<size_t>(from.rows) * static_cast<size_t>(from.cols);
         HostMemory decoded(CheckedMul(CheckedMul(values, 4, "tensor"), static_cast<uint64_t>(desc.experts), "tensor"));

@@ -12,7 +12,7 @@
 
 namespace scout {
 
-// A backend's own arrangement of sixteen rows, made when a weight is read.
+// How a backend reads weights: with which threads, and in which arrangement of its own, if it has one, sixteen rows are kept.
 class PanelPacker {
  public:
   static constexpr int64_t kRows = 16;
@@ -21,8 +21,9 @@ class PanelPacker {
   virtual size_t PanelBytes(DType format, int64_t k) const = 0;
   // rows: kRows rows in the file's blocks. panel: [PanelBytes], aligned to 64. Any thread.
   virtual void Pack(DType format, const std::byte* rows, int64_t k, std::byte* panel) const = 0;
-  // task(i) for 0 .. count - 1, on as many threads as there are; the first exception is thrown here.
-  virtual void ForEach(int64_t count, const std::function<void(int64_t)>& task) const = 0;
+  // task(i, staging) for 0 .. count - 1, which read `bytes` bytes together, on as many threads as keep both the disk and the
+  // processor at work; no two tasks that run at once have the same staging. The first exception is thrown here.
+  virtual void ForEach(int64_t count, uint64_t bytes, const std::function<void(int64_t, StagingBuffer&)>& task) const = 0;
 };
 
 class HostWeight final : public Weight {
@@ -44,9 +45,9 @@ class HostWeight final : public Weight {
   };
 
   // Reads `desc`. With `as_f32` the rows are decoded to float32 (norm weights, routers). Parts whose file layout is transposed
-  // are turned; that is defined for F32, F16 and BF16. With a packer, a weight whose parts are whole panels (an even number of
-  // them in all, so that either half is too) is packed part by part, unless its bytes are mapped: those stay in their place, shared.
-  // Throws kUnsupported, kFormat, kNoMemory naming desc.name.
+  // are turned; that is defined for F32, F16 and BF16. With a packer, bytes are read by its threads, and a weight whose parts are
+  // whole panels (an even number of them in all, so that either half is too) is packed part by part, unless its bytes are mapped:
+  // those stay in their place, shared. Throws kUnsupported, kFormat, kNoMemory naming desc.name.
   static std::unique_ptr<HostWeight> Read(const WeightDesc& desc, bool as_f32, const PanelPacker* packer = nullptr);
 
   int64_t rows() const override { return rows_; }

@@ -21,7 +21,7 @@ constexpr size_t kLargePage = size_t{2} << 20;
 HostMemory::HostMemory(size_t bytes) : size_(bytes) {
   if (bytes == 0) return;
 #if defined(__linux__)
-  if (bytes >= 2 * kLargePage) {
+  if (bytes >= kLeastMapped) {
     // One large page more than needed, so that the block can begin at one.
     const size_t length = CheckedAdd(CheckedAlign(bytes, kLargePage, "block"), kLargePage, "block");
     void* const base = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

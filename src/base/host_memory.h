@@ -8,6 +8,8 @@ namespace scout {
 
 class HostMemory {
  public:
+  static constexpr size_t kLeastMapped = size_t{4} << 20;  // smaller blocks are from the heap
+
   HostMemory() = default;
   // Throws kNoMemory naming the size. The system may commit pages only when they are touched.
   explicit HostMemory(size_t bytes);
@@ -19,6 +21,7 @@ class HostMemory {
 
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
+  bool mapped() const { return mapped_ != 0; }  // whole pages that are nobody else's; otherwise from the heap
 
  private:
   std::byte* data_ = nullptr;

@@ -23,6 +23,12 @@ struct IoOps {
   int (*stat)(int fd, FileStat* out);
   // At most `size` bytes from `offset`; returns how many, 0 at the end, -1 on failure.
   int64_t (*pread)(int fd, void* buffer, size_t size, uint64_t offset);
+  // The same, without waiting for the disk: as many as are in memory already, from `offset` on; -1 where there are none or the
+  // system cannot tell.
+  int64_t (*pread_cached)(int fd, void* buffer, size_t size, uint64_t offset);
+  // A second descriptor of the same open file, whatever lies under its name by now, that is read past the page cache: address, size
+  // and offset of its reads are multiples of 4096. -1 where there is no such thing.
+  int (*open_direct)(int fd);
   int (*close)(int fd);
   // The whole file, read only and shared; null on failure.
   void* (*map)(int fd, uint64_t size);

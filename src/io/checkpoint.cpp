@@ -10,6 +10,13 @@
 
 namespace scout::io {
 
+std::span<const std::byte> Checkpoint::ReadStaged(const TensorInfo& tensor, uint64_t offset, size_t size,
+                                                  StagingBuffer& staging) const {
+  const std::span<std::byte> out(staging.Reserve(size), size);
+  Read(tensor, offset, out);
+  return out;
+}
+
 namespace {
 
 enum class Found { kNothing, kFolder, kOther };

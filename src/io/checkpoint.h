@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/staging.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -80,6 +81,11 @@ class Checkpoint {
 
   // Reads `out.size()` bytes of a tensor from `offset` within it. Throws kIo or kTruncated with the file's name and offset.
   virtual void Read(const TensorInfo& tensor, uint64_t offset, std::span<std::byte> out) const = 0;
+
+  // The same for large pieces that are read once: the bytes lie in `staging` until it is used again, and leave nothing in the
+  // system's page cache that was not there.
+  virtual std::span<const std::byte> ReadStaged(const TensorInfo& tensor, uint64_t offset, size_t size,
+                                                StagingBuffer& staging) const;
 
   // The tensor's bytes in a mapping of the file, or null when the checkpoint was opened for reading (the default). A mapped
   // file that shrinks while it is used ends the process: that is why mapping is an option of the caller's.

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/io_ops.h"
 
@@ -55,12 +56,17 @@ FileReader::FileReader(const std::string& path, bool map) : name_(Escape(path, k
 
 FileReader::~FileReader() {
   if (mapping_) Io().unmap(mapping_, size_);
+  if (direct_fd_ >= 0) Io().close(direct_fd_);
   Io().close(fd_);
 }
 
+void FileReader::CheckRange(uint64_t offset, size_t size) const {
+  if (offset > size_ || size > size_ - offset)
+    Fail(ErrorCode::kTruncated, name_, ": offset ", offset, ": ", size, " bytes wanted, the file has ", size_);
+}
+
 void FileReader::ReadAt(uint64_t offset, std::span<std::byte> out) const {
-  if (offset > size_ || out.size() > size_ - offset)
-    Fail(ErrorCode::kTruncated, name_, ": offset ", offset, ": ", out.size(), " bytes wanted, the file has ", size_);
+  CheckRange(offset, out.size());
   constexpr size_t kLargestRead = size_t{1} << 30;  // Linux returns short past 2 GiB
   size_t done = 0;
   while (done < out.size()) {
@@ -76,6 +82,43 @@ void FileReader::ReadAt(uint64_t offset, std::span<std::byte> out) const {
       Fail(ErrorCode::kIo, name_, ": offset ", offset + done, ": cannot be read: ", ErrnoText(error));
     }
   }
+}
+
+std::span<const std::byte> FileReader::ReadStaged(uint64_t offset, size_t size, StagingBuffer& staging) const {
+  CheckRange(offset, size);
+  // Whole blocks around the piece.
+  constexpr size_t kBlock = StagingBuffer::kAlignment;
+  const size_t skip = offset % kBlock;
+  std::byte* const out = staging.Reserve(CheckedAlign(CheckedAdd(skip, size, "staged bytes"), kBlock, "staged bytes"));
+  if (size >= StagingBuffer::kLeastDirect) {
+    if (Io().pread_cached(fd_, out + skip, size, offset) == static_cast<int64_t>(size)) return {out + skip, size};
+    if (ReadDirect(offset - skip, skip + size, out)) return {out + skip, size};
+  }
+  ReadAt(offset, {out + skip, size});
+  DropPages(offset, size);
+  return {out + skip, size};
+}
+
+// False where it did not work out, for whatever reason: the plain read that follows either works or knows what to say.
+bool FileReader::ReadDirect(uint64_t offset, size_t size, std::byte* out) const {
+  const int fd = DirectDescriptor();
+  if (fd < 0) return false;
+  constexpr size_t kBlock = StagingBuffer::kAlignment;
+  const size_t whole = (size + kBlock - 1) / kBlock * kBlock;
+  size_t done = 0;
+  while (done < size) {
+    const int64_t got = Io().pread(fd, out + done, whole - done, offset + done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    done += static_cast<size_t>(got);
+    if (done < size && done % kBlock != 0) return false;  // the file ends here, or the read was cut where none can go on
+  }
+  return true;
+}
+
+int FileReader::DirectDescriptor() const {
+  std::call_once(direct_opened_, [&] { direct_fd_ = Io().open_direct(fd_); });
+  return direct_fd_;
 }
 
 void FileReader::DropPages(uint64_t offset, uint64_t size) const { Io().drop_pages(fd_, mapping_, offset, size); }

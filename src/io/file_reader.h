@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <string>
+
+#include "base/staging.h"
 
 namespace scout::io {
 
@@ -28,16 +31,27 @@ class FileReader {
   // offset. Any thread, at once.
   void ReadAt(uint64_t offset, std::span<std::byte> out) const;
 
+  // The same for large pieces that are wanted once: the bytes lie in `staging` until it is used again. What the page cache holds
+  // comes from there; the rest goes past it where the system allows that (a disk may give twice as much there),
+  // and leaves nothing in it otherwise. Any thread, at once, each with its own staging.
+  std::span<const std::byte> ReadStaged(uint64_t offset, size_t size, StagingBuffer& staging) const;
+
   // The file's mapping, or null.
   const std::byte* mapping() const { return static_cast<const std::byte*>(mapping_); }
 
   void DropPages(uint64_t offset, uint64_t size) const;
 
  private:
+  void CheckRange(uint64_t offset, size_t size) const;
+  bool ReadDirect(uint64_t offset, size_t size, std::byte* out) const;
+  int DirectDescriptor() const;
+
   std::string name_;
   int fd_ = -1;
   uint64_t size_ = 0;
   void* mapping_ = nullptr;
+  mutable std::once_flag direct_opened_;
+  mutable int direct_fd_ = -1;  // for reads past the page cache; -1 = there are none
 };
 
 // The whole of a small file. Throws kLimit when it is larger than `limit` bytes, otherwise as FileReader does.

@@ -46,9 +46,14 @@ class CheckpointImpl : public Checkpoint {
   }
 
   void Read(const TensorInfo& tensor, uint64_t offset, std::span<std::byte> out) const override {
-    SCOUT_CHECK(offset <= tensor.bytes && out.size() <= tensor.bytes - offset, "a read of ", out.size(), " bytes at ", offset,
-                " in tensor ", tensor.name, " of ", tensor.bytes);
+    CheckRange(tensor, offset, out.size());
     FileOf(tensor).ReadAt(tensor.offset + offset, out);
+  }
+
+  std::span<const std::byte> ReadStaged(const TensorInfo& tensor, uint64_t offset, size_t size,
+                                        StagingBuffer& staging) const override {
+    CheckRange(tensor, offset, size);
+    return FileOf(tensor).ReadStaged(tensor.offset + offset, size, staging);
   }
 
   const std::byte* Mapped(const TensorInfo& tensor) const override {
@@ -65,6 +70,10 @@ class CheckpointImpl : public Checkpoint {
   }
 
  private:
+  static void CheckRange(const TensorInfo& tensor, uint64_t offset, size_t size) {
+    SCOUT_CHECK(offset <= tensor.bytes && size <= tensor.bytes - offset, "a read of ", size, " bytes at ", offset, " in tensor ",
+                tensor.name, " of ", tensor.bytes);
+  }
   const FileReader& FileOf(const TensorInfo& tensor) const { return *stored_.files[tensor.file]; }
 
   StoredCheckpoint stored_;

@@ -34,6 +34,17 @@ void TensorSource::Read(uint64_t offset, std::span<std::byte> out) const {
   }
 }
 
+std::span<const std::byte> TensorSource::ReadStaged(uint64_t offset, size_t size, StagingBuffer& staging) const {
+  Count(0);
+  const std::span<const std::byte> bytes = checkpoint_->ReadStaged(tensor_, offset, size, staging);
+  Count(size);
+  return bytes;
+}
+
+void TensorSource::Check(uint64_t offset, std::span<const std::byte> bytes) const {
+  if (monitor_->check) CheckFinite(tensor_, offset, bytes);
+}
+
 const std::byte* TensorSource::Mapped() const {
   const std::byte* bytes = checkpoint_->Mapped(tensor_);
   if (bytes != nullptr && !mapped_checked_.exchange(true)) {

@@ -17,6 +17,8 @@ class TensorSource final : public WeightSource {
 
   uint64_t size_bytes() const override { return tensor_.bytes; }
   void Read(uint64_t offset, std::span<std::byte> out) const override;
+  std::span<const std::byte> ReadStaged(uint64_t offset, size_t size, StagingBuffer& staging) const override;
+  void Check(uint64_t offset, std::span<const std::byte> bytes) const override;
   const std::byte* Mapped() const override;
   void Drop() const override { checkpoint_->DropPages(tensor_); }
 

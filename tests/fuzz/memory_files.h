@@ -54,6 +54,8 @@ inline const IoOps& MemoryIo() {
       std::memcpy(buffer, content->data() + offset, n);
       return static_cast<int64_t>(n);
     };
+    out.pread_cached = [](int, void*, size_t, uint64_t) -> int64_t { return -1; };
+    out.open_direct = [](int) { return -1; };
     out.close = [](int) { return 0; };
     out.map = [](int, uint64_t) -> void* { return nullptr; };
     out.drop_pages = [](int, void*, uint64_t, uint64_t) {};

@@ -1,0 +1,40 @@
+#include "cpu/load_crew.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace scout::cpu {
+namespace {
+
+// Reads that may wait at once beside the threads that pack. Disks reach their rate with a few large reads in flight.
+constexpr int kReaders = 3;
+// However many compute threads there are: each holds a staging buffer, and no disk feeds more.
+constexpr int kMost = 16;
+
+}  // namespace
+
+std::shared_ptr<LoadCrew> LoadCrew::Shared(int threads) {
+  // Never destroyed: the order in which a process's statics end is nobody's to rely on.
+  static std::mutex& mutex = *new std::mutex;
+  static std::weak_ptr<LoadCrew>& current = *new std::weak_ptr<LoadCrew>;
+  std::shared_ptr<LoadCrew> crew;
+  {
+    const std::lock_guard lock(mutex);
+    crew = current.lock();
+    if (!crew) {
+      crew = std::make_shared<LoadCrew>();
+      current = crew;
+    }
+  }
+  crew->pool_.Grow(std::min(threads, kMost) + kReaders - 1);
+  return crew;
+}
+
+void LoadCrew::ForEach(int64_t count, const std::function<void(int64_t, StagingBuffer&)>& task) {
+  pool_.Run(kMost + kReaders, count, [&](int64_t i, int) {
+    const StagingPool::Handle staging(staging_);
+    task(i, *staging);
+  });
+}
+
+}  // namespace scout::cpu
