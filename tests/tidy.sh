@@ -3,6 +3,8 @@
 # Usage: tests/tidy.sh [tidy [BUILD_DIR]]     BUILD_DIR has a compile_commands.json; build-test by default
 set -euo pipefail
 cd "$(dirname "$0")/.."
+command -v clang-format-14 >/dev/null && git rev-parse --is-inside-work-tree >/dev/null 2>&1 ||
+  { echo "skipped: it takes clang-format-14 and a git checkout"; exit 77; }
 mapfile -t files < <(git ls-files '*.cpp' '*.h' '*.c' '*.inl' | grep -v -e '^src/prompt/unicode_tables.cpp$' -e '^tests/.*\.c$')
 clang-format-14 --dry-run --Werror "${files[@]}"
 echo "-- format: ${#files[@]} files as .clang-format wants them"

@@ -54,8 +54,8 @@ OwnThread::OwnThread(const char* name, std::function<void()> body) : state_(std:
     sigset_t all;
     sigfillset(&all);
 #if SCOUT_THREAD_BEGINS_WITH_A_MASK
-    // The maker's own mask stays as it is. A runtime that stops its threads by a signal (Mono's collector) would wait for ever for a maker
-    // that cannot be signalled and itself waits for a lock of the C library's that a thread already stopped holds.
+    // The maker's own mask stays as it is. A runtime that stops its threads by a signal (Mono's collector) would wait for ever for
+    // a maker that cannot be signalled and itself waits for a lock of the C library's that a thread already stopped holds.
     if (failed == 0) failed = pthread_attr_setsigmask_np(&attributes, &all);
     if (failed == 0) failed = pthread_create(&state_->thread, &attributes, &Run<State>, state_.get());
 #else

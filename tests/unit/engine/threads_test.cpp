@@ -152,7 +152,8 @@ TEST(Threads, ReadersAreWokenWhenTheEngineCloses) {
   const auto control = std::make_shared<FakeControl>();
   auto engine = MakeThreaded(control);
   std::vector<std::thread> threads;
-  // Each last event is taken once, by the request's own reader or by the one that reads for all; a reader that came second is told so.
+  // Each last event is taken once, by the request's own reader or by the one that reads for all; a reader that came second is told
+  // so.
   std::atomic<int> last_events{0}, ended{0};
   std::vector<std::shared_ptr<Request>> requests;  // outlive their readers: a request that is let go of has no last event
   for (uint64_t t = 0; t < 3; ++t) {
