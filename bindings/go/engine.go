@@ -95,7 +95,8 @@ func submit(h *handle, options []RequestOption, call func(unsafe.Pointer, *C.sco
 
 // Next returns the next event of any of the engine's requests; its Tag tells whose. Who reads a request first keeps it: a request whose
 // own methods are used is left out here, one that was given here is [ErrState] there. When ctx ends first Next returns its error; when the
-// engine is closed meanwhile, [ErrState]. A stepped engine does not wait: [ErrAgain] when there is nothing.
+// engine is closed meanwhile, [ErrState]. A stepped engine does not wait: [ErrAgain] when there is nothing. Keep each [Request] until its
+// last event has come: one that is forgotten is freed by the garbage collector, and what was to come of it does not.
 func (e *Engine) Next(ctx context.Context) (Event, error) {
 	if !e.inside.TryLock() {
 		return Event{}, &Error{StatusState, "another goroutine is inside this engine"}

@@ -72,19 +72,19 @@ class Runs:
         return self.call([program, "-test.run", "TestStress", "-test.timeout", "1h"], env, BINDINGS / "go")
 
     def go(self):
-        return self.go_test("go", [], self.size("64 240"), GOGC=1, GODEBUG="cgocheck=1")
+        return self.go_test("go", [], self.size("64 120"), GOGC=1, GODEBUG="cgocheck=1")
 
     def go_cgocheck2(self):
-        return self.go_test("go-cgocheck2", [], self.size("64 120"), GOGC=1, GOEXPERIMENT="cgocheck2")
+        return self.go_test("go-cgocheck2", [], self.size("64 60"), GOGC=1, GOEXPERIMENT="cgocheck2")
 
     def go_race(self):
-        return self.go_test("go-race", ["-race"], self.size("64 120"), GOGC=10)
+        return self.go_test("go-race", ["-race"], self.size("64 60"), GOGC=10, SCOUT_STRESS_SANITIZED=1)
 
     def java(self):
         jar, tests = self.build / "java/scout.jar", self.build / "java/tests"
         need("java", jar, tests / "Stress.class")
         return self.call(["java", "-Xcheck:jni", "-XX:+UseSerialGC", "-Xms64m", "-Xmx64m", "-cp", f"{jar}:{tests}", "Stress",
-                          *self.size("64 240").split()], self.environment())
+                          *self.size("64 120").split()], self.environment())
 
     def python(self):
         need(self.build / "python/scout/_native.abi3.so")

@@ -47,7 +47,8 @@ public final class Engine extends Handle {
   /**
    * The next event of any of the engine's requests; its tag tells whose. Null when the time is up or {@link #wake} was called; -1 waits
    * without end, a stepped engine never waits. Who reads a request first keeps it: one whose own methods are used is left out here, and
-   * the other way round they throw {@link Status#ERR_STATE}.
+   * the other way round they throw {@link Status#ERR_STATE}. Keep each {@link Request} until its last event has come: one that is forgotten
+   * is freed after the garbage collector found it, and what was to come of it does not.
    */
   public Event next(long timeoutMs) {
     if (!inside.compareAndSet(false, true)) throw new ScoutException(Status.ERR_STATE, "another thread is inside this engine");

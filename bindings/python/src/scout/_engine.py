@@ -59,7 +59,8 @@ class Engine(Handle):
     def next(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event of any of the engine's requests; its tag tells whose. None when `timeout` seconds are over or wake() was
         called. Who reads a request first keeps it: one that is iterated over is left out here, and the other way round it is a
-        StateError. A stepped engine never waits."""
+        StateError. Keep each Request until its last event has come: one that is forgotten is freed, and what was to come of it does
+        not. A stepped engine never waits."""
         for timeout_ms in [0] if self._stepped else slices(timeout):
             status, found = self._call(_native.scout_engine_next, timeout_ms)
             if found is not None:
