@@ -5,14 +5,11 @@
 // everything. One page of each group costs what its layers cost.
 //
 //  * What one request of X positions needs: all its pages of the global group; of the local group the pages of one chunk, and of
-//  the
-//    further chunks that the rows of one step may reach into.
+//    the further chunks that the rows of one step may reach into.
 //  * The context X: the caller's, refused when one such request does not fit; else as many positions as one request can have, at
-//  most
-//    what the model was made for.
+//    most what the model was made for.
 //  * Local pages: what one request of X needs; beyond that up to half of the bytes, because short requests use both groups alike;
-//  at
-//    most what max_running requests of X need. Global pages: the rest, with the same bound.
+//    at most what max_running requests of X need. Global pages: the rest, with the same bound.
 //  * Where the context is free and longer than a chunk, the local half comes first and the context is what the global rest holds.
 #pragma once
 
