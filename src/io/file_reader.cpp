@@ -117,7 +117,11 @@ bool FileReader::ReadDirect(uint64_t offset, size_t size, std::byte* out) const 
 }
 
 int FileReader::DirectDescriptor() const {
-  std::call_once(direct_opened_, [&] { direct_fd_ = Io().open_direct(fd_); });
+  const std::lock_guard lock(direct_mutex_);
+  if (!direct_asked_) {
+    direct_asked_ = true;
+    direct_fd_ = Io().open_direct(fd_);
+  }
   return direct_fd_;
 }
 

@@ -50,7 +50,8 @@ class FileReader {
   int fd_ = -1;
   uint64_t size_ = 0;
   void* mapping_ = nullptr;
-  mutable std::once_flag direct_opened_;
+  mutable std::mutex direct_mutex_;  // of what follows
+  mutable bool direct_asked_ = false;
   mutable int direct_fd_ = -1;  // for reads past the page cache; -1 = there are none
 };
 

@@ -33,7 +33,7 @@ python() {  # work expected
 
 go_language() {  # prefix work expected
   local version folder=$2/go
-  version=$(GOTOOLCHAIN=local go version 2>/dev/null | sed -n 's/.* go1\.\([0-9]*\).*/\1/p')
+  version=$(GOTOOLCHAIN=local go version 2>/dev/null | sed -n 's/.* go1\.\([0-9]*\).*/\1/p') || true
   if [ "${version:-0}" -lt 23 ]; then
     say "Go: skipped, no Go of 1.23 or later on PATH"
     return 0
