@@ -398,7 +398,7 @@ void AddBench(CLI::App& app) {
   command->add_flag("--json", options->json, "as JSON, every round's figures");
   command->add_flag("--no-probes", options->no_probes, "do not measure the machine's own limits");
   command
-      ->add_option("--probe-mb", options->probe_mb, "MiB that the read probe reads; 0 = four times the largest cache, at least 512")
+      ->add_option("--probe-mb", options->probe_mb, "MiB that the read probe reads; 0 = 1.5 times the largest cache, at least 256")
       ->check(CLI::Range(0, 1 << 20));
   command->callback([options] { Bench(*options).Run(); });
 }

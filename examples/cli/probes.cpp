@@ -173,9 +173,9 @@ double OpsPerSecond(int threads, const Loop& loop) {
 }
 
 size_t BeyondCaches() {
-  size_t bytes = size_t{512} << 20;
+  size_t bytes = size_t{256} << 20;
 #if defined(_SC_LEVEL3_CACHE_SIZE)
-  if (const long cache = ::sysconf(_SC_LEVEL3_CACHE_SIZE); cache > 0) bytes = std::max(bytes, 4 * static_cast<size_t>(cache));
+  if (const long cache = ::sysconf(_SC_LEVEL3_CACHE_SIZE); cache > 0) bytes = std::max(bytes, static_cast<size_t>(cache) / 2 * 3);
 #endif
   return bytes;
 }

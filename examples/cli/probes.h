@@ -19,8 +19,9 @@ struct Peaks {
 
 class Probes {
  public:
-  // `threads` 0: as many as the process may use. `read_bytes` 0: four times the largest cache, at least 512 MiB; less measures a
-  // cache. Throws std::bad_alloc when there is no memory for the block that is read.
+  // `threads` 0: as many as the process may use. `read_bytes` 0: half as much again as the largest cache, at least 256 MiB (of a
+  // block read from end to end again and again nothing is still there); less measures a cache. Throws std::bad_alloc when there is
+  // no memory for the block that is read.
   explicit Probes(int threads, size_t read_bytes = 0);
   ~Probes();
   Probes(const Probes&) = delete;
