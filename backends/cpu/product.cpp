@@ -160,6 +160,7 @@ void RoundRow(const Kernels& kernels, const float* values, int64_t row, const In
       kernels.round32(values + at, run, const_cast<int8_t*>(rows.codes), const_cast<float*>(rows.scales),
                       const_cast<int16_t*>(rows.sums));
       if (!packed) break;
+      // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is packed has sums
       *const_cast<int32_t*>(rows.starts) = kFloatStart - 128 * *rows.sums;
       rows = RowsFrom(rows, rows.rows, k, 32);  // the same row of the next block
     }

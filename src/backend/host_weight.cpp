@@ -190,6 +190,7 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
       const size_t packed_bytes =
           CheckedMul(part.panel_bytes, static_cast<uint64_t>(from.rows / PanelPacker::kRows), "packed tensor");
       HostMemory memory(CheckedMul(packed_bytes, static_cast<uint64_t>(desc.experts), "packed tensor"));
+      // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a part is packed only where there is a packer
       ReadPacked(from, desc.experts, *packer, part.panel_bytes, memory.data());
       for (int64_t e = 0; e < desc.experts; ++e) part.expert.push_back(memory.data() + static_cast<size_t>(e) * packed_bytes);
       weight->memory_.push_back(std::move(memory));

@@ -211,6 +211,7 @@ void Bpe::Small(const Rule& rule, std::string_view piece, std::vector<TokenId>& 
     size_t best = 0;
     for (size_t i = 1; i < count; ++i)
       if (rank[i] < rank[best]) best = i;
+    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): every entry up to the size is written
     if (rank[best] == kNoRank) break;
     id[best] = rule.Result(rank[best]);
     const size_t moved = count - best - 2;  // symbols behind the one that goes
