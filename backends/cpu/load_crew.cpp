@@ -1,7 +1,8 @@
 #include "cpu/load_crew.h"
 
 #include <algorithm>
-#include <mutex>
+
+#include "base/shared_instance.h"
 
 namespace scout::cpu {
 namespace {
@@ -14,18 +15,7 @@ constexpr int kMost = 16;
 }  // namespace
 
 std::shared_ptr<LoadCrew> LoadCrew::Shared(int threads) {
-  // Never destroyed: the order in which a process's statics end is nobody's to rely on.
-  static std::mutex& mutex = *new std::mutex;
-  static std::weak_ptr<LoadCrew>& current = *new std::weak_ptr<LoadCrew>;
-  std::shared_ptr<LoadCrew> crew;
-  {
-    const std::lock_guard lock(mutex);
-    crew = current.lock();
-    if (!crew) {
-      crew = std::make_shared<LoadCrew>();
-      current = crew;
-    }
-  }
+  std::shared_ptr<LoadCrew> crew = SharedInstance<LoadCrew>();
   crew->pool_.Grow(std::min(threads, kMost) + kReaders - 1);
   return crew;
 }

@@ -111,15 +111,9 @@ static inline go_result go_model_get_layer(scout_model *model, int32_t layer, in
 }
 static inline go_result go_model_get_tensor(scout_model *model, uint64_t index, scout_tensor_info *info) { GO_PLAIN(scout_model_get_tensor(model, index, info)); }
 static inline go_result go_device_get(uint64_t index, scout_device_info *info) { GO_PLAIN(scout_device_get(index, info)); }
-/* Calls with one number. */
-#define GO_NUMBER(call) \
-  GO_BEGIN;             \
-  result.status = call; \
-  GO_END
-
-static inline go_result go_chat_count(scout_chat *chat) { GO_NUMBER(scout_chat_count(chat, &result.number)); }
-static inline go_result go_tensor_count(scout_model *model) { GO_NUMBER(scout_model_tensor_count(model, &result.number)); }
-static inline go_result go_device_count(void) { GO_NUMBER(scout_device_count(&result.number)); }
+static inline go_result go_chat_count(scout_chat *chat) { GO_PLAIN(scout_chat_count(chat, &result.number)); }
+static inline go_result go_tensor_count(scout_model *model) { GO_PLAIN(scout_model_tensor_count(model, &result.number)); }
+static inline go_result go_device_count(void) { GO_PLAIN(scout_device_count(&result.number)); }
 static inline go_result go_model_kv_bytes(scout_model *model, int64_t positions, int32_t kv_format) {
   GO_BEGIN;
   result.status = scout_model_kv_bytes(model, positions, kv_format, &result.number);

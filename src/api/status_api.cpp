@@ -20,72 +20,45 @@ SCOUT_SAME(kDevice, SCOUT_ERR_DEVICE);
 SCOUT_SAME(kInternal, SCOUT_ERR_INTERNAL);
 #undef SCOUT_SAME
 
+namespace {
+
+struct Status {
+  scout_status code;
+  const char* name;
+  const char* text;
+};
+constexpr Status kStatuses[] = {
+    {SCOUT_OK, "SCOUT_OK", "ok"},
+    {SCOUT_DONE, "SCOUT_DONE", "done"},
+    {SCOUT_AGAIN, "SCOUT_AGAIN", "nothing now, try again"},
+    {SCOUT_ERR_ARGUMENT, "SCOUT_ERR_ARGUMENT", "bad argument"},
+    {SCOUT_ERR_FORMAT, "SCOUT_ERR_FORMAT", "malformed file or text"},
+    {SCOUT_ERR_TRUNCATED, "SCOUT_ERR_TRUNCATED", "truncated file"},
+    {SCOUT_ERR_LIMIT, "SCOUT_ERR_LIMIT", "past a limit"},
+    {SCOUT_ERR_UNSUPPORTED, "SCOUT_ERR_UNSUPPORTED", "not supported"},
+    {SCOUT_ERR_CORRUPT, "SCOUT_ERR_CORRUPT", "corrupt data"},
+    {SCOUT_ERR_IO, "SCOUT_ERR_IO", "read or write failed"},
+    {SCOUT_ERR_NO_MEMORY, "SCOUT_ERR_NO_MEMORY", "not enough memory"},
+    {SCOUT_ERR_STATE, "SCOUT_ERR_STATE", "not possible in this state"},
+    {SCOUT_ERR_DENIED, "SCOUT_ERR_DENIED", "refused for safety"},
+    {SCOUT_ERR_CANCELLED, "SCOUT_ERR_CANCELLED", "cancelled"},
+    {SCOUT_ERR_DEVICE, "SCOUT_ERR_DEVICE", "device failed"},
+    {SCOUT_ERR_INTERNAL, "SCOUT_ERR_INTERNAL", "internal error"},
+};
+constexpr Status kUnknown = {0, "SCOUT_UNKNOWN", "unknown status"};
+
+const Status& StatusOf(scout_status code) {
+  for (const Status& status : kStatuses)
+    if (status.code == code) return status;
+  return kUnknown;
+}
+
+}  // namespace
+
 const char* scout_last_error(void) { return scout::api::LastError(); }
 
 void scout_clear_error(void) { scout::api::SetLastError({}); }
 
-const char* scout_status_text(scout_status status) {
-  switch (status) {
-    case SCOUT_OK:
-      return "ok";
-    case SCOUT_DONE:
-      return "done";
-    case SCOUT_AGAIN:
-      return "nothing now, try again";
-    case SCOUT_ERR_ARGUMENT:
-      return "bad argument";
-    case SCOUT_ERR_FORMAT:
-      return "malformed file or text";
-    case SCOUT_ERR_TRUNCATED:
-      return "truncated file";
-    case SCOUT_ERR_LIMIT:
-      return "past a limit";
-    case SCOUT_ERR_UNSUPPORTED:
-      return "not supported";
-    case SCOUT_ERR_CORRUPT:
-      return "corrupt data";
-    case SCOUT_ERR_IO:
-      return "read or write failed";
-    case SCOUT_ERR_NO_MEMORY:
-      return "not enough memory";
-    case SCOUT_ERR_STATE:
-      return "not possible in this state";
-    case SCOUT_ERR_DENIED:
-      return "refused for safety";
-    case SCOUT_ERR_CANCELLED:
-      return "cancelled";
-    case SCOUT_ERR_DEVICE:
-      return "device failed";
-    case SCOUT_ERR_INTERNAL:
-      return "internal error";
-    default:
-      return "unknown status";
-  }
-}
+const char* scout_status_text(scout_status status) { return StatusOf(status).text; }
 
-const char* scout_status_name(scout_status status) {
-#define SCOUT_NAME(code) \
-  case code:             \
-    return #code
-  switch (status) {
-    SCOUT_NAME(SCOUT_OK);
-    SCOUT_NAME(SCOUT_DONE);
-    SCOUT_NAME(SCOUT_AGAIN);
-    SCOUT_NAME(SCOUT_ERR_ARGUMENT);
-    SCOUT_NAME(SCOUT_ERR_FORMAT);
-    SCOUT_NAME(SCOUT_ERR_TRUNCATED);
-    SCOUT_NAME(SCOUT_ERR_LIMIT);
-    SCOUT_NAME(SCOUT_ERR_UNSUPPORTED);
-    SCOUT_NAME(SCOUT_ERR_CORRUPT);
-    SCOUT_NAME(SCOUT_ERR_IO);
-    SCOUT_NAME(SCOUT_ERR_NO_MEMORY);
-    SCOUT_NAME(SCOUT_ERR_STATE);
-    SCOUT_NAME(SCOUT_ERR_DENIED);
-    SCOUT_NAME(SCOUT_ERR_CANCELLED);
-    SCOUT_NAME(SCOUT_ERR_DEVICE);
-    SCOUT_NAME(SCOUT_ERR_INTERNAL);
-    default:
-      return "SCOUT_UNKNOWN";
-  }
-#undef SCOUT_NAME
-}
+const char* scout_status_name(scout_status status) { return StatusOf(status).name; }

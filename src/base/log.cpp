@@ -1,10 +1,11 @@
 #include "base/log.h"
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+
+#include "base/wait.h"
 
 namespace scout {
 namespace {
@@ -114,11 +115,7 @@ LogTake TakeLogLine(int64_t timeout_ms, size_t capacity, LogLine& line) {
   std::unique_lock lock(queue->mutex);
   if (queue->most == 0) return LogTake::kClosed;
   const auto something = [&, opened = queue->opened] { return !queue->lines.empty() || queue->opened != opened; };
-  if (timeout_ms < 0) {
-    queue->changed.wait(lock, something);
-  } else if (timeout_ms > 0) {
-    queue->changed.wait_for(lock, std::chrono::milliseconds(std::min<int64_t>(timeout_ms, 1000000000)), something);
-  }
+  WaitFor(queue->changed, lock, timeout_ms, something);
   if (queue->most == 0) return LogTake::kClosed;
   if (queue->lines.empty()) return LogTake::kNone;
   if (queue->dropped != 0) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/shared_instance.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -25,18 +26,7 @@ inline void Pause() {
 }  // namespace
 
 std::shared_ptr<ThreadPool> ThreadPool::Shared(int threads) {
-  // Never destroyed: the order in which a process's statics end is nobody's to rely on.
-  static std::mutex& mutex = *new std::mutex;
-  static std::weak_ptr<ThreadPool>& current = *new std::weak_ptr<ThreadPool>;
-  std::shared_ptr<ThreadPool> pool;
-  {
-    const std::lock_guard lock(mutex);
-    pool = current.lock();
-    if (!pool) {
-      pool = std::make_shared<ThreadPool>();
-      current = pool;
-    }
-  }
+  std::shared_ptr<ThreadPool> pool = SharedInstance<ThreadPool>();
   pool->Grow(threads - 1);
   return pool;
 }

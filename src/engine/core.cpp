@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/wait.h"
 
 namespace scout::engine {
 namespace {
@@ -306,13 +307,7 @@ Next Core::NextEvent(Request& request, int64_t timeout_ms, Event& event) {
     SetReady(*state, false);
   }
   const auto something = [&] { return state->events.size() > 0 || state->phase == Phase::kEnded; };
-  if (options_.mode == Mode::kThread && timeout_ms != 0 && !something()) {
-    if (timeout_ms < 0) {
-      state->changed.wait(lock, something);
-    } else {
-      state->changed.wait_for(lock, std::chrono::milliseconds(std::min<int64_t>(timeout_ms, 1000000000)), something);
-    }
-  }
+  if (options_.mode == Mode::kThread) WaitFor(state->changed, lock, timeout_ms, something);
   if (state->events.size() == 0) return state->phase == Phase::kEnded ? Next::kDone : Next::kAgain;
   Take(*state, event);
   ShowReady(*state);
@@ -325,13 +320,7 @@ Next Core::NextEvent(int64_t timeout_ms, Event& event, std::shared_ptr<Request>*
   std::shared_ptr<Request> handle;
   std::unique_lock lock(mutex_);
   const auto something = [&] { return !ready_.empty() || closed_ || reader_woken_; };
-  if (options_.mode == Mode::kThread && timeout_ms != 0 && !something()) {
-    if (timeout_ms < 0) {
-      any_event_.wait(lock, something);
-    } else {
-      any_event_.wait_for(lock, std::chrono::milliseconds(std::min<int64_t>(timeout_ms, 1000000000)), something);
-    }
-  }
+  if (options_.mode == Mode::kThread) WaitFor(any_event_, lock, timeout_ms, something);
   for (size_t left = ready_.size(); left > 0; --left) {
     RequestState& state = *ready_.front();
     ready_.splice(ready_.end(), ready_, ready_.begin());  // each in turn
@@ -355,13 +344,7 @@ Next Core::NextBlock(Request& request, int64_t timeout_ms, ScoreBlock& block) {
   if (!state->scoring) Fail(ErrorCode::kState, "only a scoring request has blocks");
   std::unique_lock lock(mutex_);
   const auto something = [&] { return !state->score.blocks.empty() || state->phase == Phase::kEnded; };
-  if (options_.mode == Mode::kThread && timeout_ms != 0 && !something()) {
-    if (timeout_ms < 0) {
-      state->changed.wait(lock, something);
-    } else {
-      state->changed.wait_for(lock, std::chrono::milliseconds(std::min<int64_t>(timeout_ms, 1000000000)), something);
-    }
-  }
+  if (options_.mode == Mode::kThread) WaitFor(state->changed, lock, timeout_ms, something);
   std::vector<ScoreBlock>& blocks = state->score.blocks;
   if (!blocks.empty()) {
     block = std::move(blocks.front());

@@ -169,7 +169,7 @@ class Engine {
   // Readable (poll, epoll) while NextEvent of any request has something to say (blocks of scoring requests do not count); -1 where
   // the system has no such thing. Only for waiting: nobody else reads or closes it.
   virtual int descriptor() const = 0;
-  virtual const EngineOptions& options() const = 0;  // as they were given
+  virtual const EngineOptions& options() const = 0;  // as they were given, the context filled in
   virtual EngineStats Stats() const = 0;
   // Ends all requests with a last event (kCancelled, kState "the engine was closed") and stops the thread. Later Submits throw
   // kState.

@@ -10,12 +10,6 @@
 
 namespace {
 
-scout_engine_options Stepped() {
-  scout_engine_options options = user::EngineOptions();
-  options.mode = SCOUT_ENGINE_STEPPED;
-  return options;
-}
-
 TEST(Generate, AnswersAQuestionInWholeCharacters) {
   const user::Model model = tiny::Load();
   scout_request_options options = user::RequestOptions();
@@ -278,7 +272,7 @@ TEST(Engine, OneReaderServesAllRequestsByTheirTags) {
 
 TEST(Engine, SteppedAnswersTheSameAndNeverWaits) {
   const user::Model model = tiny::Load();
-  const user::Engine engine = user::NewEngine(model, Stepped());
+  const user::Engine engine = user::NewEngine(model, user::SteppedOptions());
   const std::vector<int32_t> prompt = tiny::Prompt(50);
   scout_request_options options = user::RequestOptions();
   options.max_tokens = 12;
@@ -308,7 +302,7 @@ TEST(Engine, SteppedAnswersTheSameAndNeverWaits) {
 
 TEST(Engine, AFullWaitingListAnswersAgain) {
   const user::Model model = tiny::Load();
-  scout_engine_options options = Stepped();
+  scout_engine_options options = user::SteppedOptions();
   options.max_waiting = 2;
   options.max_running = 1;
   const user::Engine engine = user::NewEngine(model, options);
@@ -447,7 +441,7 @@ TEST(Score, PositionsNameTheirRows) {
 
 TEST(Score, CanBeCancelled) {
   const user::Model model = tiny::Load();
-  const user::Engine engine = user::NewEngine(model, Stepped());
+  const user::Engine engine = user::NewEngine(model, user::SteppedOptions());
   const std::vector<int32_t> ids = tiny::Prompt(600);
   scout_scores* made = nullptr;
   ASSERT_EQ(scout_score(engine.get(), ids.data(), ids.size(), nullptr, &made), SCOUT_OK);

@@ -13,12 +13,6 @@ bool Readable(int32_t descriptor, int timeout_ms = 0) {
   return poll(&waiting, 1, timeout_ms) == 1;
 }
 
-scout_engine_options Stepped() {
-  scout_engine_options options = user::EngineOptions();
-  options.mode = SCOUT_ENGINE_STEPPED;
-  return options;
-}
-
 scout_request_options Tokens(int64_t count) {
   scout_request_options options = user::RequestOptions();
   options.max_tokens = count;
@@ -34,7 +28,7 @@ user::Engine DefaultEngine(const user::Model& model) {
 
 TEST(Descriptor, OfARequestIsReadableWhileThereIsSomethingToRead) {
   const user::Model model = tiny::Load();
-  const user::Engine engine = user::NewEngine(model, Stepped());
+  const user::Engine engine = user::NewEngine(model, user::SteppedOptions());
   const user::Request request = user::Submit(engine, tiny::Prompt(5), Tokens(3));
   const int32_t descriptor = scout_request_descriptor(request.get());
   ASSERT_GE(descriptor, 0);
@@ -69,7 +63,7 @@ TEST(Descriptor, OfScoresAndOfALoad) {
   ASSERT_EQ(scout_operation_wait(made, 0, &loaded), SCOUT_OK) << "readable means ready";
   const user::Model model(loaded);
 
-  const user::Engine engine = user::NewEngine(model, Stepped());
+  const user::Engine engine = user::NewEngine(model, user::SteppedOptions());
   const std::vector<int32_t> ids = tiny::Prompt(20);
   scout_scores* scoring = nullptr;
   ASSERT_EQ(scout_score(engine.get(), ids.data(), ids.size(), nullptr, &scoring), SCOUT_OK);
@@ -121,7 +115,7 @@ TEST(Wake, EndsTheWaitOrTheNextOne) {
 
 TEST(Reader, TheFirstOneKeepsTheRequest) {
   const user::Model model = tiny::Load();
-  const user::Engine engine = user::NewEngine(model, Stepped());
+  const user::Engine engine = user::NewEngine(model, user::SteppedOptions());
   const user::Request own = user::Submit(engine, tiny::Prompt(5), Tokens(3));
   const user::Request shared = user::Submit(engine, tiny::Prompt(6), Tokens(3));
   const scout_event* event = nullptr;
@@ -171,7 +165,7 @@ TEST(DefaultEngine, OutlivesTheModelsHandle) {
 
 TEST(Again, AFullWaitingListSaysHowManyWait) {
   const user::Model model = tiny::Load();
-  scout_engine_options options = Stepped();
+  scout_engine_options options = user::SteppedOptions();
   options.max_waiting = 1;
   const user::Engine engine = user::NewEngine(model, options);
   const user::Request first = user::Submit(engine, tiny::Prompt(5), Tokens(3));

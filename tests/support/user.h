@@ -50,6 +50,12 @@ inline scout_engine_options EngineOptions() {
   return options;
 }
 
+inline scout_engine_options SteppedOptions() {
+  scout_engine_options options = EngineOptions();
+  options.mode = SCOUT_ENGINE_STEPPED;
+  return options;
+}
+
 inline scout_request_options RequestOptions() {
   scout_request_options options;
   EXPECT_EQ(scout_request_options_init(&options, sizeof options), SCOUT_OK);

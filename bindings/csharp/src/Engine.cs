@@ -27,16 +27,8 @@ namespace Scout
         public unsafe Request Submit(Chat chat, RequestOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (chat == null) throw new ArgumentNullException(nameof(chat));
-            cancellation.ThrowIfCancellationRequested();
-            using (var memory = new Memory())
-            {
-                scout_request_options native = default(scout_request_options);
-                options?.Fill(out native, memory);
-                RequestHandle made;
-                IntPtr message;
-                Failure.CheckMade(Native.scoutcs_submit(Handle, chat.Handle, options == null ? null : &native, out made, out message), message);
-                return new Request(made, this, cancellation);
-            }
+            return Ask(this, options, cancellation, (scout_request_options* native, out RequestHandle made, out IntPtr message) =>
+                Native.scoutcs_submit(Handle, chat.Handle, native, out made, out message));
         }
 
         /// <summary>Asks for an answer to a text: as a chat's only user message where the model has a chat format, else (or with
@@ -49,17 +41,8 @@ namespace Scout
 
         internal static unsafe Request Submit(EngineHandle engine, Engine parent, byte[] text, RequestOptions options, CancellationToken cancellation)
         {
-            cancellation.ThrowIfCancellationRequested();
-            using (var memory = new Memory())
-            {
-                scout_request_options native = default(scout_request_options);
-                options?.Fill(out native, memory);
-                RequestHandle made;
-                IntPtr message;
-                int status = Native.scoutcs_submit_text(engine, text, (ulong)text.Length, options == null ? null : &native, out made, out message);
-                Failure.CheckMade(status, message);
-                return new Request(made, parent, cancellation);
-            }
+            return Ask(parent, options, cancellation, (scout_request_options* native, out RequestHandle made, out IntPtr message) =>
+                Native.scoutcs_submit_text(engine, text, (ulong)text.Length, native, out made, out message));
         }
 
         /// <summary>Asks for token ids to be continued, as they are.</summary>
@@ -67,6 +50,14 @@ namespace Scout
         public unsafe Request Submit(IEnumerable<int> ids, RequestOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             int[] given = Memory.Array(ids, nameof(ids));
+            return Ask(this, options, cancellation, (scout_request_options* native, out RequestHandle made, out IntPtr message) =>
+                Native.scoutcs_submit_tokens(Handle, given, (ulong)given.Length, native, out made, out message));
+        }
+
+        private unsafe delegate int Asking(scout_request_options* options, out RequestHandle made, out IntPtr message);
+
+        private static unsafe Request Ask(Engine parent, RequestOptions options, CancellationToken cancellation, Asking ask)
+        {
             cancellation.ThrowIfCancellationRequested();
             using (var memory = new Memory())
             {
@@ -74,9 +65,8 @@ namespace Scout
                 options?.Fill(out native, memory);
                 RequestHandle made;
                 IntPtr message;
-                int status = Native.scoutcs_submit_tokens(Handle, given, (ulong)given.Length, options == null ? null : &native, out made, out message);
-                Failure.CheckMade(status, message);
-                return new Request(made, this, cancellation);
+                Failure.CheckMade(ask(options == null ? null : &native, out made, out message), message);
+                return new Request(made, parent, cancellation);
             }
         }
 
@@ -178,19 +168,7 @@ namespace Scout
         }
 
         // Ends the wait that is under way, or else the next one.
-        private void Wake()
-        {
-            if (handle.Ended) return;
-            try
-            {
-                IntPtr message;
-                Failure.Check(Native.scoutcs_engine_wake(handle, out message), message);
-            }
-            catch (ObjectDisposedException)
-            {
-                // closed meanwhile
-            }
-        }
+        private void Wake() => ScoutHandle.Tell(handle, Native.scoutcs_engine_wake);
 
         /// <summary>Ends the engine's requests and its thread. May be called twice, from any thread. The model's default engine goes
         /// on.</summary>

@@ -31,6 +31,23 @@ namespace Scout
 
         internal bool Ended => ended || IsClosed;
 
+        internal delegate int Telling<T>(T handle, out IntPtr message);
+
+        // A call that ends what others wait for: does nothing to what is closed, or is being closed.
+        internal static void Tell<T>(T handle, Telling<T> call) where T : ScoutHandle
+        {
+            if (handle.Ended) return;
+            try
+            {
+                IntPtr message;
+                Failure.Check(call(handle, out message), message);
+            }
+            catch (ObjectDisposedException)
+            {
+                // closed meanwhile
+            }
+        }
+
         // What Dispose of its owner comes to.
         internal void End()
         {

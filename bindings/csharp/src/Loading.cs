@@ -90,19 +90,7 @@ namespace Scout
 
         /// <summary>Asks the load to end; it does after the read that is under way. From any thread; harmless after the end and after
         /// <see cref="Dispose"/>.</summary>
-        public void Cancel()
-        {
-            if (handle.Ended) return;
-            try
-            {
-                IntPtr message;
-                Failure.Check(Native.scoutcs_operation_cancel(handle, out message), message);
-            }
-            catch (ObjectDisposedException)
-            {
-                // closed meanwhile
-            }
-        }
+        public void Cancel() => ScoutHandle.Tell(handle, Native.scoutcs_operation_cancel);
 
         /// <summary>Cancels, waits for the read that is under way, and frees. May be called twice, from any thread.</summary>
         public void Dispose()

@@ -89,19 +89,7 @@ namespace Scout
 
         /// <summary>Ends the request; its last event says <see cref="StopReason.Cancelled"/>. From any thread; harmless after the end and
         /// after <see cref="Dispose"/>.</summary>
-        public void Cancel()
-        {
-            if (handle.Ended) return;
-            try
-            {
-                IntPtr message;
-                Failure.Check(Native.scoutcs_request_cancel(handle, out message), message);
-            }
-            catch (ObjectDisposedException)
-            {
-                // closed meanwhile
-            }
-        }
+        public void Cancel() => ScoutHandle.Tell(handle, Native.scoutcs_request_cancel);
 
         /// <summary>Cancels what still runs and frees it. May be called twice, from any thread.</summary>
         public void Dispose()
