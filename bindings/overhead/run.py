@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 
@@ -66,51 +67,66 @@ def run(command, env, size):
 
 
 def measure(found, env, size, rounds):
-    """language -> figure -> its values, round by round"""
-    values = {language: {} for language in found}
+    """language -> figure -> its values, round by round. Before and after every other language C runs, and under "C beside LANGUAGE" is the mean of
+    these two: a machine that is shared changes its speed from one second to the next, so only neighbours are compared."""
+    values = {}
+
+    def note(who, figures):
+        for name, value in figures.items():
+            values.setdefault(who, {}).setdefault(name, []).append(value)
+
     for _ in range(rounds):
+        before = run(found["C"], env, size)
+        note("C", before)
         for language, command in found.items():
-            for name, value in run(command, env, size).items():
-                values[language].setdefault(name, []).append(value)
-        work = {language: (rows["events"][-1], rows["bytes"][-1]) for language, rows in values.items()}
-        if len(set(work.values())) != 1:
-            sys.exit(f"not the same work, as events and bytes: {work}")
+            if language == "C":
+                continue
+            figures, after = run(command, env, size), run(found["C"], env, size)
+            if any(figures[name] != after[name] for name in ("events", "bytes")):
+                sys.exit(f"{language} does not do the same work as C: {figures}, {after}")
+            note(language, figures)
+            note(f"C beside {language}", {name: (before[name] + after[name]) / 2 for name in after})
+            before = after
     return values
 
 
-def table(values, size, rounds, shared=False):
-    """The best of each: what else runs on the machine makes everything slower, never faster."""
-    languages = list(values)
+def share(values, language, figure):
+    """Of C's: the median of the rounds' ratios, and how far they spread."""
+    ratios = sorted(mine / theirs for mine, theirs in zip(values[language][figure], values[f"C beside {language}"][figure]))
+    return f"{statistics.median(ratios):.1%} ({ratios[0]:.0%} to {ratios[-1]:.0%})"
+
+
+def table(found, values, size, rounds, shared=False):
+    languages = list(found)
     rows = [f"| | {' | '.join(languages)} |", "|---" * (len(languages) + 1) + "|"]
-    rows.append("| ns per event | " + " | ".join(f"{min(values[name]['event']):.0f}" for name in languages) + " |")
+    rows.append("| ns per event | " + " | ".join(f"{statistics.median(values[name]['event']):.0f}" for name in languages) + " |")
     at_once, one_by_one = f"{size[0]} requests of {size[1]} tokens at once", f"requests of {size[1]} tokens one by one"
     works = (("many", f"tokens/s, {at_once}"), ("one", f"tokens/s, {one_by_one}"), ("many_processor", f"tokens per processor second, {at_once}"),
              ("one_processor", f"tokens per processor second, {one_by_one}"))
     for figure, words in works[2:] if shared else works:
-        best = {name: max(values[name][figure]) for name in languages}
-        rows.append(f"| {words} | " + " | ".join(f"{best[name]:.0f}" for name in languages) + " |")
-        if "C" in best:
-            rows.append("| of C's | " + " | ".join(f"{best[name] / best['C']:.1%}" for name in languages) + " |")
-    return "\n".join(rows) + f"\n\nThe best of {rounds} rounds in which the languages take turns, of {size[2]} runs each."
+        rows.append(f"| {words} | " + " | ".join(f"{statistics.median(values[name][figure]):.0f}" for name in languages) + " |")
+        rows.append("| of C's, before and after it | | " + " | ".join(share(values, name, figure) for name in languages if name != "C") + " |")
+    return "\n".join(rows) + f"\n\nMedians of {rounds} rounds; a round's figure is the best of {size[2]} runs in one process. In brackets the lowest and the highest round."
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--shared", action="store_true")
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
     build = given.build.resolve()
     env = environment(build)
     found = programs(build, env)
-    size, rounds = ((8, 10, 1), 1) if given.check else ((100, 100, 5), given.rounds)
+    size, rounds = ((8, 10, 1), 1) if given.check else ((100, 100, 4), given.rounds)
+    if "C" not in found:
+        sys.exit("without a C compiler there is nothing to compare with")
     values = measure(found, env, size, rounds)
-    written = table(values, size, rounds)
+    written = table(found, values, size, rounds, given.shared)
     print(written)
     if given.check:
         return
-    written = table(values, size, rounds, given.shared)
     text = README.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

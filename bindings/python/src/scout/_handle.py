@@ -124,17 +124,22 @@ def ids_list(data: bytes) -> List[int]:
     return array("i", data).tolist()
 
 
+def wait_ms() -> int:
+    """The time-out of one native call of a wait without end: short in the main thread; elsewhere a wait is ended by what closes the
+    object."""
+    return SLICE_MS if threading.get_ident() == threading.main_thread().ident else -1
+
+
 def slices(timeout: Optional[float]) -> Any:
-    """Time-outs in milliseconds that add up to `timeout` seconds, or go on for ever for None. At least one. Short ones in the main
-    thread; elsewhere a wait is ended by what closes the object."""
-    short = threading.get_ident() == threading.main_thread().ident
+    """Time-outs in milliseconds that add up to `timeout` seconds, or go on for ever for None. At least one."""
+    most = wait_ms()
     if timeout is None:
         while True:
-            yield SLICE_MS if short else -1
+            yield most
     end = time.monotonic() + timeout
     while True:
         left = max(0, int((end - time.monotonic()) * 1000 + 0.999))
-        yield min(left, SLICE_MS) if short else left
+        yield left if most < 0 else min(left, most)
         if time.monotonic() >= end:
             return
 

@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any, AsyncIterator, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from . import _errors, _native
-from ._handle import Handle, call_filling, ids_list, slices
+from ._handle import Handle, call_filling, ids_list, slices, wait_ms
 
 # How often an event loop asks where it has no descriptors to wait for.
 POLL_SECONDS = 0.005
@@ -17,6 +16,9 @@ STOP_STRING = _native.SCOUT_STOP_STRING
 STOP_LENGTH = _native.SCOUT_STOP_LENGTH
 STOP_CANCELLED = _native.SCOUT_STOP_CANCELLED
 STOP_ERROR = _native.SCOUT_STOP_ERROR
+
+_DONE = _native.SCOUT_DONE
+_request_next = _native.scout_request_next
 
 
 class Event(NamedTuple):
@@ -87,7 +89,7 @@ class Request(Handle):
     def __init__(self, native_handle: Any) -> None:
         super().__init__(native_handle)
         self._ended = False  # the last event has left the library
-        self._inside = threading.Lock()
+        self._inside = False  # a thread is, under the handle's lock
 
     def _free(self, native_handle: Any) -> None:
         _native.scout_request_free(native_handle)
@@ -101,25 +103,28 @@ class Request(Handle):
         return self._ended
 
     def _take(self, timeout_ms: int) -> Optional[Event]:
-        # The event is copied inside the native call, but after the interpreter's lock was taken again: until then nobody else may ask.
-        if not self._inside.acquire(False):
-            raise _errors.StateError("another thread is inside this request")
+        # Runs for every token, on caches that the model has just swept: hence few steps, and one lock for what Handle._enter does and for
+        # being alone. The event is copied inside the native call, but after the interpreter's lock was taken again: until then nobody
+        # else may ask.
+        with self._lock:
+            handle = self._native_handle
+            if handle is None or self._inside:
+                raise _errors.StateError("the Request is closed" if handle is None else "another thread is inside this request")
+            self._inside = True
+            self._users += 1
         try:
-            handle = self._enter()
-            try:
-                status, found = _native.scout_request_next(handle, timeout_ms)
-            finally:
-                self._leave(handle)
+            status, found = _request_next(handle, timeout_ms)
         finally:
-            self._inside.release()
-        if status == _native.SCOUT_OK:
-            event = Event._make(found)
-            if event.stop != STOP_NONE:
+            self._inside = False
+            self._leave(handle)
+        if found is None:
+            if status == _DONE:
                 self._ended = True
-            return event
-        if status == _native.SCOUT_DONE:
+            return None
+        event = Event._make(found)
+        if event.stop != STOP_NONE:
             self._ended = True
-        return None
+        return event
 
     def next(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event; None when `timeout` seconds are over (None waits for ever), or after the last event (see done).
@@ -137,10 +142,12 @@ class Request(Handle):
         return self
 
     def __next__(self) -> Event:
-        event = self.next()
-        if event is None:
-            raise StopIteration
-        return check_event(event)
+        timeout_ms = wait_ms()
+        while not self._ended:
+            event = self._take(timeout_ms)
+            if event is not None:
+                return event if event.stop != STOP_ERROR else check_event(event)
+        raise StopIteration
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
