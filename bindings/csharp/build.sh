@@ -12,6 +12,6 @@ compile=("${MCS:-mcs}" -nologo -langversion:7 -warn:4 -warnaserror -optimize -de
 compile+=(-define:NETSTANDARD2_1_OR_GREATER)
 "${compile[@]}" -target:library -unsafe "-doc:$folder/Scout.xml" "-out:$folder/Scout.dll" "$here"/src/*.cs
 [ "${3:-}" = tests ] || exit 0
-for program in Conformance ApiTests; do
+for program in Conformance ApiTests Stress; do
   "${compile[@]}" "-r:$folder/Scout.dll" -r:System.Core.dll "-out:$folder/$program.exe" "$here/tests/Suite.cs" "$here/tests/$program.cs"
 done

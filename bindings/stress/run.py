@@ -3,7 +3,7 @@
 allocation, freed memory.
 
   run.py BUILD_DIR                    the short form of what takes seconds: what ctest -L stress runs
-  run.py BUILD_DIR NAME...            of these only: go, go-cgocheck2, go-race, java, python, python-asan, python-valgrind, rust, rust-asan
+  run.py BUILD_DIR NAME...            of these only: csharp, go, go-cgocheck2, go-race, java, python, python-asan, python-valgrind, rust, rust-asan
   run.py BUILD_DIR --long [NAME...]   everything, with 64 threads; some minutes
 
 BUILD_DIR is built, with the Java package. python-asan uses the library of --asan BUILD_DIR, built with SCOUT_SANITIZE=address,undefined; without
@@ -22,7 +22,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 BINDINGS = HERE.parent
 ROOT = BINDINGS.parent
-SHORT = ("go", "java", "python", "rust")
+SHORT = ("csharp", "go", "java", "python", "rust")
 ALL = SHORT + ("go-race", "go-cgocheck2", "python-asan", "python-valgrind", "rust-asan")
 FOUND = ("DATA RACE", "WARNING in native method", "FATAL ERROR", "AddressSanitizer", "runtime error:", "cgo argument has Go pointer")
 
@@ -63,6 +63,11 @@ class Runs:
         if not lines or not lines[-1].endswith(" 0 failed"):
             raise AssertionError(f"no result\n{done.stdout[-6000:]}")
         return lines[-1]
+
+    def csharp(self):
+        program, mono = self.build / "csharp/Stress.exe", os.environ.get("MONO", "mono")
+        need(mono, program)
+        return self.call([mono, "--debug", program, *self.size("64 120").split()], self.environment())
 
     def go_test(self, name, flags, size, **more):
         need("go", self.build / "bindings/go/scout.pc")

@@ -11,7 +11,8 @@ namespace Scout
     /// cancel.</summary>
     /// <remarks>Enumerating throws what went wrong: <see cref="ScoutException"/> for a failed request,
     /// <see cref="OperationCanceledException"/> when the token it was made with is cancelled. Leaving a <c>foreach</c> early cancels the
-    /// request; <see cref="Next()"/> does not. A request that is forgotten is freed by the garbage collector.</remarks>
+    /// request; <see cref="Next()"/> does not. A request that nobody holds any more is cancelled and freed by the garbage
+    /// collector, its events with it: hold requests whose events are read through an <see cref="Engine"/>.</remarks>
     public sealed class Request : IEnumerable<Event>, IDisposable
     {
         private static readonly Action<object> CancelRequest = request => ((Request)request).Cancel();
