@@ -39,6 +39,9 @@ struct Context {
 
 inline const HostWeight& Host(const Weight* weight) { return *static_cast<const HostWeight*>(weight); }
 
+// The values of a weight of the role kVector.
+inline const float* VectorOf(const Weight* weight) { return reinterpret_cast<const float*>(Host(weight).parts()[0].Row(0, 0)); }
+
 const Kernels& KernelsFor(Isa isa);  // kernels.cpp
 
 void Embed(Context& context, const EmbedOp& op);                                     // rows.cpp
@@ -51,5 +54,12 @@ void Attention(Context& context, const AttentionOp& op);                        
 void MergeAttention(Context& context, const MergeAttentionOp& op);                   // merge_attention.cpp
 void Experts(Context& context, const ExpertsOp& op);                                 // experts.cpp
 void Sample(Context& context, const SampleOp& op, std::span<SampleResult> results);  // sample.cpp
+void ScatterRows(Context& context, const ScatterRowsOp& op);                         // vision.cpp, and all that follow
+void Unfold(Context& context, const UnfoldOp& op);
+void AddPositions(Context& context, const AddPositionsOp& op);
+void LayerNorm(Context& context, const LayerNormOp& op);
+void Rotate(Context& context, const RotateOp& op);
+void PixelShuffle(Context& context, const PixelShuffleOp& op);
+void GroupAttention(Context& context, const GroupAttentionOp& op);  // group_attention.cpp
 
 }  // namespace scout::cpu

@@ -94,6 +94,27 @@ class CpuBackend final : public HostBackend<cpu::Context> {
   void GatherRows(const GatherRowsOp& op) noexcept override {
     Run([&] { cpu::GatherRows(context_, op); });
   }
+  void ScatterRows(const ScatterRowsOp& op) noexcept override {
+    Run([&] { cpu::ScatterRows(context_, op); });
+  }
+  void Unfold(const UnfoldOp& op) noexcept override {
+    Run([&] { cpu::Unfold(context_, op); });
+  }
+  void AddPositions(const AddPositionsOp& op) noexcept override {
+    Run([&] { cpu::AddPositions(context_, op); });
+  }
+  void LayerNorm(const LayerNormOp& op) noexcept override {
+    Run([&] { cpu::LayerNorm(context_, op); });
+  }
+  void Rotate(const RotateOp& op) noexcept override {
+    Run([&] { cpu::Rotate(context_, op); });
+  }
+  void GroupAttention(const GroupAttentionOp& op) noexcept override {
+    Run([&] { cpu::GroupAttention(context_, op); });
+  }
+  void PixelShuffle(const PixelShuffleOp& op) noexcept override {
+    Run([&] { cpu::PixelShuffle(context_, op); });
+  }
   void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept override {
     Run([&] { cpu::Sample(context_, op, results); });
   }

@@ -3,8 +3,9 @@
 //
 // V offers: Zero, Set, Load, LoadPart(p, n) (lanes from n on are 0), LoadF16/LoadF16Part, LoadBf16/LoadBf16Part, Store,
 // StorePart, Add, Sub, Mul, Div, Fma(a, b, c), Max (b where either is NaN), Fold (lane l takes l + 8, + 4, + 2, + 1), FoldEach
-// (Fold of several, one after the other in memory), Exp2Scale(p, n) and the comparisons that Exp needs; kRowTile x kColTile
-// accumulators that fit the registers.
+// (Fold of several, one after the other in memory), Exp2Scale(p, n) and the comparisons that Exp needs; Abs, WithSignOf(a, b) (the
+// magnitude of a >= 0, the sign of b), WhereLess(a, b, yes, no); kRowTile x kColTile accumulators that fit the registers, and
+// kOuterRows x kOuterVectors of them beside kOuterVectors others.
 
 struct LoadF32 {
   using Value = float;
@@ -207,6 +208,133 @@ void SwiGlu(const float* gate, const float* up, int64_t count, float* out) {
       [&](int64_t i, int64_t n) { V::StorePart(out + i, n, SwiGluOf(V::LoadPart(gate + i, n), V::LoadPart(up + i, n))); });
 }
 
+// base/math.h's Erf, lane by lane.
+inline V ErfOf(V x) {
+  const V one = V::Set(1.0f), t = V::Abs(x), s = V::Mul(x, x);
+  V p = V::Set(0x1.4ae4dp-14f);
+  p = V::Fma(p, s, V::Set(-0x1.a485ecp-11f));
+  p = V::Fma(p, s, V::Set(0x1.5419f6p-8f));
+  p = V::Fma(p, s, V::Set(-0x1.b7fbb4p-6f));
+  p = V::Fma(p, s, V::Set(0x1.ce2d20p-4f));
+  p = V::Fma(p, s, V::Set(-0x1.81273ep-2f));
+  p = V::Fma(p, s, V::Set(0x1.06eba8p-3f));
+  const V small = V::Fma(p, x, x);
+  const V four = V::Set(4.0f), end = V::WhereLess(four, t, four, t);
+  V q = V::Set(0x1.86dd9ap-13f);
+  q = V::Fma(q, end, V::Set(-0x1.825b06p-9f));
+  q = V::Fma(q, end, V::Set(0x1.65cb7ep-6f));
+  q = V::Fma(q, end, V::Set(-0x1.a65346p-4f));
+  q = V::Fma(q, end, V::Set(-0x1.46baecp-1f));
+  q = V::Fma(q, end, V::Set(-0x1.2088eap+0f));
+  q = V::Fma(q, end, V::Set(-0x1.661cb2p-12f));
+  const V large = V::WithSignOf(V::Sub(one, ExpOf(q)), x);
+  return V::WhereLess(t, one, small, large);
+}
+
+inline V GeluOf(V x) {
+  return V::Mul(V::Mul(V::Set(0.5f), x), V::Add(V::Set(1.0f), ErfOf(V::Mul(x, V::Set(0.70710678118654752f)))));
+}
+
+void Gelu(const float* x, int64_t count, float* out) {
+  ForVectors(
+      count, [&](int64_t i) { V::Store(out + i, GeluOf(V::Load(x + i))); },
+      [&](int64_t i, int64_t n) { V::StorePart(out + i, n, GeluOf(V::LoadPart(x + i, n))); });
+}
+
+float Sum(const float* x, int64_t count) {
+  V sum = V::Zero();
+  ForVectors(
+      count, [&](int64_t i) { sum = V::Add(sum, V::Load(x + i)); },
+      [&](int64_t i, int64_t n) { sum = V::Add(sum, V::LoadPart(x + i, n)); });
+  return V::Fold(sum);
+}
+
+float SumOfCentredSquares(const float* x, float mean, int64_t count) {
+  const V m = V::Set(mean);
+  V sum = V::Zero();
+  ForVectors(
+      count,
+      [&](int64_t i) {
+        const V v = V::Sub(V::Load(x + i), m);
+        sum = V::Fma(v, v, sum);
+      },
+      [&](int64_t i, int64_t n) {
+        float part[16] = {};  // lanes past the end add nothing
+        V::StorePart(part, n, V::Sub(V::LoadPart(x + i, n), m));
+        sum = V::Fma(V::Load(part), V::Load(part), sum);
+      });
+  return V::Fold(sum);
+}
+
+void Normalise(const float* x, float mean, float scale, const float* w, const float* b, int64_t count, float* y) {
+  const V m = V::Set(mean), s = V::Set(scale);
+  ForVectors(
+      count, [&](int64_t i) { V::Store(y + i, V::Fma(V::Mul(V::Sub(V::Load(x + i), m), s), V::Load(w + i), V::Load(b + i))); },
+      [&](int64_t i, int64_t n) {
+        const V centred = V::Mul(V::Sub(V::LoadPart(x + i, n), m), s);
+        V::StorePart(y + i, n, V::Fma(centred, V::LoadPart(w + i, n), V::LoadPart(b + i, n)));
+      });
+}
+
+void Rotate(float* x, const float* turns, int64_t d) {
+  // In units of vectors: a, b, cos and sin are spread over whole vectors, sixteen pairs at a time.
+  float a[16] = {}, b[16] = {}, cos[16] = {}, sin[16] = {};
+  for (int64_t at = 0; at < d; at += 32) {
+    const int64_t pairs = d - at < 32 ? (d - at) / 2 : 16;
+    for (int64_t i = 0; i < pairs; ++i) {
+      a[i] = x[at + 2 * i];
+      b[i] = x[at + 2 * i + 1];
+      cos[i] = turns[at + 2 * i];
+      sin[i] = turns[at + 2 * i + 1];
+    }
+    const V va = V::Load(a), vb = V::Load(b), vc = V::Load(cos), vs = V::Load(sin);
+    V::Store(a, V::Fma(va, vc, V::Negate(V::Mul(vb, vs))));
+    V::Store(b, V::Fma(va, vs, V::Mul(vb, vc)));
+    for (int64_t i = 0; i < pairs; ++i) {
+      x[at + 2 * i] = a[i];
+      x[at + 2 * i + 1] = b[i];
+    }
+  }
+}
+
+// R rows by C vectors of the result stay in registers while the depth goes by.
+template <int R, int C>
+inline void OuterTile(const float* a, int64_t a_stride, int64_t depth, const float* b, int64_t columns, float* c,
+                      int64_t c_stride) {
+  V sum[R][C];
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < C; ++v) sum[r][v] = V::Zero();
+  for (int64_t i = 0; i < depth; ++i) {
+    V right[C];
+    for (int v = 0; v < C; ++v) right[v] = V::Load(b + i * columns + 16 * v);
+    for (int r = 0; r < R; ++r) {
+      const V left = V::Set(a[r * a_stride + i]);
+      for (int v = 0; v < C; ++v) sum[r][v] = V::Fma(left, right[v], sum[r][v]);
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < C; ++v) V::Store(c + r * c_stride + 16 * v, sum[r][v]);
+}
+
+template <int C>
+inline void OuterRows(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
+                      int64_t c_stride) {
+  constexpr int kRows = V::kOuterRows;
+  int64_t m = 0;
+  for (; m + kRows <= rows; m += kRows)
+    OuterTile<kRows, C>(a + m * a_stride, a_stride, depth, b, columns, c + m * c_stride, c_stride);
+  for (; m < rows; ++m) OuterTile<1, C>(a + m * a_stride, a_stride, depth, b, columns, c + m * c_stride, c_stride);
+}
+
+void OuterProduct(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
+                  int64_t c_stride) {
+  constexpr int kVectors = V::kOuterVectors;
+  int64_t n = 0;
+  for (; n + 16 * kVectors <= columns; n += 16 * kVectors)
+    OuterRows<kVectors>(a, a_stride, rows, depth, b + n, columns, c + n, c_stride);
+  for (; n < columns; n += 16) OuterRows<1>(a, a_stride, rows, depth, b + n, columns, c + n, c_stride);
+}
+
 void AddTo(const float* from, int64_t count, float* to) {
   ForVectors(
       count, [&](int64_t i) { V::Store(to + i, V::Add(V::Load(to + i), V::Load(from + i))); },
@@ -270,22 +398,28 @@ void ToBf16(const float* from, int64_t count, uint16_t* to) {
   }
 }
 
-#define SCOUT_FLOAT_KERNELS(table)          \
-  (table).f32 = PanelOf<LoadF32>;           \
-  (table).f16 = PanelOf<LoadF16>;           \
-  (table).bf16 = PanelOf<LoadBf16>;         \
-  (table).sum_of_squares = SumOfSquares;    \
-  (table).scale_by = ScaleBy;               \
-  (table).swiglu = SwiGlu;                  \
-  (table).add = AddTo;                      \
-  (table).multiply = Multiply;              \
-  (table).to_bf16 = ToBf16;                 \
-  (table).scores_f32 = ScoresOf<LoadF32>;   \
-  (table).scores_f16 = ScoresOf<LoadF16>;   \
-  (table).scores_bf16 = ScoresOf<LoadBf16>; \
-  (table).fold_f32 = FoldOf<LoadF32>;       \
-  (table).fold_f16 = FoldOf<LoadF16>;       \
-  (table).fold_bf16 = FoldOf<LoadBf16>;     \
-  (table).merge = Merge;                    \
-  (table).largest = Largest;                \
+#define SCOUT_FLOAT_KERNELS(table)                      \
+  (table).f32 = PanelOf<LoadF32>;                       \
+  (table).f16 = PanelOf<LoadF16>;                       \
+  (table).bf16 = PanelOf<LoadBf16>;                     \
+  (table).sum_of_squares = SumOfSquares;                \
+  (table).scale_by = ScaleBy;                           \
+  (table).swiglu = SwiGlu;                              \
+  (table).gelu = Gelu;                                  \
+  (table).sum = Sum;                                    \
+  (table).sum_of_centred_squares = SumOfCentredSquares; \
+  (table).normalise = Normalise;                        \
+  (table).rotate = Rotate;                              \
+  (table).outer_product = OuterProduct;                 \
+  (table).add = AddTo;                                  \
+  (table).multiply = Multiply;                          \
+  (table).to_bf16 = ToBf16;                             \
+  (table).scores_f32 = ScoresOf<LoadF32>;               \
+  (table).scores_f16 = ScoresOf<LoadF16>;               \
+  (table).scores_bf16 = ScoresOf<LoadBf16>;             \
+  (table).fold_f32 = FoldOf<LoadF32>;                   \
+  (table).fold_f16 = FoldOf<LoadF16>;                   \
+  (table).fold_bf16 = FoldOf<LoadBf16>;                 \
+  (table).merge = Merge;                                \
+  (table).largest = Largest;                            \
   (table).exp_sum = ExpSum

@@ -94,6 +94,8 @@ struct Kernels {
   void (*scale_by)(const float* x, float scale, const float* w, int64_t count, float* y);
   // out[i] = silu(gate[i]) * up[i]
   void (*swiglu)(const float* gate, const float* up, int64_t count, float* out);
+  // out[i] = gelu(x[i]); out may be x
+  void (*gelu)(const float* x, int64_t count, float* out);
   // to[i] += from[i]
   void (*add)(const float* from, int64_t count, float* to);
   // to[i] = from[i] * scale
@@ -112,6 +114,18 @@ struct Kernels {
   void (*fold_bf16)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
   // to[i] = fma(from[i], from_scale, to[i] * to_scale)
   void (*merge)(const float* from, float from_scale, float to_scale, int64_t count, float* to);
+
+  // Sixteen partial sums (lane = i mod 16), folded: of the values, and of the squares of x[i] - mean.
+  float (*sum)(const float* x, int64_t count);
+  float (*sum_of_centred_squares)(const float* x, float mean, int64_t count);
+  // y[i] = fma((x[i] - mean) * scale, w[i], b[i])
+  void (*normalise)(const float* x, float mean, float scale, const float* w, const float* b, int64_t count, float* y);
+  // Pairs (a, b) of x [d] become fma(a, cos, -(b sin)), fma(a, sin, b cos), with cos and sin side by side in `turns` [d].
+  void (*rotate)(float* x, const float* turns, int64_t d);
+  // c[m * c_stride + n] = sum over i of a[m * a_stride + i] * b[i * columns + n], by fused multiply-adds from 0 on, i ascending.
+  // b: [depth, columns], columns a multiple of 16.
+  void (*outer_product)(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
+                        int64_t c_stride);
 
   // The largest value, of NaNs no word; -infinity for none.
   float (*largest)(const float* x, int64_t count);

@@ -7,6 +7,7 @@ namespace scout::cpu {
 namespace {
 
 struct V {
+  static constexpr int kOuterRows = 6, kOuterVectors = 1;
   static constexpr int kRowTile = 2, kColTile = 2;  // 4 sums of two registers each, and their loads
   __m256 a, b;                                      // lanes 0..7, 8..15
 
@@ -44,6 +45,18 @@ struct V {
   static V Negate(V x) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     return {_mm256_xor_ps(x.a, sign), _mm256_xor_ps(x.b, sign)};
+  }
+  static V Abs(V x) {
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    return {_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b)};
+  }
+  static V WithSignOf(V x, V y) {
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    return {_mm256_or_ps(x.a, _mm256_and_ps(sign, y.a)), _mm256_or_ps(x.b, _mm256_and_ps(sign, y.b))};
+  }
+  static V WhereLess(V x, V y, V yes, V no) {
+    return {_mm256_blendv_ps(no.a, yes.a, _mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ)),
+            _mm256_blendv_ps(no.b, yes.b, _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ))};
   }
   static float Fold(V v) {
     const __m256 eight = _mm256_add_ps(v.a, v.b);

@@ -9,6 +9,7 @@ namespace {
 inline __mmask16 FirstLanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 
 struct V {
+  static constexpr int kOuterRows = 8, kOuterVectors = 3;
   static constexpr int kRowTile = 4, kColTile = 5;  // Llama 4 has five query heads to a key head
   __m512 v;
 
@@ -30,6 +31,9 @@ struct V {
   static V Fma(V x, V y, V z) { return {_mm512_fmadd_ps(x.v, y.v, z.v)}; }
   static V Max(V x, V y) { return {_mm512_max_ps(x.v, y.v)}; }
   static V Negate(V x) { return {_mm512_xor_ps(x.v, _mm512_set1_ps(-0.0f))}; }
+  static V Abs(V x) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), x.v)}; }
+  static V WithSignOf(V x, V y) { return {_mm512_or_ps(x.v, _mm512_and_ps(_mm512_set1_ps(-0.0f), y.v))}; }
+  static V WhereLess(V x, V y, V yes, V no) { return {_mm512_mask_mov_ps(no.v, _mm512_cmp_ps_mask(x.v, y.v, _CMP_LT_OQ), yes.v)}; }
   static float Fold(V x) {
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

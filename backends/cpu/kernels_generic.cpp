@@ -11,7 +11,7 @@ namespace scout::cpu {
 namespace {
 
 struct V {
-  static constexpr int kRowTile = 2, kColTile = 2;
+  static constexpr int kRowTile = 2, kColTile = 2, kOuterRows = 2, kOuterVectors = 1;
   float lane[16];
 
   template <typename Function>
@@ -60,6 +60,17 @@ struct V {
   }
   static V Negate(V a) {
     return Each([&](int l) { return -a.lane[l]; });
+  }
+  static V Abs(V a) {
+    return Each([&](int l) { return std::bit_cast<float>(std::bit_cast<uint32_t>(a.lane[l]) & 0x7fffffff); });
+  }
+  static V WithSignOf(V a, V b) {
+    return Each([&](int l) {
+      return std::bit_cast<float>(std::bit_cast<uint32_t>(a.lane[l]) | (std::bit_cast<uint32_t>(b.lane[l]) & 0x80000000));
+    });
+  }
+  static V WhereLess(V a, V b, V yes, V no) {
+    return Each([&](int l) { return a.lane[l] < b.lane[l] ? yes.lane[l] : no.lane[l]; });
   }
   static float Fold(V v) {
     for (int step = 8; step >= 1; step /= 2)

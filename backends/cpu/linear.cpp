@@ -11,7 +11,8 @@ void Linear(Context& context, const LinearOp& op) {
   const Kernels& kernels = *context.kernels;
   const Inputs in = RoundRows(context, weight, HostF32(op.in), op.in.rows);
   const int64_t outputs = op.epilogue == Epilogue::kSwiGlu ? weight.rows() / 2 : weight.rows();
-  float* const out = HostF32(op.out);  // [N, outputs]
+  float* const out = HostF32(op.out);                               // [N, outputs]
+  const float* const bias = op.bias ? VectorOf(op.bias) : nullptr;  // [outputs]
   const int64_t panels = PanelsOf(outputs), per_task = PanelsPerTask(panels, context.threads, op.in.rows);
   context.Parallel((panels + per_task - 1) / per_task, [&](int64_t task, int) {
     const int64_t first = task * per_task, end = std::min(panels, first + per_task);
@@ -19,11 +20,25 @@ void Linear(Context& context, const LinearOp& op) {
       case Epilogue::kSwiGlu:
         return SwiGluPanels(kernels, weight, 0, first, end, in, out);
       case Epilogue::kStore:
-        return ForPanels(kernels, weight, 0, outputs, first, end, in,
-                         [&](int64_t n, int64_t o, const float* y, int rows) { StorePanel(y, rows, out + n * outputs + o); });
+        return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
+          float* const to = out + n * outputs + o;
+          StorePanel(y, rows, to);
+          if (bias) kernels.add(bias + o, rows, to);
+        });
       case Epilogue::kAdd:
         return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
-          for (int r = 0; r < rows; ++r) out[n * outputs + o + r] += y[r];
+          float* const to = out + n * outputs + o;
+          if (bias)
+            for (int r = 0; r < rows; ++r) to[r] += y[r] + bias[o + r];
+          else
+            for (int r = 0; r < rows; ++r) to[r] += y[r];
+        });
+      case Epilogue::kGelu:
+        return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
+          float* const to = out + n * outputs + o;
+          StorePanel(y, rows, to);
+          if (bias) kernels.add(bias + o, rows, to);
+          kernels.gelu(to, rows, to);
         });
     }
   });

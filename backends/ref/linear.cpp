@@ -13,15 +13,25 @@ void Linear(Context& context, const LinearOp& op) {
   const int64_t rows = op.in.rows, outputs = weight.rows();
   Prepare(context.numerics, weight, HostF32(op.in), rows, context.in);
   float* const out = HostF32(op.out);
-  if (op.epilogue == Epilogue::kStore) return Product(context.numerics, weight, 0, context.in, out, context.product);
-
-  context.y.resize(static_cast<size_t>(rows * outputs));
-  Product(context.numerics, weight, 0, context.in, context.y.data(), context.product);
-  const float* const y = context.y.data();
-  if (op.epilogue == Epilogue::kAdd) {
-    for (int64_t i = 0; i < rows * outputs; ++i) out[i] += y[i];
-  } else {
-    for (int64_t n = 0; n < rows; ++n) SwiGlu(y + n * outputs, outputs / 2, out + n * (outputs / 2));
+  const bool in_place = op.epilogue == Epilogue::kStore || op.epilogue == Epilogue::kGelu;
+  if (!in_place) context.y.resize(static_cast<size_t>(rows * outputs));
+  float* const y = in_place ? out : context.y.data();  // [N, O]
+  Product(context.numerics, weight, 0, context.in, y, context.product);
+  if (op.bias) {
+    const float* const bias = VectorOf(op.bias);  // [O]
+    for (int64_t i = 0; i < rows * outputs; ++i) y[i] += bias[i % outputs];
+  }
+  switch (op.epilogue) {
+    case Epilogue::kStore:
+      return;
+    case Epilogue::kAdd:
+      for (int64_t i = 0; i < rows * outputs; ++i) out[i] += y[i];
+      return;
+    case Epilogue::kSwiGlu:
+      for (int64_t n = 0; n < rows; ++n) SwiGlu(y + n * outputs, outputs / 2, out + n * (outputs / 2));
+      return;
+    case Epilogue::kGelu:
+      for (int64_t i = 0; i < rows * outputs; ++i) y[i] = Gelu(y[i]);
   }
 }
 

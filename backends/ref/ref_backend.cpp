@@ -43,6 +43,27 @@ class RefBackend final : public HostBackend<ref::Context> {
   void GatherRows(const GatherRowsOp& op) noexcept override {
     RunOperation([&] { ref::GatherRows(context_, op); });
   }
+  void ScatterRows(const ScatterRowsOp& op) noexcept override {
+    RunOperation([&] { ref::ScatterRows(context_, op); });
+  }
+  void Unfold(const UnfoldOp& op) noexcept override {
+    RunOperation([&] { ref::Unfold(context_, op); });
+  }
+  void AddPositions(const AddPositionsOp& op) noexcept override {
+    RunOperation([&] { ref::AddPositions(context_, op); });
+  }
+  void LayerNorm(const LayerNormOp& op) noexcept override {
+    RunOperation([&] { ref::LayerNorm(context_, op); });
+  }
+  void Rotate(const RotateOp& op) noexcept override {
+    RunOperation([&] { ref::Rotate(context_, op); });
+  }
+  void GroupAttention(const GroupAttentionOp& op) noexcept override {
+    RunOperation([&] { ref::GroupAttention(context_, op); });
+  }
+  void PixelShuffle(const PixelShuffleOp& op) noexcept override {
+    RunOperation([&] { ref::PixelShuffle(context_, op); });
+  }
   void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept override {
     RunOperation([&] { ref::Sample(context_, op, results); });
   }

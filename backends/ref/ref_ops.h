@@ -39,6 +39,13 @@ void MergeAttention(Context& context, const MergeAttentionOp& op);              
 void Route(Context& context, const RouteOp& op);                                     // route.cpp
 void Experts(Context& context, const ExpertsOp& op);                                 // experts.cpp
 void Sample(Context& context, const SampleOp& op, std::span<SampleResult> results);  // sample.cpp
+void ScatterRows(Context& context, const ScatterRowsOp& op);                         // vision.cpp, and all that follow
+void Unfold(Context& context, const UnfoldOp& op);
+void AddPositions(Context& context, const AddPositionsOp& op);
+void LayerNorm(Context& context, const LayerNormOp& op);
+void Rotate(Context& context, const RotateOp& op);
+void GroupAttention(Context& context, const GroupAttentionOp& op);
+void PixelShuffle(Context& context, const PixelShuffleOp& op);
 
 // 1 / sqrt(mean(x^2) + eps): the sum as DotFloat(x, x), then one division, one addition, one root, one division.
 float InverseRms(Numerics numerics, const float* x, int64_t count, float eps);

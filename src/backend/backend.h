@@ -4,7 +4,8 @@
 // an error the step's further operations may do nothing. Inside a step there is no allocation after warm-up.
 // Thread rule: one step at a time per backend instance, from one thread at a time; loading calls may come from any thread.
 // Several instances made by one factory with equal options may run steps at the same time, and a Weight prepared by one of them
-// serves all of them: every engine has an instance of its own, the weights are the model's.
+// serves all of them: every engine has an instance of its own, the weights are the model's. The same holds for reading a Buffer
+// that nobody writes any more: features of pictures are made by one instance and read by another.
 #pragma once
 
 #include <cstddef>
@@ -77,6 +78,13 @@ class Backend {
   virtual void Route(const RouteOp& op) noexcept = 0;
   virtual void Experts(const ExpertsOp& op) noexcept = 0;
   virtual void GatherRows(const GatherRowsOp& op) noexcept = 0;
+  virtual void ScatterRows(const ScatterRowsOp& op) noexcept = 0;
+  virtual void Unfold(const UnfoldOp& op) noexcept = 0;
+  virtual void AddPositions(const AddPositionsOp& op) noexcept = 0;
+  virtual void LayerNorm(const LayerNormOp& op) noexcept = 0;
+  virtual void Rotate(const RotateOp& op) noexcept = 0;
+  virtual void GroupAttention(const GroupAttentionOp& op) noexcept = 0;
+  virtual void PixelShuffle(const PixelShuffleOp& op) noexcept = 0;
   // results[i] belongs to op.rows[i]; their vectors are reused. May also run between steps: EndStep then returns its error.
   virtual void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept = 0;
   // The first error since BeginStep, or nothing.

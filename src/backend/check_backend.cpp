@@ -90,10 +90,14 @@ class CheckBackend final : public ForwardingBackend {
     Run("Linear", [&] {
       const bool gated = op.epilogue == Epilogue::kSwiGlu;
       Expect(!gated || op.weight->rows() % 2 == 0, "gate and up have ", op.weight->rows(), " rows together");
+      if (op.bias) {
+        Expect(!gated, "a bias with gate and up");
+        Vector("the bias", *op.bias, op.weight->rows());
+      }
       Shape("in", op.in, op.in.rows, op.weight->cols());
       Shape("out", op.out, op.in.rows, gated ? op.weight->rows() / 2 : op.weight->rows());
       Apart(op.in, op.out);
-      inner().Linear({Inner(op.in), op.weight, op.epilogue, Inner(op.out)});
+      inner().Linear({Inner(op.in), op.weight, op.epilogue, Inner(op.out), op.bias});
       Result("out", op.out);
     });
   }
@@ -197,6 +201,89 @@ class CheckBackend final : public ForwardingBackend {
       Result("out", op.out);
     });
   }
+  void ScatterRows(const ScatterRowsOp& op) noexcept override {
+    Run("ScatterRows", [&] {
+      Shape("in", op.in, op.in.rows, op.out.cols);
+      Shape("out", op.out, static_cast<int64_t>(op.rows.size()), op.in.cols);
+      Apart(op.in, op.out);
+      inner().ScatterRows({Inner(op.in), op.rows, op.first, Inner(op.out)});
+      Result("out", op.out);
+    });
+  }
+  void Unfold(const UnfoldOp& op) noexcept override {
+    Run("Unfold", [&] {
+      const int64_t c = op.colours, size = op.tile_size, patch = op.patch_size;
+      Expect(c > 0 && patch > 0 && size > 0 && size % patch == 0, c, " colours, tiles of ", size, " and patches of ", patch);
+      Expect(op.table.size() == 256, op.table.size(), " entries for 256 bytes");
+      const auto tile_bytes = static_cast<size_t>(c * size * size);
+      Expect(op.tiles.size() % tile_bytes == 0, op.tiles.size(), " bytes for tiles of ", tile_bytes);
+      const auto tiles = static_cast<int64_t>(op.tiles.size() / tile_bytes);
+      Shape("out", op.out, tiles * (size / patch) * (size / patch), c * patch * patch);
+      UnfoldOp inner_op = op;
+      inner_op.out = Inner(op.out);
+      inner().Unfold(inner_op);
+      Result("out", op.out);
+    });
+  }
+  void AddPositions(const AddPositionsOp& op) noexcept override {
+    Run("AddPositions", [&] {
+      const int64_t d = op.in.cols, patches = op.position->rows() - 1;
+      Expect(op.position->cols() == d && patches > 0, "positions are ", op.position->rows(), " x ", op.position->cols());
+      Vector("the last row", *op.last, d);
+      Expect(op.in.rows % patches == 0, op.in.rows, " rows in tiles of ", patches);
+      Shape("in", op.in, op.in.rows, d);
+      Shape("out", op.out, op.in.rows / patches * (patches + 1), d);
+      Apart(op.in, op.out);
+      inner().AddPositions({Inner(op.in), op.last, op.position, Inner(op.out)});
+      Result("out", op.out);
+    });
+  }
+  void LayerNorm(const LayerNormOp& op) noexcept override {
+    Run("LayerNorm", [&] {
+      Vector("the weight", *op.weight, op.in.cols);
+      Vector("the bias", *op.bias, op.in.cols);
+      Shape("in", op.in, op.in.rows, op.in.cols);
+      Shape("out", op.out, op.in.rows, op.in.cols);
+      inner().LayerNorm({Inner(op.in), op.weight, op.bias, op.eps, Inner(op.out)});
+      Result("out", op.out);
+    });
+  }
+  void Rotate(const RotateOp& op) noexcept override {
+    Run("Rotate", [&] {
+      const int64_t d = op.turns.cols;
+      Expect(op.heads > 0 && d > 0 && d % 2 == 0, op.heads, " heads of ", d);
+      Expect(op.turns.rows > 0 && op.qkv.rows % op.turns.rows == 0, op.qkv.rows, " rows in groups of ", op.turns.rows);
+      Shape("turns", op.turns, op.turns.rows, d);
+      Shape("qkv", op.qkv, op.qkv.rows, 3 * op.heads * d);
+      Apart(op.turns, op.qkv);
+      inner().Rotate({Inner(op.qkv), Inner(op.turns), op.heads});
+      Result("qkv", op.qkv);
+    });
+  }
+  void GroupAttention(const GroupAttentionOp& op) noexcept override {
+    Run("GroupAttention", [&] {
+      Expect(op.heads > 0 && op.out.cols % op.heads == 0, op.out.cols, " columns for ", op.heads, " heads");
+      Expect(op.group_rows > 0 && op.qkv.rows % op.group_rows == 0, op.qkv.rows, " rows in groups of ", op.group_rows);
+      Shape("qkv", op.qkv, op.qkv.rows, 3 * op.out.cols);
+      Shape("out", op.out, op.qkv.rows, op.out.cols);
+      Apart(op.qkv, op.out);
+      inner().GroupAttention({Inner(op.qkv), op.heads, op.group_rows, op.scale, Inner(op.out)});
+      Result("out", op.out);
+    });
+  }
+  void PixelShuffle(const PixelShuffleOp& op) noexcept override {
+    Run("PixelShuffle", [&] {
+      const int64_t side = op.side, f = op.factor;
+      Expect(f > 0 && side > 0 && side % f == 0 && op.group_rows >= side * side, "squares of ", f, " in a side of ", side,
+             " and groups of ", op.group_rows);
+      Expect(op.in.rows % op.group_rows == 0, op.in.rows, " rows in groups of ", op.group_rows);
+      Shape("in", op.in, op.in.rows, op.in.cols);
+      Shape("out", op.out, op.in.rows / op.group_rows * (side / f) * (side / f), f * f * op.in.cols);
+      Apart(op.in, op.out);
+      inner().PixelShuffle({Inner(op.in), op.group_rows, op.side, op.factor, Inner(op.out)});
+      Result("out", op.out);
+    });
+  }
   void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept override {
     Run("Sample", [&] {
       Expect(results.size() == op.rows.size(), results.size(), " results for ", op.rows.size(), " rows");
@@ -246,6 +333,10 @@ class CheckBackend final : public ForwardingBackend {
     const size_t size = act.buffer->size_bytes(), need = static_cast<size_t>(rows) * static_cast<size_t>(cols) * 4;
     Expect(act.offset % 4 == 0 && act.offset <= size && need <= size - act.offset, what, " at ", act.offset,
            " leaves its buffer of ", size, " bytes");
+  }
+  void Vector(const char* what, const Weight& weight, int64_t values) const {
+    Expect(weight.rows() * weight.cols() == values, what, " has ", weight.rows(), " x ", weight.cols(), " values, expected ",
+           values);
   }
   // Where an operation reads one and writes the other row by row, they must not share memory.
   void Apart(const Act& a, const Act& b) const {

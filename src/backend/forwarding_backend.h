@@ -33,6 +33,13 @@ class ForwardingBackend : public Backend {
   void Route(const RouteOp& op) noexcept override { inner_->Route(op); }
   void Experts(const ExpertsOp& op) noexcept override { inner_->Experts(op); }
   void GatherRows(const GatherRowsOp& op) noexcept override { inner_->GatherRows(op); }
+  void ScatterRows(const ScatterRowsOp& op) noexcept override { inner_->ScatterRows(op); }
+  void Unfold(const UnfoldOp& op) noexcept override { inner_->Unfold(op); }
+  void AddPositions(const AddPositionsOp& op) noexcept override { inner_->AddPositions(op); }
+  void LayerNorm(const LayerNormOp& op) noexcept override { inner_->LayerNorm(op); }
+  void Rotate(const RotateOp& op) noexcept override { inner_->Rotate(op); }
+  void GroupAttention(const GroupAttentionOp& op) noexcept override { inner_->GroupAttention(op); }
+  void PixelShuffle(const PixelShuffleOp& op) noexcept override { inner_->PixelShuffle(op); }
   void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept override { inner_->Sample(op, results); }
   std::optional<Error> EndStep() noexcept override { return inner_->EndStep(); }
 

@@ -226,7 +226,26 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
     }
     weight->parts_.push_back(std::move(part));
   }
+  if (as_f32) weight->JoinParts();
   return weight;
+}
+
+// Several parts of float32 rows become one block.
+void HostWeight::JoinParts() {
+  if (parts_.size() < 2) return;
+  SCOUT_CHECK(experts_ == 1, "float32 parts of several experts");
+  HostMemory joined(CheckedMul(CheckedMul(static_cast<uint64_t>(rows_), static_cast<uint64_t>(cols_), "tensor"), 4, "tensor"));
+  const size_t row_bytes = static_cast<size_t>(cols_) * 4;
+  for (const Part& part : parts_)
+    std::memcpy(joined.data() + static_cast<size_t>(part.first_row) * row_bytes, part.Row(0, 0),
+                static_cast<size_t>(part.rows) * row_bytes);
+  Part all;
+  all.rows = rows_;
+  all.row_bytes = row_bytes;
+  all.expert.push_back(joined.data());
+  parts_.assign(1, std::move(all));
+  memory_.clear();
+  memory_.push_back(std::move(joined));
 }
 
 size_t HostWeight::size_bytes() const {

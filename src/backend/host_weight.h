@@ -44,10 +44,10 @@ class HostWeight final : public Weight {
     }
   };
 
-  // Reads `desc`. With `as_f32` the rows are decoded to float32 (norm weights, routers). Parts whose file layout is transposed
-  // are turned; that is defined for F32, F16 and BF16. With a packer, bytes are read by its threads, and a weight whose parts are
-  // whole panels (an even number of them in all, so that either half is too) is packed part by part, unless its bytes are mapped:
-  // those stay in their place, shared. Throws kUnsupported, kFormat, kNoMemory naming desc.name.
+  // Reads `desc`. With `as_f32` the rows are decoded to float32 (norm weights, routers), and become one part. Parts whose file
+  // layout is transposed are turned; that is defined for F32, F16 and BF16. With a packer, bytes are read by its threads, and a
+  // weight whose parts are whole panels (an even number of them in all, so that either half is too) is packed part by part, unless
+  // its bytes are mapped: those stay in their place, shared. Throws kUnsupported, kFormat, kNoMemory naming desc.name.
   static std::unique_ptr<HostWeight> Read(const WeightDesc& desc, bool as_f32, const PanelPacker* packer = nullptr);
 
   int64_t rows() const override { return rows_; }
@@ -63,6 +63,7 @@ class HostWeight final : public Weight {
 
  private:
   HostWeight() = default;
+  void JoinParts();
 
   int64_t rows_ = 0, cols_ = 0, experts_ = 1;
   size_t mapped_bytes_ = 0;

@@ -2,7 +2,8 @@
 // code (backends/ref). Every operation reads the step's plan where it needs tokens, positions or pages.
 //
 // Letters, used everywhere: N rows of the step, S sequences, M rows with logits, D model width, Hq query heads, Hkv key/value
-// heads, d head size, F hidden width, E experts, k experts per row, V vocabulary, O rows and K columns of a weight.
+// heads, d head size, F hidden width, E experts, k experts per row, V vocabulary, O rows and K columns of a weight. Of pictures: T
+// tiles of C colours and S x S pixels, cut into P square patches.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +43,7 @@ class Weight {
 };
 
 enum class WeightRole {
-  kVector,     // norm weight [1, D]: always served as float32
+  kVector,     // norm weight or bias [1, D], table of positions: always served as float32, parts one behind the other
   kEmbedding,  // [V, D], rows are gathered
   kLinear,     // [O, K]
   kRouter,     // [E, D]: activations are never quantised for it
@@ -112,13 +113,16 @@ enum class Epilogue {
   kStore,   // out = y
   kAdd,     // out += y: the residual stream
   kSwiGlu,  // rows 0..O/2 of the weight are gate, the others up: out[j] = silu(y[j]) * y[O/2 + j]
+  kGelu,    // out = gelu(y), the exact one: y/2 * (1 + erf(y / sqrt 2))
 };
 
+// y = W in[n], then y += bias where there is one, then the epilogue.
 struct LinearOp {
   Act in;  // [N, K]
   const Weight* weight;
   Epilogue epilogue;
-  Act out;  // [N, O], or [N, O/2] for kSwiGlu
+  Act out;                       // [N, O], or [N, O/2] for kSwiGlu
+  const Weight* bias = nullptr;  // O values in the order of W's rows, of the role kVector; not with kSwiGlu
 };
 
 // Splits qkv into heads; where `rope`: rotates pairs (2i, 2i+1) of q and k by position * inv_freq[i]; where `qk_norm`: weightless
@@ -196,6 +200,73 @@ struct GatherRowsOp {
   Act in;                         // [N, D]
   std::span<const int32_t> rows;  // [M]
   Act out;                        // [M, D]
+};
+
+// out[n] = in[row[n] - first] for the rows n of which first <= row[n] < first + F; the others stay. Features of pictures take the
+// place of placeholders this way.
+struct ScatterRowsOp {
+  Act in;                         // [F, D]
+  std::span<const int32_t> rows;  // [N]
+  int32_t first;
+  Act out;  // [N, D]
+};
+
+// ---- operations of the vision tower: they read no plan -----------------------------------------------------------------------
+
+// Cuts tiles into patches, row by row: patch p lies at rows p / (S / s) * s and columns p % (S / s) * s, for patches of s x s
+// pixels. out[t P + p, (c s + i) s + j] = table[tiles[t, c, row + i, column + j]].
+struct UnfoldOp {
+  std::span<const uint8_t> tiles;  // [T, C, S, S]
+  std::span<const float> table;    // [256] what a byte stands for
+  int32_t colours;                 // C
+  int32_t tile_size;               // S
+  int32_t patch_size;              // s, divides S
+  Act out;                         // [T P, C s s]
+};
+
+// out[t (P + 1) + p] = in[t P + p] + position[p], and behind a tile's patches out[t (P + 1) + P] = last + position[P].
+struct AddPositionsOp {
+  Act in;                  // [T P, D]
+  const Weight* last;      // [1, D]
+  const Weight* position;  // [P + 1, D]
+  Act out;                 // [T (P + 1), D]
+};
+
+// out[n] = (in[n] - mean) * rsqrt(variance + eps) * weight + bias, the variance being the mean square of what is left.
+struct LayerNormOp {
+  Act in;                // [N, D]
+  const Weight* weight;  // [1, D]
+  const Weight* bias;    // [1, D]
+  float eps;
+  Act out;  // [N, D]
+};
+
+// Rotates pairs (2i, 2i + 1) of every head of q and k in place: (a, b) -> (a cos - b sin, a sin + b cos), with the angle of row
+// n % R of the table.
+struct RotateOp {
+  Act qkv;        // [N, 3 H d]
+  Act turns;      // [R, d] cos and sin of each pair, side by side
+  int32_t heads;  // H
+};
+
+// Attention without a mask, inside groups of R rows that follow each other: out[n, h] = softmax(scale * q[n, h] . K) V over the
+// rows of n's group.
+struct GroupAttentionOp {
+  Act qkv;             // [G R, 3 H d]: q of all heads, k, v
+  int32_t heads;       // H
+  int64_t group_rows;  // R
+  float scale;         // d^-0.5
+  Act out;             // [G R, H d]
+};
+
+// Squares of f x f neighbours become one row: with X[y, x] = in[t R + y side + x], Y[y, x] = out[t (side / f)^2 + y (side / f) +
+// x]: Y[y, x, (dy f + dx) D + c] = X[f y + dy, f x + dx, c]. Rows of a group past the side^2 first are left out.
+struct PixelShuffleOp {
+  Act in;              // [T R, D]
+  int64_t group_rows;  // R >= side^2
+  int32_t side;
+  int32_t factor;  // f, divides side
+  Act out;         // [T (side / f)^2, f f D]
 };
 
 // A change of single logits before sampling: l = l > 0 ? l / repetition : l * repetition; l += add.

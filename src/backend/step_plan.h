@@ -35,6 +35,10 @@ struct StepPlan {
 
   std::vector<int32_t> logit_row;  // [M] rows of the step, ascending
 
+  // Rows whose embedding is replaced by a row of a picture's features: empty where there are none, else [N], -1 or an index into
+  // the step's features (those given to the runner, counted one behind the other).
+  std::vector<int32_t> feature_row;
+
   int rows() const { return static_cast<int>(token.size()); }
   int sequences() const { return static_cast<int>(sequence_length.size()); }
 };

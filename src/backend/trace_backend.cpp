@@ -16,6 +16,8 @@ const char* NameOf(Epilogue epilogue) {
       return "add";
     case Epilogue::kSwiGlu:
       return "swiglu";
+    case Epilogue::kGelu:
+      return "gelu";
     default:
       return "store";
   }
@@ -40,7 +42,9 @@ class TraceBackend final : public ForwardingBackend {
     ForwardingBackend::RmsNorm(op);
   }
   void Linear(const LinearOp& op) noexcept override {
-    Record([&] { return StrCat("Linear ", Shape(op.in), " x ", Shape(*op.weight), " ", NameOf(op.epilogue)); });
+    Record([&] {
+      return StrCat("Linear ", Shape(op.in), " x ", Shape(*op.weight), " ", NameOf(op.epilogue), op.bias ? " with bias" : "");
+    });
     ForwardingBackend::Linear(op);
   }
   void RopeNormStore(const RopeNormStoreOp& op) noexcept override {
@@ -74,6 +78,34 @@ class TraceBackend final : public ForwardingBackend {
   void GatherRows(const GatherRowsOp& op) noexcept override {
     Record([&] { return StrCat("GatherRows ", Shape(op.out)); });
     ForwardingBackend::GatherRows(op);
+  }
+  void ScatterRows(const ScatterRowsOp& op) noexcept override {
+    Record([&] { return StrCat("ScatterRows ", Shape(op.in), " from ", op.first, " to ", Shape(op.out)); });
+    ForwardingBackend::ScatterRows(op);
+  }
+  void Unfold(const UnfoldOp& op) noexcept override {
+    Record([&] { return StrCat("Unfold ", op.tile_size, " by ", op.patch_size, " to ", Shape(op.out)); });
+    ForwardingBackend::Unfold(op);
+  }
+  void AddPositions(const AddPositionsOp& op) noexcept override {
+    Record([&] { return StrCat("AddPositions ", Shape(op.in), " to ", Shape(op.out)); });
+    ForwardingBackend::AddPositions(op);
+  }
+  void LayerNorm(const LayerNormOp& op) noexcept override {
+    Record([&] { return StrCat("LayerNorm ", Shape(op.in)); });
+    ForwardingBackend::LayerNorm(op);
+  }
+  void Rotate(const RotateOp& op) noexcept override {
+    Record([&] { return StrCat("Rotate ", Shape(op.qkv), " by ", Shape(op.turns)); });
+    ForwardingBackend::Rotate(op);
+  }
+  void GroupAttention(const GroupAttentionOp& op) noexcept override {
+    Record([&] { return StrCat("GroupAttention ", Shape(op.out), " in groups of ", op.group_rows); });
+    ForwardingBackend::GroupAttention(op);
+  }
+  void PixelShuffle(const PixelShuffleOp& op) noexcept override {
+    Record([&] { return StrCat("PixelShuffle ", Shape(op.in), " to ", Shape(op.out)); });
+    ForwardingBackend::PixelShuffle(op);
   }
   void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept override {
     Record([&] { return StrCat("Sample ", op.rows.size(), " of ", Shape(op.logits)); });

@@ -100,6 +100,41 @@ TEST(Silu, IsFiniteForEveryFiniteValue) {
   EXPECT_NEAR(Silu(1.0f), 0.7310586f, 1e-7f);
 }
 
+// The library's in long double stands for the truth.
+TEST(Erf, IsWithinTwoUlp) {
+  double worst = 0;
+  // Every 61st float32 of either sign up to 8; from 4 on the result is exactly 1.
+  for (uint32_t bits = 0x00800000; bits < 0x41000000; bits += 61) {
+    const float x = std::bit_cast<float>(bits);
+    const long double truth = std::erf(static_cast<long double>(x));
+    const auto rounded = static_cast<float>(truth);
+    const long double ulp = static_cast<long double>(std::nextafter(rounded, 2.0f)) - static_cast<long double>(rounded);
+    const float got = Erf(x);
+    worst = std::max(worst, static_cast<double>(std::fabs(static_cast<long double>(got) - truth) / ulp));
+    ASSERT_EQ(std::bit_cast<uint32_t>(Erf(-x)), std::bit_cast<uint32_t>(-got)) << x;
+  }
+  EXPECT_LE(worst, 2.0);
+  EXPECT_GT(worst, 0.25) << "nothing was compared";
+}
+
+TEST(Erf, KnowsTheEnds) {
+  EXPECT_EQ(Erf(0.0f), 0.0f);
+  EXPECT_EQ(Erf(4.0f), 1.0f);
+  EXPECT_EQ(Erf(std::numeric_limits<float>::infinity()), 1.0f);
+  EXPECT_EQ(Erf(-std::numeric_limits<float>::infinity()), -1.0f);
+  EXPECT_TRUE(std::isnan(Erf(std::numeric_limits<float>::quiet_NaN())));
+}
+
+// 1 + erf is off by 2 ulp of erf and one rounding, 3 * 2^-24 of 2 at most; x / 2 times it rounds twice more.
+TEST(Gelu, IsWithinFourRoundingsOfItsArgument) {
+  for (float x = -9; x < 9; x += 0x1p-9f) {
+    const long double truth = 0.5L * x * (1 + std::erf(static_cast<long double>(x) * 0.70710678118654752440L));
+    EXPECT_NEAR(static_cast<double>(Gelu(x)), static_cast<double>(truth), 4 * 0x1p-24 * std::fabs(x) + 1e-30) << x;
+  }
+  EXPECT_EQ(Gelu(-20.0f), 0.0f);
+  EXPECT_EQ(Gelu(20.0f), 20.0f);
+}
+
 TEST(Log, AgreesWithTheLibrary) {
   std::mt19937_64 random(4);
   for (int i = 0; i < 300000; ++i) {
