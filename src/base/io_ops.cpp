@@ -1,5 +1,6 @@
 #include "base/io_ops.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -118,7 +119,18 @@ bool RealPath(const char* path, std::string* out) {
   return true;
 }
 
-constexpr IoOps kSystem = {OpenRead, Stat, Pread, PreadCached, OpenDirect, Close, Map, Unmap, DropPages, RealPath};
+bool List(const char* path, size_t limit, std::vector<std::string>* names) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path), &::closedir);
+  if (!directory) return false;
+  while (names->size() < limit) {
+    const dirent* entry = ::readdir(directory.get());
+    if (!entry) break;
+    names->emplace_back(entry->d_name);
+  }
+  return true;
+}
+
+constexpr IoOps kSystem = {OpenRead, Stat, Pread, PreadCached, OpenDirect, Close, Map, Unmap, DropPages, RealPath, List};
 std::atomic<const IoOps*> g_current{&kSystem};
 
 // strerror_r comes in two kinds; overloads take whichever is there.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace scout {
 
@@ -37,6 +38,8 @@ struct IoOps {
   void (*drop_pages)(int fd, void* mapping, uint64_t offset, uint64_t size);
   // The path with every link resolved; false on failure.
   bool (*real_path)(const char* path, std::string* out);
+  // The names in a folder, in any order, at most `limit` of them; false on failure.
+  bool (*list)(const char* path, size_t limit, std::vector<std::string>* names);
 };
 
 const IoOps& SystemIo();  // the operating system itself

@@ -20,12 +20,22 @@ Llama4::Llama4(std::shared_ptr<const Model> owner, const Config& config, const W
 
 // ---- the equations -----------------------------------------------------------------------------------------------------------
 //
-//   x = embedding[token]
+//   x = embedding[token], or a row of a picture's features
 //   for every layer:  x += o(attention(norm(x)));  x += feed_forward(norm(x))
 //   logits = head(norm(x)) for the rows that need an answer
 //
 // A layer either rotates q and k, norms them, and sees its attention chunk; or it knows no positions, sees everything, and scales
 // q up as the sequence grows.
+
+void Llama4::Embed() {
+  backend_->Embed({weights_.embedding.get(), a_.x});
+  if (plan_->feature_row.empty()) return;
+  int32_t first = 0;
+  for (const auto& features : features_) {
+    backend_->ScatterRows({features->act(), plan_->feature_row, first, a_.x});
+    first += static_cast<int32_t>(features->rows());
+  }
+}
 
 void Llama4::AttentionBlock(int64_t i) {
   const LayerWeights& w = weights_.layer[static_cast<size_t>(i)];
@@ -93,6 +103,8 @@ void Llama4::Logits() {
 
 void Llama4::Begin(const StepPlan& plan) noexcept {
   Abort();
+  features_ = std::move(given_);
+  given_.clear();
   plan_ = &plan;
   next_layer_ = 0;
   if (plan.rows() == 0) {  // nothing to do is legal
@@ -114,7 +126,7 @@ void Llama4::Begin(const StepPlan& plan) noexcept {
     next_layer_ = config_.layers + 1;
     return;
   }
-  backend_->Embed({weights_.embedding.get(), a_.x});
+  Embed();
 }
 
 bool Llama4::Advance() noexcept {
@@ -137,6 +149,7 @@ std::optional<Error> Llama4::Finish() noexcept {
   if (!error) finished_logit_rows_ = plan_->rows() == 0 ? 0 : static_cast<int32_t>(plan_->logit_row.size());
   error_.reset();
   plan_ = nullptr;
+  features_.clear();
   begun_ = false;
   return error;
 }
@@ -145,6 +158,7 @@ void Llama4::Abort() noexcept {
   if (begun_) (void)backend_->EndStep();
   begun_ = false;
   plan_ = nullptr;
+  features_.clear();
   error_.reset();
   finished_logit_rows_ = 0;
 }
@@ -169,6 +183,16 @@ void Llama4::CheckPlan(const StepPlan& plan) const {
       SCOUT_CHECK(plan.position[row] == plan.position[first] + static_cast<int32_t>(row - first) && plan.position[first] >= 0,
                   "position of row ", row);
     SCOUT_CHECK(plan.sequence_length[static_cast<size_t>(i)] == plan.position[last - 1] + 1, "length of sequence ", i);
+  }
+  if (!plan.feature_row.empty()) {
+    SCOUT_CHECK(static_cast<int64_t>(plan.feature_row.size()) == n, "features of a plan");
+    int64_t given = 0;
+    for (const auto& features : features_) {
+      SCOUT_CHECK(features && features->width() == config_.embedding, "features of another model");
+      given += features->rows();
+    }
+    SCOUT_CHECK(given <= INT32_MAX, given, " rows of features");
+    for (const int32_t row : plan.feature_row) SCOUT_CHECK(row >= -1 && row < given, "feature row ", row, " of ", given);
   }
   int64_t before = -1;
   SCOUT_CHECK(static_cast<int64_t>(plan.logit_row.size()) <= options_.max_logit_rows, "a step with ", plan.logit_row.size(),

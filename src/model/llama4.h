@@ -26,6 +26,7 @@ class Llama4 final : public Runner {
   size_t page_bytes(int group) const override { return cache_.page_bytes(group); }
   size_t memory_bytes() const override { return cache_.memory_bytes() + workspace_.size_bytes(); }
 
+  void UseFeatures(std::vector<std::shared_ptr<const Features>> features) noexcept override { given_ = std::move(features); }
   void Begin(const StepPlan& plan) noexcept override;
   bool Advance() noexcept override;
   std::optional<Error> Finish() noexcept override;
@@ -39,6 +40,7 @@ class Llama4 final : public Runner {
   void CopyPage(int group, int64_t from, int64_t to) override;
 
  private:
+  void Embed();
   void AttentionBlock(int64_t layer);
   void FeedForwardBlock(int64_t layer);
   void Logits();
@@ -53,8 +55,10 @@ class Llama4 final : public Runner {
   KvCache cache_;
   Workspace workspace_;
 
-  const StepPlan* plan_ = nullptr;  // of the step in progress
-  Activations a_;                   // of the step in progress, or the last one
+  std::vector<std::shared_ptr<const Features>> given_;     // for the next step
+  std::vector<std::shared_ptr<const Features>> features_;  // of the step in progress
+  const StepPlan* plan_ = nullptr;                         // of the step in progress
+  Activations a_;                                          // of the step in progress, or the last one
   int64_t next_layer_ = 0;
   bool begun_ = false;  // the backend is inside a step
   int32_t finished_logit_rows_ = 0;

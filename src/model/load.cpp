@@ -1,16 +1,21 @@
 // Model::Load: configuration, tensor plan, memory check, parallel preparation.
 #include <algorithm>
+#include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "base/checked.h"
 #include "base/cpu_features.h"
 #include "base/error.h"
 #include "base/memory_info.h"
+#include "io/projector.h"
 #include "model/fingerprint.h"
 #include "model/llama4.h"
 #include "model/memory_plan.h"
 #include "model/model.h"
 #include "model/names.h"
+#include "model/vision_names.h"
+#include "model/vision_tower.h"
 #include "model/weights.h"
 
 namespace scout::model {
@@ -57,8 +62,11 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     const auto monitor = std::make_shared<LoadMonitor>();
     monitor->check = options_.check_weights;
     WeightPlan plan = PlanWeights(checkpoint_, config_, names, *backend_, monitor, weights_);
+    if (options_.vision) PlanVisionTower(monitor, plan);
     const RunnerOptions smallest = SmallestRunner(config_);
-    const uint64_t kv = KvBytes(config_, smallest), workspace = WorkspaceBytes(smallest);
+    const uint64_t kv = KvBytes(config_, smallest);
+    const uint64_t workspace =
+        CheckedAdd(WorkspaceBytes(smallest), vision_ ? VisionWorkspaceBytes(*vision_, 1) : 0, "memory needed");
     const uint64_t need = CheckedAdd(CheckedAdd(plan.resident_bytes, kv, "memory needed"), workspace, "memory needed");
     const MemoryLeft left = AskMemoryLeft(*backend_, options_.memory_limit_bytes);
     if (need > left.bytes)
@@ -68,6 +76,7 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     parameters_ = plan.parameters;
     skipped_ = std::move(plan.skipped);
     fingerprint_ = Fingerprint(*checkpoint_, config_, plan.used);
+    if (vision_) vision_fingerprint_ = std::max<uint64_t>(1, Fingerprint(*vision_checkpoint_, config_, vision_plan_.used));
     progress.bytes_total = plan.file_bytes;
     monitor->progress = &progress;
     // Reading is mostly waiting; packing is not. More than four threads only make the disk seek.
@@ -95,13 +104,26 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
   }
   uint64_t WorkspaceBytes(const RunnerOptions& options) const override { return PlanWorkspace(config_, options).bytes; }
 
+  const VisionConfig* vision() const override { return vision_ ? &*vision_ : nullptr; }
+  uint64_t vision_parameters() const override { return vision_plan_.parameters; }
+  uint64_t vision_fingerprint() const override { return vision_fingerprint_; }
+
+  std::unique_ptr<Vision> NewVision(const VisionOptions& options) const override {
+    if (!vision_) return Model::NewVision(options);
+    const uint64_t need = VisionWorkspaceBytes(*vision_, 1);
+    const MemoryLeft left = LeftBesideWeights();
+    if (need > left.bytes)
+      Fail(ErrorCode::kNoMemory, "pictures need ", need, " bytes of workspace, but only ", left.bytes, " are left by ",
+           left.source);
+    return std::make_unique<VisionTower>(shared_from_this(), *vision_, vision_weights_,
+                                         MakeBackend(options_.device, options_.backend), options);
+  }
+
   std::unique_ptr<Runner> NewRunner(const RunnerOptions& options) const override {
     CheckRunnerOptions(config_, options);
     const uint64_t kv = KvBytes(config_, options), workspace = WorkspaceBytes(options);
     const uint64_t need = CheckedAdd(kv, workspace, "memory of an engine");
-    // The caller's limit covers weights and engines together.
-    const uint64_t limit = options_.memory_limit_bytes;
-    const MemoryLeft left = AskMemoryLeft(*backend_, limit > 0 ? std::max<uint64_t>(1, limit - std::min(limit, weight_bytes_)) : 0);
+    const MemoryLeft left = LeftBesideWeights();
     if (need > left.bytes)
       Fail(ErrorCode::kNoMemory, "the engine needs ", need, " bytes (", kv, " for its context pages, ", workspace,
            " of workspace), but only ", left.bytes, " are left by ", left.source);
@@ -109,8 +131,35 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
   }
 
  private:
+  // The caller's limit covers weights and engines together.
+  MemoryLeft LeftBesideWeights() const {
+    const uint64_t limit = options_.memory_limit_bytes;
+    return AskMemoryLeft(*backend_, limit > 0 ? std::max<uint64_t>(1, limit - std::min(limit, weight_bytes_)) : 0);
+  }
+
+  // The tower named by the caller, else the checkpoint's own, else the one in the projector file beside it.
+  void PlanVisionTower(const std::shared_ptr<LoadMonitor>& monitor, WeightPlan& plan) {
+    std::optional<std::string> file;
+    if (!options_.projector.empty()) {
+      file = options_.projector;
+    } else if (VisionNames::Find(*checkpoint_)) {
+      vision_checkpoint_ = checkpoint_;
+    } else {
+      file = io::FindProjector(checkpoint_->path());
+    }
+    if (file) vision_checkpoint_ = io::OpenCheckpoint(*file, {});
+    if (!vision_checkpoint_) return;
+    vision_ = ReadVisionConfig(*vision_checkpoint_, config_.embedding);
+    if (!vision_) Fail(ErrorCode::kFormat, Escape(*file, 256), ": there is no vision tower in this file");
+    vision_plan_ = PlanVision(vision_checkpoint_, *vision_, *backend_, monitor, plan, vision_weights_);
+    std::unordered_set<std::string_view> used;
+    if (vision_checkpoint_ == checkpoint_)
+      for (const io::TensorInfo* tensor : vision_plan_.used) used.insert(tensor->name);
+    std::erase_if(plan.skipped, [&](const std::string& name) { return used.contains(name); });
+  }
+
   uint64_t SumBytes() const {
-    uint64_t bytes = 0;
+    uint64_t bytes = model::SumBytes(vision_weights_);
     const auto add = [&](const std::unique_ptr<Weight>& weight) { bytes += weight ? weight->size_bytes() : 0; };
     add(weights_.embedding);
     add(weights_.head);
@@ -131,9 +180,19 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
   uint64_t weight_bytes_ = 0;
   uint64_t parameters_ = 0;
   uint64_t fingerprint_ = 0;
+
+  std::shared_ptr<const io::Checkpoint> vision_checkpoint_;  // may be checkpoint_
+  std::optional<VisionConfig> vision_;
+  VisionWeights vision_weights_;
+  VisionPlan vision_plan_;
+  uint64_t vision_fingerprint_ = 0;
 };
 
 }  // namespace
+
+std::unique_ptr<Vision> Model::NewVision(const VisionOptions&) const {
+  Fail(ErrorCode::kUnsupported, "the model sees no pictures: it was loaded without a vision tower");
+}
 
 std::shared_ptr<const Model> Model::Load(std::shared_ptr<const io::Checkpoint> checkpoint, const LoadOptions& options,
                                          LoadProgress& progress) {

@@ -13,6 +13,7 @@
 #include "io/checkpoint.h"
 #include "model/config.h"
 #include "model/runner.h"
+#include "model/vision.h"
 
 namespace scout::model {
 
@@ -21,6 +22,10 @@ struct LoadOptions {
   BackendOptions backend;
   bool check_weights = true;        // refuse NaN and infinite scales and norms (costs a pass over what is read)
   uint64_t memory_limit_bytes = 0;  // 0 = what the machine and its cgroup have left
+  bool vision = false;              // load the vision tower too, where there is one; else its tensors are skipped
+  // The GGUF file that holds the vision tower of a text model's GGUF; empty: the tower of the checkpoint itself, or the one
+  // mmproj*.gguf beside it.
+  std::string projector;
 };
 
 // Shared with whoever watches or cancels a load.
@@ -42,7 +47,7 @@ class Model {
   virtual const Config& config() const = 0;
   virtual const io::Checkpoint& checkpoint() const = 0;
   virtual DeviceInfo device() const = 0;
-  virtual uint64_t weight_bytes() const = 0;  // resident, packed
+  virtual uint64_t weight_bytes() const = 0;  // resident, packed, the vision tower's too
   virtual uint64_t parameters() const = 0;    // of the text model
   // Names every K, V decides on: weights, configuration. Part of a cached prefix's key.
   virtual uint64_t fingerprint() const = 0;
@@ -56,6 +61,15 @@ class Model {
 
   // Throws kNoMemory naming need and what is left.
   virtual std::unique_ptr<Runner> NewRunner(const RunnerOptions& options) const = 0;
+
+  // Null where the model sees no pictures: the file has no vision tower, or it was not asked for.
+  virtual const VisionConfig* vision() const { return nullptr; }
+  virtual uint64_t vision_parameters() const { return 0; }
+  // Names everything that features depend on beside their tiles; 0 without a vision tower. Part of the key of a cached prefix that
+  // holds pictures.
+  virtual uint64_t vision_fingerprint() const { return 0; }
+  // Throws kUnsupported where vision() is null, kNoMemory naming need and what is left.
+  virtual std::unique_ptr<Vision> NewVision(const VisionOptions& options) const;
 };
 
 }  // namespace scout::model

@@ -10,10 +10,12 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "backend/ops.h"
 #include "backend/step_plan.h"
 #include "base/error.h"
+#include "model/features.h"
 
 namespace scout::model {
 
@@ -40,6 +42,9 @@ class Runner {
   // between layers), Finish. The plan must live until Finish or Abort. After Abort, or a Finish that returns an error, the pages
   // written by the step hold nothing that counts; everything older is intact.
   virtual void Begin(const StepPlan& plan) noexcept = 0;
+  // Before Begin: the features of pictures that the step's feature_row counts through, one behind the other. They are held until
+  // the step ends, whichever way. Made by the same model's Vision.
+  virtual void UseFeatures(std::vector<std::shared_ptr<const Features>> /*features*/) noexcept {}
   virtual bool Advance() noexcept = 0;
   virtual std::optional<Error> Finish() noexcept = 0;
   virtual void Abort() noexcept = 0;
