@@ -6,11 +6,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <dlfcn.h>
-#include <unistd.h>
-#endif
+#include "base/process.h"
 
 namespace scout::api {
 namespace {
@@ -18,25 +14,6 @@ namespace {
 bool Exists(const std::string& path) {
   struct stat info = {};
   return stat(path.c_str(), &info) == 0;
-}
-
-std::string FolderOf(std::string_view file) { return std::string(file.substr(0, file.rfind('/') + 1)); }
-
-// Folder of the file that this code was loaded from, with its last '/'. A program that carries the library in itself is known to
-// the loader by what it was called, which may be a name found in PATH, or not at all; the system knows where it lies.
-std::string OwnFolder() {
-#if defined(__unix__) || defined(__APPLE__)
-  Dl_info info = {};
-  if (dladdr(reinterpret_cast<const void*>(&ModelFolders), &info) != 0 && info.dli_fname != nullptr) {
-    if (const std::string folder = FolderOf(info.dli_fname); !folder.empty()) return folder;
-  }
-#endif
-#if defined(__linux__)
-  char path[4096];
-  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
-  if (size > 0 && static_cast<size_t>(size) < sizeof path) return FolderOf({path, static_cast<size_t>(size)});
-#endif
-  return {};
 }
 
 // No folder in it: neither a path that was mistyped nor one that climbs out of a model folder.

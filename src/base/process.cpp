@@ -1,8 +1,10 @@
 #include "base/process.h"
 
 #include <cerrno>
+#include <string_view>
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
 #endif
@@ -11,6 +13,28 @@
 #endif
 
 namespace scout {
+namespace {
+
+std::string FolderOf(std::string_view file) { return std::string(file.substr(0, file.rfind('/') + 1)); }
+
+}  // namespace
+
+// A program that carries the library in itself is known to the loader by what it was called, which may be a name found in PATH, or
+// not at all; the system knows where it lies.
+std::string OwnFolder() {
+#if defined(__unix__) || defined(__APPLE__)
+  Dl_info info = {};
+  if (dladdr(reinterpret_cast<const void*>(&OwnFolder), &info) != 0 && info.dli_fname != nullptr) {
+    if (std::string folder = FolderOf(info.dli_fname); !folder.empty()) return folder;
+  }
+#endif
+#if defined(__linux__)
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  if (size > 0 && static_cast<size_t>(size) < sizeof path) return FolderOf({path, static_cast<size_t>(size)});
+#endif
+  return {};
+}
 
 #if defined(__unix__) || defined(__APPLE__)
 

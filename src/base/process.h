@@ -1,9 +1,14 @@
-// What differs between operating systems about processes and waking, in one place.
+// What differs between operating systems about processes, their files and waking, in one place.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace scout {
+
+// Folder of the file that this code was loaded from, with its last '/': of libscout.so, or of a program that carries the library in
+// itself. Empty where the system does not say.
+std::string OwnFolder();
 
 // The process's id. Threads do not survive fork(): whoever owns one compares this with the value at its creation.
 int64_t CurrentProcess() noexcept;
