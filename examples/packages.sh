@@ -2,7 +2,7 @@
 # Installs the Debian packages that building (and, with "tests", testing) libscout needs and that are missing.
 # Usage: examples/packages.sh build|tests
 set -euo pipefail
-wanted=(g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libedit-dev)
+wanted=(g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libedit-dev libpng-dev libjpeg62-turbo-dev libwebp-dev)
 if [ "${1:-build}" = tests ]; then
   wanted+=(libgtest-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 binutils abigail-tools python3 locales mono-mcs dpkg-dev lintian man-db
     valgrind)
