@@ -13,33 +13,38 @@ constexpr const char* kNames[kMediaFormats] = {"PNG", "JPEG", "WebP"};
 // For the decoder's own tables, whatever the size.
 constexpr uint64_t kDecoderBytes = uint64_t{16} << 20;
 
+// Bytes that may hold a NUL.
+template <size_t kSize>
+constexpr std::string_view Bytes(const char (&text)[kSize]) {
+  return {text, kSize - 1};
+}
+
 struct Magic {
   size_t at;
   std::string_view bytes;
   const char* name;
 };
-using namespace std::string_view_literals;
 // What people have and we do not read.
 constexpr Magic kOthers[] = {
-    {0, "GIF8"sv, "a GIF"},
-    {0, "II*\0"sv, "a TIFF"},
-    {0, "MM\0*"sv, "a TIFF"},
-    {0, "BM"sv, "a BMP"},
-    {4, "ftypheic"sv, "an HEIC picture"},
-    {4, "ftypheix"sv, "an HEIC picture"},
-    {4, "ftypmif1"sv, "an HEIF picture"},
-    {4, "ftypavif"sv, "an AVIF picture"},
-    {4, "ftyp"sv, "a video (MP4 or QuickTime)"},
-    {0, "\x1a\x45\xdf\xa3"sv, "a video (Matroska or WebM)"},
-    {0, "\0\0\0\x0cjP  "sv, "a JPEG 2000 picture"},
-    {0, "\xff\x4f\xff\x51"sv, "a JPEG 2000 picture"},
-    {0, "\xff\x0a"sv, "a JPEG XL picture"},
-    {0, "\0\0\0\x0cJXL "sv, "a JPEG XL picture"},
-    {0, "%PDF"sv, "a PDF"},
-    {0, "PK\x03\x04"sv, "a ZIP archive"},
-    {0, "<svg"sv, "an SVG"},
-    {0, "<?xml"sv, "XML, perhaps an SVG"},
-    {0, "#EXTM3U"sv, "a playlist"},
+    {0, Bytes("GIF8"), "a GIF"},
+    {0, Bytes("II*\0"), "a TIFF"},
+    {0, Bytes("MM\0*"), "a TIFF"},
+    {0, Bytes("BM"), "a BMP"},
+    {4, Bytes("ftypheic"), "an HEIC picture"},
+    {4, Bytes("ftypheix"), "an HEIC picture"},
+    {4, Bytes("ftypmif1"), "an HEIF picture"},
+    {4, Bytes("ftypavif"), "an AVIF picture"},
+    {4, Bytes("ftyp"), "a video (MP4 or QuickTime)"},
+    {0, Bytes("\x1a\x45\xdf\xa3"), "a video (Matroska or WebM)"},
+    {0, Bytes("\0\0\0\x0cjP  "), "a JPEG 2000 picture"},
+    {0, Bytes("\xff\x4f\xff\x51"), "a JPEG 2000 picture"},
+    {0, Bytes("\xff\x0a"), "a JPEG XL picture"},
+    {0, Bytes("\0\0\0\x0cJXL "), "a JPEG XL picture"},
+    {0, Bytes("%PDF"), "a PDF"},
+    {0, Bytes("PK\x03\x04"), "a ZIP archive"},
+    {0, Bytes("<svg"), "an SVG"},
+    {0, Bytes("<?xml"), "XML, perhaps an SVG"},
+    {0, Bytes("#EXTM3U"), "a playlist"},
 };
 
 bool Begins(std::string_view bytes, size_t at, std::string_view magic) {
@@ -63,18 +68,18 @@ size_t EndOfPng(std::string_view bytes) {
 MediaFormat Recognise(std::span<const uint8_t> span) {
   if (span.empty()) Fail(ErrorCode::kTruncated, "the picture has 0 bytes");
   const std::string_view bytes(reinterpret_cast<const char*>(span.data()), span.size());
-  if (Begins(bytes, 0, "\x89PNG\r\n\x1a\n"sv)) {
+  if (Begins(bytes, 0, Bytes("\x89PNG\r\n\x1a\n"))) {
     // One file that two programs read as two things is somebody's trick.
-    if (Begins(bytes, EndOfPng(bytes), "PK\x03\x04"sv))
+    if (Begins(bytes, EndOfPng(bytes), Bytes("PK\x03\x04")))
       Fail(ErrorCode::kUnsupported, "the bytes are a PNG with a ZIP archive behind it: a picture alone is read");
     return kMediaPng;
   }
-  if (Begins(bytes, 0, "\xff\xd8\xff"sv)) return kMediaJpeg;
-  if (Begins(bytes, 0, "RIFF"sv) && Begins(bytes, 8, "WEBP"sv)) return kMediaWebp;
+  if (Begins(bytes, 0, Bytes("\xff\xd8\xff"))) return kMediaJpeg;
+  if (Begins(bytes, 0, Bytes("RIFF")) && Begins(bytes, 8, Bytes("WEBP"))) return kMediaWebp;
   for (const Magic& other : kOthers)
     if (Begins(bytes, other.at, other.bytes))
       Fail(ErrorCode::kUnsupported, "the bytes are ", other.name, "; PNG, JPEG and WebP are read");
-  for (const std::string_view whole : {"\x89PNG\r\n\x1a\n"sv, "\xff\xd8\xff"sv})
+  for (const std::string_view whole : {Bytes("\x89PNG\r\n\x1a\n"), Bytes("\xff\xd8\xff")})
     if (bytes.size() < whole.size() && whole.starts_with(bytes))
       Fail(ErrorCode::kTruncated, "the picture has ", bytes.size(), " bytes");
   Fail(ErrorCode::kUnsupported, "the bytes are neither PNG, JPEG nor WebP: they begin with ", Escape(bytes, 12));
