@@ -26,6 +26,7 @@ void AddCommands(CLI::App& app) {
   app.set_version_flag("--version", std::string("scout ") + scout_version() + "\n" + scout_build_info());
   AddRun(app);
   AddTokenize(app);
+  AddTiles(app);
   AddInspect(app);
   AddLogits(app);
   AddPerplexity(app);

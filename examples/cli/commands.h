@@ -13,6 +13,7 @@ void AddCommands(CLI::App& app);
 
 void AddRun(CLI::App& app);
 void AddTokenize(CLI::App& app);
+void AddTiles(CLI::App& app);
 void AddInspect(CLI::App& app);
 void AddLogits(CLI::App& app);
 void AddPerplexity(CLI::App& app);

@@ -35,6 +35,7 @@ struct Free {
   void operator()(scout_request* p) const { scout_request_free(p); }
   void operator()(scout_chat* p) const { scout_chat_free(p); }
   void operator()(scout_scores* p) const { scout_scores_free(p); }
+  void operator()(scout_image* p) const { scout_image_free(p); }
 };
 using Model = std::unique_ptr<scout_model, Free>;
 using Operation = std::unique_ptr<scout_operation, Free>;
@@ -42,6 +43,7 @@ using Engine = std::unique_ptr<scout_engine, Free>;
 using Request = std::unique_ptr<scout_request, Free>;
 using Chat = std::unique_ptr<scout_chat, Free>;
 using Scores = std::unique_ptr<scout_scores, Free>;
+using Image = std::unique_ptr<scout_image, Free>;
 
 // Options that every command with a model takes.
 struct ModelOptions {

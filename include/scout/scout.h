@@ -11,6 +11,7 @@
  * | scout_request   | scout_submit*, scout_generate | engine's memory, model         | scout_request_options | next: one at a time; cancel: any        | cancels; its pages return                                |
  * | scout_scores    | scout_score                   | engine's memory, model         | scout_score_options  | next: one at a time; cancel: any         | cancels; its pages return                                |
  * | scout_chat      | scout_chat_new                | model's tokenizer              | -                    | one at a time                            | frees                                                    |
+ * | scout_image     | scout_image_from_*            | its pixels                     | scout_image_options, scout_tile_options | any, at once          | drops the caller's hold                                  |
  * | scout_event     | *_next                        | nothing: borrowed until the next call of the same *_next | - | the one that asked              | (not freed)                                              |
  * | scout_score_block | scout_scores_next           | nothing: borrowed until the next scout_scores_next | -   | the one that asked                       | (not freed)                                              |
  *
@@ -23,6 +24,7 @@
 #include "chat.h"
 #include "device.h"
 #include "engine.h"
+#include "image.h"
 #include "log.h"
 #include "model.h"
 #include "request.h"

@@ -73,5 +73,7 @@ typedef struct scout_request scout_request;
 typedef struct scout_chat scout_chat;
 /** A scoring under way. */
 typedef struct scout_scores scout_scores;
+/** A picture. */
+typedef struct scout_image scout_image;
 
 #endif /* SCOUT_TYPES_H */

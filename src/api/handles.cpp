@@ -43,8 +43,8 @@ struct Block {
   std::array<Slot, kSlotsPerBlock> slots;
 };
 
-constexpr const char* kNames[] = {"?",          "scout_model", "scout_operation", "scout_engine", "scout_request",
-                                  "scout_chat", "scout_scores"};
+constexpr const char* kNames[] = {"?",          "scout_model",  "scout_operation", "scout_engine", "scout_request",
+                                  "scout_chat", "scout_scores", "scout_image"};
 const char* NameOf(Kind kind) { return kNames[static_cast<size_t>(kind)]; }
 
 int64_t ThisProcess() noexcept {

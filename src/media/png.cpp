@@ -74,7 +74,7 @@ void Prepare(png_structp png) {
   png_set_chunk_malloc_max(png, kMostChunkBytes);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
   static const png_byte kSkipped[] =
-      "iCCP\0tEXt\0zTXt\0iTXt\0sPLT\0hIST\0bKGD\0cHRM\0gAMA\0sRGB\0sBIT\0pHYs\0oFFs\0pCAL\0sCAL\0tIME";
+      "eXIf\0iCCP\0tEXt\0zTXt\0iTXt\0sPLT\0hIST\0bKGD\0cHRM\0gAMA\0sRGB\0sBIT\0pHYs\0oFFs\0pCAL\0sCAL\0tIME";
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, kSkipped, static_cast<int>(sizeof kSkipped / 5));
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
 }
@@ -107,15 +107,17 @@ void ExpandPalette(png_structp png, png_infop info, uint32_t width, uint32_t cha
   }
 }
 
-uint32_t Orientation(png_structp png, png_infop info) {
-#ifdef PNG_eXIf_SUPPORTED
-  png_uint_32 size = 0;
-  png_bytep exif = nullptr;
-  if (png_get_eXIf_1(png, info, &size, &exif) != 0) return OrientationOf(exif, size);
-#else
-  (void)png;
-  (void)info;
-#endif
+// Of the chunk eXIf before the pixels. libpng would make room for as many bytes as the chunk announces.
+uint32_t Orientation(const uint8_t* bytes, uint64_t size) {
+  constexpr uint64_t kFrame = 12;  // length, name and checksum of a chunk
+  for (uint64_t at = 8; size - at >= kFrame;) {
+    const uint64_t length =
+        uint64_t{bytes[at]} << 24 | uint64_t{bytes[at + 1]} << 16 | uint64_t{bytes[at + 2]} << 8 | bytes[at + 3];
+    const auto is = [&](const char* name) { return std::memcmp(bytes + at + 4, name, 4) == 0; };
+    if (length > size - at - kFrame || is("IDAT")) return 1;
+    if (is("eXIf")) return OrientationOf(bytes + at + 8, length);
+    at += kFrame + length;
+  }
   return 1;
 }
 
@@ -134,7 +136,7 @@ MediaStatus ReadHeader(const uint8_t* bytes, uint64_t size, MediaHeader* header,
   header->width = width;
   header->height = height;
   header->least_bytes = (uint64_t{width} * bits + 7) / 8 * height / kDeflateRatio;
-  header->orientation = Orientation(p.png, p.info);
+  header->orientation = Orientation(bytes, size);
   const int color = png_get_color_type(p.png, p.info);
   const bool alpha = (color & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(p.png, p.info, PNG_INFO_tRNS) != 0;
   header->channels = ((color & PNG_COLOR_MASK_COLOR) != 0 ? 3u : 1u) + (alpha ? 1u : 0u);

@@ -24,6 +24,9 @@ void CheckPixels(const RawPixels& pixels, int64_t max_pixels) {
   if (__builtin_mul_overflow(stride, static_cast<uint64_t>(pixels.height - 1), &bytes) ||
       __builtin_add_overflow(bytes, row, &bytes) || bytes > PTRDIFF_MAX)
     Fail(ErrorCode::kArgument, "stride is ", pixels.stride, " bytes: ", pixels.height, " such rows are more than memory can hold");
+  if (pixels.size < bytes)
+    Fail(ErrorCode::kArgument, "pixels_size is ", pixels.size, " bytes, ", pixels.width, " x ", pixels.height, " with ",
+         pixels.channels, " channels and a stride of ", stride, " need ", bytes);
 }
 
 uint8_t OverWhite(uint8_t sample, uint8_t alpha) {

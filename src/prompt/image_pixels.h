@@ -12,6 +12,7 @@ namespace scout::prompt {
 // Pixels of a caller or a decoder. Rows of `stride` bytes, samples of 8 bits interleaved: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
 struct RawPixels {
   const uint8_t* data = nullptr;  // [height, stride], the last row `width * channels`
+  uint64_t size = UINT64_MAX;     // bytes that there are, as far as the caller says
   int64_t width = 0, height = 0;
   uint64_t stride = 0;  // 0 = width * channels
   int32_t channels = 0;

@@ -26,6 +26,12 @@ struct World {
     EXPECT_EQ(scout_load_start(tiny::Path().c_str(), nullptr, &new_operation), SCOUT_OK);
     operation.reset(new_operation);
     load.struct_size = sizeof load;
+    scout_image* new_picture = nullptr;
+    EXPECT_EQ(scout_image_from_pixels("abc", 3, 1, 1, 0, 3, nullptr, &new_picture), SCOUT_OK);
+    image.reset(new_picture);
+    tiling.struct_size = sizeof tiling;
+    tiles.struct_size = sizeof tiles;
+    info.struct_size = sizeof info;
   }
   user::Model model;
   user::Engine engine;
@@ -33,7 +39,11 @@ struct World {
   user::Request request;
   user::Scores scores;
   user::Operation operation;
+  user::Image image;
   scout_load_options load = {};
+  scout_image_info info = {};
+  scout_tiling tiling = {};
+  scout_tile_options tiles = {};
   int32_t ids[4] = {1, 2, 3, 4};
   int32_t id = 0;
   char text[16] = {};
@@ -46,6 +56,7 @@ struct World {
   scout_request* new_request = nullptr;
   scout_chat* new_chat = nullptr;
   scout_scores* new_scores = nullptr;
+  scout_image* new_image = nullptr;
   const scout_event* event = nullptr;
   const scout_score_block* block = nullptr;
 };
@@ -221,6 +232,32 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
       {"scout_submit_text", [](World& w) { return scout_submit_text(nullptr, "x", 1, nullptr, &w.new_request); }},
       {"scout_submit_text", [](World& w) { return scout_submit_text(w.engine.get(), nullptr, 1, nullptr, &w.new_request); }},
       {"scout_submit_text", [](World& w) { return scout_submit_text(w.engine.get(), "x", 1, nullptr, nullptr); }},
+      {"scout_image_options_init", [](World&) { return scout_image_options_init(nullptr, sizeof(scout_image_options)); }},
+      {"scout_tile_options_init", [](World&) { return scout_tile_options_init(nullptr, sizeof(scout_tile_options)); }},
+      {"scout_image_from_pixels", [](World& w) { return scout_image_from_pixels(nullptr, 3, 1, 1, 0, 3, nullptr, &w.new_image); }},
+      {"scout_image_from_pixels", [](World&) { return scout_image_from_pixels("abc", 3, 1, 1, 0, 3, nullptr, nullptr); }},
+      {"scout_image_from_bytes", [](World& w) { return scout_image_from_bytes(nullptr, 3, nullptr, &w.new_image); }},
+      {"scout_image_from_bytes", [](World&) { return scout_image_from_bytes("GIF8", 4, nullptr, nullptr); }},
+      {"scout_image_from_file", [](World& w) { return scout_image_from_file(nullptr, nullptr, &w.new_image); }},
+      {"scout_image_from_file", [](World&) { return scout_image_from_file("x.png", nullptr, nullptr); }},
+      {"scout_image_get_info", [](World& w) { return scout_image_get_info(nullptr, &w.info); }},
+      {"scout_image_get_info", [](World& w) { return scout_image_get_info(w.image.get(), nullptr); }},
+      {"scout_model_get_tile_options", [](World& w) { return scout_model_get_tile_options(nullptr, &w.tiles); }},
+      {"scout_model_get_tile_options", [](World& w) { return scout_model_get_tile_options(w.model.get(), nullptr); }},
+      {"scout_tiling_of_size", [](World&) { return scout_tiling_of_size(4, 4, nullptr, nullptr); }},
+      {"scout_image_get_tiling", [](World& w) { return scout_image_get_tiling(nullptr, nullptr, &w.tiling); }},
+      {"scout_image_get_tiling", [](World& w) { return scout_image_get_tiling(w.image.get(), nullptr, nullptr); }},
+      {"scout_image_tile", [](World& w) { return scout_image_tile(nullptr, nullptr, 0, w.text, 16, &w.size); }},
+      {"scout_image_tile", [](World& w) { return scout_image_tile(w.image.get(), nullptr, 0, nullptr, 16, &w.size); }},
+      {"scout_image_tile", [](World& w) { return scout_image_tile(w.image.get(), nullptr, 0, w.text, 16, nullptr); }},
+      {"scout_image_tokens", [](World& w) { return scout_image_tokens(nullptr, w.model.get(), nullptr, w.ids, 4, &w.size); }},
+      {"scout_image_tokens", [](World& w) { return scout_image_tokens(w.image.get(), nullptr, nullptr, w.ids, 4, &w.size); }},
+      {"scout_image_tokens", [](World& w) { return scout_image_tokens(w.image.get(), w.model.get(), nullptr, w.ids, 4, nullptr); }},
+      {"scout_image_free",
+       [=](World&) {
+         scout_image_free(nullptr);
+         return refused;
+       }},
   };
 }
 
@@ -236,6 +273,7 @@ TEST(Misuse, EveryPointerMayBeNull) {
   EXPECT_EQ(world.new_request, nullptr);
   EXPECT_EQ(world.new_chat, nullptr);
   EXPECT_EQ(world.new_scores, nullptr);
+  EXPECT_EQ(world.new_image, nullptr);
   EXPECT_EQ(tiny::Count(world.chat.get()), 1u);
   EXPECT_EQ(tiny::Solo(world.model, tiny::Prompt(5), 3).ids.size(), 3u);
 }
@@ -274,6 +312,8 @@ TEST(Misuse, StructSizesOfThePastAndTheFuture) {
   TryInit(scout_engine_options_init);
   TryInit(scout_request_options_init);
   TryInit(scout_score_options_init);
+  TryInit(scout_image_options_init);
+  TryInit(scout_tile_options_init);
 
   World world;
   struct Future {

@@ -98,6 +98,49 @@ SCOUTCS_API int32_t scoutcs_engine_step(scout_engine *engine, int64_t budget_ms,
 SCOUTCS_API int32_t scoutcs_engine_get_stats(const scout_engine *engine, scout_engine_stats *stats, char **message) {
   return finished(scout_engine_get_stats(engine, stats), message);
 }
+SCOUTCS_API int32_t scoutcs_image_options_init(scout_image_options *options, uint64_t struct_size, char **message) {
+  return finished(scout_image_options_init(options, struct_size), message);
+}
+SCOUTCS_API int32_t scoutcs_tile_options_init(scout_tile_options *options, uint64_t struct_size, char **message) {
+  return finished(scout_tile_options_init(options, struct_size), message);
+}
+SCOUTCS_API int32_t scoutcs_image_from_pixels(const char *pixels, uint64_t pixels_size, uint64_t width, uint64_t height,
+    uint64_t stride, int32_t channels, const scout_image_options *options, scout_image **image, char **message) {
+  return finished(scout_image_from_pixels(pixels, pixels_size, width, height, stride, channels, options, image), message);
+}
+SCOUTCS_API int32_t scoutcs_image_from_bytes(const char *bytes, uint64_t bytes_size, const scout_image_options *options,
+    scout_image **image, char **message) {
+  return finished(scout_image_from_bytes(bytes, bytes_size, options, image), message);
+}
+SCOUTCS_API int32_t scoutcs_image_from_file(const char *path, const scout_image_options *options, scout_image **image,
+    char **message) {
+  return finished(scout_image_from_file(path, options, image), message);
+}
+SCOUTCS_API int32_t scoutcs_image_get_info(const scout_image *image, scout_image_info *info, char **message) {
+  return finished(scout_image_get_info(image, info), message);
+}
+SCOUTCS_API int32_t scoutcs_model_get_tile_options(const scout_model *model, scout_tile_options *options, char **message) {
+  return finished(scout_model_get_tile_options(model, options), message);
+}
+SCOUTCS_API int32_t scoutcs_tiling_of_size(uint64_t width, uint64_t height, const scout_tile_options *options, scout_tiling *tiling,
+    char **message) {
+  return finished(scout_tiling_of_size(width, height, options, tiling), message);
+}
+SCOUTCS_API int32_t scoutcs_image_get_tiling(const scout_image *image, const scout_tile_options *options, scout_tiling *tiling,
+    char **message) {
+  return finished(scout_image_get_tiling(image, options, tiling), message);
+}
+SCOUTCS_API int32_t scoutcs_image_tile(const scout_image *image, const scout_tile_options *options, uint64_t index, char *pixels,
+    uint64_t capacity, uint64_t *needed, char **message) {
+  return finished(scout_image_tile(image, options, index, pixels, capacity, needed), message);
+}
+SCOUTCS_API int32_t scoutcs_image_tokens(const scout_image *image, const scout_model *model, const scout_tile_options *options,
+    int32_t *ids, uint64_t capacity, uint64_t *needed, char **message) {
+  return finished(scout_image_tokens(image, model, options, ids, capacity, needed), message);
+}
+SCOUTCS_API void scoutcs_image_free(scout_image *image) {
+  scout_image_free(image);
+}
 SCOUTCS_API int32_t scoutcs_log_open(int32_t max_level, uint64_t lines, char **message) {
   return finished(scout_log_open(max_level, lines), message);
 }

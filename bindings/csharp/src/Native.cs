@@ -87,6 +87,50 @@ namespace Scout
         internal static extern int scoutcs_engine_get_stats(IntPtr engine, ref scout_engine_stats stats, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_image_options_init(ref scout_image_options options, ulong struct_size,
+            out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_tile_options_init(ref scout_tile_options options, ulong struct_size, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_image_from_pixels(byte[] pixels, ulong pixels_size, ulong width, ulong height,
+            ulong stride, int channels, scout_image_options* options, out ImageHandle image, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_image_from_bytes(byte[] bytes, ulong bytes_size, scout_image_options* options,
+            out ImageHandle image, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_image_from_file(byte[] path, scout_image_options* options, out ImageHandle image,
+            out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_image_get_info(IntPtr image, ref scout_image_info info, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_model_get_tile_options(IntPtr model, ref scout_tile_options options, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_tiling_of_size(ulong width, ulong height, scout_tile_options* options,
+            ref scout_tiling tiling, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_image_get_tiling(IntPtr image, scout_tile_options* options, ref scout_tiling tiling,
+            out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_image_tile(ImageHandle image, scout_tile_options* options, ulong index,
+            [Out] byte[] pixels, ulong capacity, out ulong needed, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_image_tokens(ImageHandle image, ModelHandle model, scout_tile_options* options,
+            [Out] int[] ids, ulong capacity, out ulong needed, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern void scoutcs_image_free(IntPtr image);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_log_open(int max_level, ulong lines, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
@@ -286,6 +330,15 @@ namespace Scout
         }
     }
 
+    internal sealed class ImageHandle : ScoutHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            Native.scoutcs_image_free(handle);
+            return true;
+        }
+    }
+
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct scout_device_info
     {
@@ -338,6 +391,54 @@ namespace Scout
         public long context;
         public ulong kv_bytes;
         public ulong workspace_bytes;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct scout_image_options
+    {
+        public uint struct_size;
+        public int alpha;
+        public int orientation;
+        public int reserved;
+        public ulong max_pixels;
+        public ulong max_bytes;
+        public byte* plugin_dir;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct scout_tile_options
+    {
+        public uint struct_size;
+        public int tile_side;
+        public int max_tiles;
+        public int patch_tokens;
+        public int resize;
+        public int threads;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct scout_tiling
+    {
+        public uint struct_size;
+        public int rows;
+        public int columns;
+        public int tiles;
+        public int tile_side;
+        public int drawn_width;
+        public int drawn_height;
+        public int reserved;
+        public ulong tokens;
+        public ulong tile_bytes;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct scout_image_info
+    {
+        public uint struct_size;
+        public int orientation;
+        public ulong width;
+        public ulong height;
+        public byte* format;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -3226,23 +3226,24 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_scout_engine swig_types[14]
 #define SWIGTYPE_p_scout_engine_options swig_types[15]
 #define SWIGTYPE_p_scout_engine_stats swig_types[16]
-#define SWIGTYPE_p_scout_load_options swig_types[17]
-#define SWIGTYPE_p_scout_model swig_types[18]
-#define SWIGTYPE_p_scout_model_info swig_types[19]
-#define SWIGTYPE_p_scout_operation swig_types[20]
-#define SWIGTYPE_p_scout_request swig_types[21]
-#define SWIGTYPE_p_scout_request_options swig_types[22]
-#define SWIGTYPE_p_scout_score_options swig_types[23]
-#define SWIGTYPE_p_scout_scores swig_types[24]
-#define SWIGTYPE_p_scout_tensor_info swig_types[25]
-#define SWIGTYPE_p_short swig_types[26]
-#define SWIGTYPE_p_signed_char swig_types[27]
-#define SWIGTYPE_p_unsigned_char swig_types[28]
-#define SWIGTYPE_p_unsigned_int swig_types[29]
-#define SWIGTYPE_p_unsigned_long_long swig_types[30]
-#define SWIGTYPE_p_unsigned_short swig_types[31]
-static swig_type_info *swig_types[33];
-static swig_module_info swig_module = {swig_types, 32, 0, 0, 0, 0};
+#define SWIGTYPE_p_scout_image swig_types[17]
+#define SWIGTYPE_p_scout_load_options swig_types[18]
+#define SWIGTYPE_p_scout_model swig_types[19]
+#define SWIGTYPE_p_scout_model_info swig_types[20]
+#define SWIGTYPE_p_scout_operation swig_types[21]
+#define SWIGTYPE_p_scout_request swig_types[22]
+#define SWIGTYPE_p_scout_request_options swig_types[23]
+#define SWIGTYPE_p_scout_score_options swig_types[24]
+#define SWIGTYPE_p_scout_scores swig_types[25]
+#define SWIGTYPE_p_scout_tensor_info swig_types[26]
+#define SWIGTYPE_p_short swig_types[27]
+#define SWIGTYPE_p_signed_char swig_types[28]
+#define SWIGTYPE_p_unsigned_char swig_types[29]
+#define SWIGTYPE_p_unsigned_int swig_types[30]
+#define SWIGTYPE_p_unsigned_long_long swig_types[31]
+#define SWIGTYPE_p_unsigned_short swig_types[32]
+static swig_type_info *swig_types[34];
+static swig_module_info swig_module = {swig_types, 33, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -12445,6 +12446,7 @@ static swig_type_info _swigt__p_scout_device_info = {"_p_scout_device_info", "sc
 static swig_type_info _swigt__p_scout_engine = {"_p_scout_engine", "scout_engine *|struct scout_engine *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_engine_options = {"_p_scout_engine_options", "scout_engine_options *|struct scout_engine_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_engine_stats = {"_p_scout_engine_stats", "scout_engine_stats *|struct scout_engine_stats *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_image = {"_p_scout_image", "scout_image *|struct scout_image *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_load_options = {"_p_scout_load_options", "scout_load_options *|struct scout_load_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_model = {"_p_scout_model", "scout_model *|struct scout_model *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_model_info = {"_p_scout_model_info", "scout_model_info *|struct scout_model_info *", 0, 0, (void*)0, 0};
@@ -12479,6 +12481,7 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_scout_engine,
   &_swigt__p_scout_engine_options,
   &_swigt__p_scout_engine_stats,
+  &_swigt__p_scout_image,
   &_swigt__p_scout_load_options,
   &_swigt__p_scout_model,
   &_swigt__p_scout_model_info,
@@ -12513,6 +12516,7 @@ static swig_cast_info _swigc__p_scout_device_info[] = {  {&_swigt__p_scout_devic
 static swig_cast_info _swigc__p_scout_engine[] = {  {&_swigt__p_scout_engine, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_engine_options[] = {  {&_swigt__p_scout_engine_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_engine_stats[] = {  {&_swigt__p_scout_engine_stats, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_image[] = {  {&_swigt__p_scout_image, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_load_options[] = {  {&_swigt__p_scout_load_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_model[] = {  {&_swigt__p_scout_model, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_model_info[] = {  {&_swigt__p_scout_model_info, 0, 0, 0},{0, 0, 0, 0}};
@@ -12547,6 +12551,7 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_scout_engine,
   _swigc__p_scout_engine_options,
   _swigc__p_scout_engine_stats,
+  _swigc__p_scout_image,
   _swigc__p_scout_load_options,
   _swigc__p_scout_model,
   _swigc__p_scout_model_info,

@@ -34,6 +34,20 @@ pub const SCOUT_ENGINE_THREADED: i32 = 0;
 /// scout_engine_step runs them; no thread is made for them and no call waits
 pub const SCOUT_ENGINE_STEPPED: i32 = 1;
 
+/// drop
+pub const SCOUT_ALPHA_DEFAULT: i32 = 0;
+/// the colour as it is stored, as Hugging Face does; where nothing shows that is often black
+pub const SCOUT_ALPHA_DROP: i32 = 1;
+/// over white, as Meta's code does and as most people see such a picture
+pub const SCOUT_ALPHA_WHITE: i32 = 2;
+
+/// torchvision
+pub const SCOUT_RESIZE_DEFAULT: i32 = 0;
+/// weights of 16 bits, as Hugging Face
+pub const SCOUT_RESIZE_TORCHVISION: i32 = 1;
+/// weights of 22 bits, as PIL before version 13 and so Meta's code; a level apart in a few pixels
+pub const SCOUT_RESIZE_PIL: i32 = 2;
+
 /// How much a line matters.
 pub const SCOUT_LOG_ERROR: i32 = 0;
 /// How much a line matters.
@@ -162,6 +176,13 @@ pub struct scout_scores {
     _marker: PhantomData<(*mut u8, PhantomPinned)>,
 }
 
+/// A picture. Made by scout_image_from_pixels, scout_image_from_bytes, scout_image_from_file; ended by scout_image_free.
+#[repr(C)]
+pub struct scout_image {
+    _bytes: [u8; 0],
+    _marker: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
 /// Takes one line, without its newline; \`text\` is NUL-terminated and borrowed until it returns. Called from any thread,
 /// also from the library's own, one line at a time. It must not call libscout: a call from inside answers
 /// SCOUT_ERR_STATE.
@@ -261,6 +282,87 @@ pub struct scout_engine_stats {
     pub kv_bytes: u64,
     /// See engine.h.
     pub workspace_bytes: u64,
+}
+
+/// How a picture is read.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct scout_image_options {
+    /// See image.h.
+    pub struct_size: u32,
+    /// SCOUT_ALPHA_\*
+    pub alpha: i32,
+    /// 0 = turn as the file's EXIF says, so that it is seen as a camera showed it; 1 = leave it as it is stored; 2 to 8 =
+    /// turn it as EXIF means by that number, whatever the file says
+    pub orientation: i32,
+    /// 0
+    pub reserved: i32,
+    /// refuse a picture with more, before it is decoded; 0 = 134217728. A side has at most 65535
+    pub max_pixels: u64,
+    /// refuse a file with more; 0 = 268435456
+    pub max_bytes: u64,
+    /// where the plug-in is looked for; NULL = "scout" beside libscout
+    pub plugin_dir: *const c_char,
+}
+
+/// How a picture is cut into tiles.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct scout_tile_options {
+    /// See image.h.
+    pub struct_size: u32,
+    /// pixels, 1 to 4096; 0 = 336
+    pub tile_side: i32,
+    /// of a grid, 1 to 256; 0 = 16; 1 = always one tile
+    pub max_tiles: i32,
+    /// tokens that a tile becomes, 1 to 65536; 0 = 144
+    pub patch_tokens: i32,
+    /// SCOUT_RESIZE_\*
+    pub resize: i32,
+    /// 0 = as many as the process may use; they change no pixel
+    pub threads: i32,
+}
+
+/// What a picture becomes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct scout_tiling {
+    /// set by the caller
+    pub struct_size: u32,
+    /// of the grid
+    pub rows: i32,
+    /// of the grid
+    pub columns: i32,
+    /// rows \* columns, and one more for the whole picture where that is more than one
+    pub tiles: i32,
+    /// pixels
+    pub tile_side: i32,
+    /// pixels of the canvas that the picture covers; the rest is black
+    pub drawn_width: i32,
+    /// the same, down
+    pub drawn_height: i32,
+    /// See image.h.
+    pub reserved: i32,
+    /// in a prompt, with the control tokens around and between the tiles
+    pub tokens: u64,
+    /// of one tile as scout_image_tile writes it
+    pub tile_bytes: u64,
+}
+
+/// What a picture is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct scout_image_info {
+    /// set by the caller
+    pub struct_size: u32,
+    /// EXIF's number by which it was turned; 1 = it was not
+    pub orientation: i32,
+    /// pixels, once turned
+    pub width: u64,
+    /// pixels, once turned
+    pub height: u64,
+    /// "PNG", "JPEG", "WebP", or "pixels"; static
+    pub format: *const c_char,
 }
 
 /// How a model is loaded.
@@ -735,6 +837,134 @@ extern "C" {
     /// Threads: any. Since 0.1.
     pub fn scout_engine_get_stats(engine: *const scout_engine, stats: *mut scout_engine_stats) -> scout_status;
 
+    /// Fills in the defaults.
+    ///
+    /// * `struct_size`: sizeof(scout_image_options) as the caller knows it
+    ///
+    /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_options_init(options: *mut scout_image_options, struct_size: u64) -> scout_status;
+
+    /// Fills in the defaults: what the released Llama 4 models take.
+    ///
+    /// * `struct_size`: sizeof(scout_tile_options) as the caller knows it
+    ///
+    /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_tile_options_init(options: *mut scout_tile_options, struct_size: u64) -> scout_status;
+
+    /// Makes a picture of pixels in memory, which are copied.
+    ///
+    /// * `pixels`: rows of samples of 8 bits, channel by channel; never SCOUT_NUL for its size
+    /// * `width`: pixels
+    /// * `height`: pixels
+    /// * `stride`: bytes from a row to the next; 0 = width \* channels
+    /// * `channels`: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA
+    /// * `options`: NULL = the defaults
+    /// * `image`: to be freed with scout_image_free; NULL after a failure
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_LIMIT for too large a picture; _ARGUMENT, _UNSUPPORTED, _STATE (after fork),
+    /// _NO_MEMORY.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_from_pixels(pixels: *const c_char, pixels_size: u64, width: u64, height: u64, stride: u64, channels: i32, options: *const scout_image_options, image: *mut *mut scout_image) -> scout_status;
+
+    /// Makes a picture of a PNG, JPEG or WebP file's bytes, told apart by how they begin. They are not needed afterwards.
+    ///
+    /// * `bytes`: the whole file; never SCOUT_NUL for its size
+    /// * `options`: NULL = the defaults
+    /// * `image`: to be freed with scout_image_free; NULL after a failure
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_UNSUPPORTED for another format, by its name, or when the plug-in is missing;
+    /// SCOUT_ERR_LIMIT for too large a picture; _ARGUMENT, _FORMAT, _TRUNCATED, _CORRUPT, _STATE (after fork),
+    /// _NO_MEMORY.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_from_bytes(bytes: *const c_char, bytes_size: u64, options: *const scout_image_options, image: *mut *mut scout_image) -> scout_status;
+
+    /// Makes a picture of a PNG, JPEG or WebP file. Its name does not matter.
+    ///
+    /// * `options`: NULL = the defaults
+    /// * `image`: to be freed with scout_image_free; NULL after a failure
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_IO when it cannot be read; as scout_image_from_bytes.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_from_file(path: *const c_char, options: *const scout_image_options, image: *mut *mut scout_image) -> scout_status;
+
+    /// Describes a picture.
+    ///
+    /// * `info`: struct_size set by the caller; members past it are not written
+    ///
+    /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_get_info(image: *const scout_image, info: *mut scout_image_info) -> scout_status;
+
+    /// How a model with vision wants its tiles. Members that are not the model's business are the defaults.
+    ///
+    /// * `options`: struct_size set by the caller; members past it are not written
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_STATE for a model without vision; _ARGUMENT.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_model_get_tile_options(model: *const scout_model, options: *mut scout_tile_options) -> scout_status;
+
+    /// What a picture of a size becomes, without its pixels.
+    ///
+    /// * `width`: pixels, once turned
+    /// * `height`: pixels, once turned
+    /// * `options`: NULL = the defaults
+    /// * `tiling`: struct_size set by the caller; members past it are not written
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_LIMIT for a side beyond 65535; _ARGUMENT, _UNSUPPORTED.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_tiling_of_size(width: u64, height: u64, options: *const scout_tile_options, tiling: *mut scout_tiling) -> scout_status;
+
+    /// What a picture becomes. Nothing is computed of its pixels.
+    ///
+    /// * `options`: NULL = the defaults
+    /// * `tiling`: struct_size set by the caller; members past it are not written
+    ///
+    /// Answers SCOUT_OK, _ARGUMENT, _UNSUPPORTED.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_get_tiling(image: *const scout_image, options: *const scout_tile_options, tiling: *mut scout_tiling) -> scout_status;
+
+    /// The pixels of a tile, for looking at what the model sees: tile_side rows of tile_side pixels of red, green and
+    /// blue. The grid's tiles come row by row, the whole picture last. All tiles are made by the first call and kept
+    /// until other options ask for others. Same rule for the buffer as scout_encode.
+    ///
+    /// * `options`: NULL = the defaults
+    /// * `index`: 0 .. tiles - 1
+    /// * `pixels`: room for \`capacity\` bytes
+    /// * `needed`: bytes of a tile, always written
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; _ARGUMENT, _UNSUPPORTED, _NO_MEMORY.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_tile(image: *const scout_image, options: *const scout_tile_options, index: u64, pixels: *mut c_char, capacity: u64, needed: *mut u64) -> scout_status;
+
+    /// The tokens that stand for a picture in a prompt of a model. Same rule for the buffer as scout_encode.
+    ///
+    /// * `options`: NULL = the defaults
+    /// * `ids`: room for \`capacity\` ids
+    /// * `needed`: ids in all, always written
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small; SCOUT_ERR_STATE when the model's tokenizer lacks a
+    /// token that pictures need, naming it; _ARGUMENT, _UNSUPPORTED, _NO_MEMORY.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_tokens(image: *const scout_image, model: *const scout_model, options: *const scout_tile_options, ids: *mut i32, capacity: u64, needed: *mut u64) -> scout_status;
+
+    /// Drops the caller's hold on a picture.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_image_free(image: *mut scout_image);
+
     /// Sets the sink of the whole process; NULL is silence, the default. Lines of a level above \`max_level\` are not
     /// made. When the call returns, the former sink is not running and will not be called again.
     ///
@@ -1188,6 +1418,38 @@ mod layout {
         assert_eq!(member!(scout_engine_stats, context), (144, 8), "scout_engine_stats.context");
         assert_eq!(member!(scout_engine_stats, kv_bytes), (152, 8), "scout_engine_stats.kv_bytes");
         assert_eq!(member!(scout_engine_stats, workspace_bytes), (160, 8), "scout_engine_stats.workspace_bytes");
+        assert_eq!((size_of::<scout_image_options>(), align_of::<scout_image_options>()), (40, 8));
+        assert_eq!(member!(scout_image_options, struct_size), (0, 4), "scout_image_options.struct_size");
+        assert_eq!(member!(scout_image_options, alpha), (4, 4), "scout_image_options.alpha");
+        assert_eq!(member!(scout_image_options, orientation), (8, 4), "scout_image_options.orientation");
+        assert_eq!(member!(scout_image_options, reserved), (12, 4), "scout_image_options.reserved");
+        assert_eq!(member!(scout_image_options, max_pixels), (16, 8), "scout_image_options.max_pixels");
+        assert_eq!(member!(scout_image_options, max_bytes), (24, 8), "scout_image_options.max_bytes");
+        assert_eq!(member!(scout_image_options, plugin_dir), (32, 8), "scout_image_options.plugin_dir");
+        assert_eq!((size_of::<scout_tile_options>(), align_of::<scout_tile_options>()), (24, 4));
+        assert_eq!(member!(scout_tile_options, struct_size), (0, 4), "scout_tile_options.struct_size");
+        assert_eq!(member!(scout_tile_options, tile_side), (4, 4), "scout_tile_options.tile_side");
+        assert_eq!(member!(scout_tile_options, max_tiles), (8, 4), "scout_tile_options.max_tiles");
+        assert_eq!(member!(scout_tile_options, patch_tokens), (12, 4), "scout_tile_options.patch_tokens");
+        assert_eq!(member!(scout_tile_options, resize), (16, 4), "scout_tile_options.resize");
+        assert_eq!(member!(scout_tile_options, threads), (20, 4), "scout_tile_options.threads");
+        assert_eq!((size_of::<scout_tiling>(), align_of::<scout_tiling>()), (48, 8));
+        assert_eq!(member!(scout_tiling, struct_size), (0, 4), "scout_tiling.struct_size");
+        assert_eq!(member!(scout_tiling, rows), (4, 4), "scout_tiling.rows");
+        assert_eq!(member!(scout_tiling, columns), (8, 4), "scout_tiling.columns");
+        assert_eq!(member!(scout_tiling, tiles), (12, 4), "scout_tiling.tiles");
+        assert_eq!(member!(scout_tiling, tile_side), (16, 4), "scout_tiling.tile_side");
+        assert_eq!(member!(scout_tiling, drawn_width), (20, 4), "scout_tiling.drawn_width");
+        assert_eq!(member!(scout_tiling, drawn_height), (24, 4), "scout_tiling.drawn_height");
+        assert_eq!(member!(scout_tiling, reserved), (28, 4), "scout_tiling.reserved");
+        assert_eq!(member!(scout_tiling, tokens), (32, 8), "scout_tiling.tokens");
+        assert_eq!(member!(scout_tiling, tile_bytes), (40, 8), "scout_tiling.tile_bytes");
+        assert_eq!((size_of::<scout_image_info>(), align_of::<scout_image_info>()), (32, 8));
+        assert_eq!(member!(scout_image_info, struct_size), (0, 4), "scout_image_info.struct_size");
+        assert_eq!(member!(scout_image_info, orientation), (4, 4), "scout_image_info.orientation");
+        assert_eq!(member!(scout_image_info, width), (8, 8), "scout_image_info.width");
+        assert_eq!(member!(scout_image_info, height), (16, 8), "scout_image_info.height");
+        assert_eq!(member!(scout_image_info, format), (24, 8), "scout_image_info.format");
         assert_eq!((size_of::<scout_load_options>(), align_of::<scout_load_options>()), (64, 8));
         assert_eq!(member!(scout_load_options, struct_size), (0, 4), "scout_load_options.struct_size");
         assert_eq!(member!(scout_load_options, numerics), (4, 4), "scout_load_options.numerics");
