@@ -183,6 +183,17 @@ TEST(ImageApi, AModelWithoutVisionSaysSo) {
   ExpectSays({"<|image_start|>"});
 }
 
+TEST(ImageApi, AModelWithVisionSaysHowItWantsItsTiles) {
+  const user::Model model = user::Load(SCOUT_SOURCE_DIR "/tests/fixtures/vision/square", "ref", 1, SCOUT_KV_F32);
+  scout_tile_options options = {};
+  options.struct_size = sizeof options;
+  ASSERT_EQ(scout_model_get_tile_options(model.get(), &options), SCOUT_OK) << scout_last_error();
+  EXPECT_EQ(options.tile_side, 16);
+  EXPECT_EQ(options.patch_tokens, 4);
+  const Image image = FromPixels(std::string(size_t{3} * 40 * 30, 'x'), 40, 30, 3);
+  EXPECT_EQ(TilingOf(image, &options).tile_side, 16);
+}
+
 TEST(ImageApi, ManyThreadsAskOnePicture) {
   const Image image = FromPixels(std::string(size_t{700} * 700 * 3, '\x42'), 700, 700, 3);
   std::vector<std::thread> threads;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
 #include <string>
 #include <vector>
 
@@ -134,6 +135,27 @@ TEST(HostilePixels, I07_TilesOfExtremeShapesStayWithinTheirNumber) {
     // 17 tiles are 5.8 MB; the rest is weights and rows.
     test::ExpectWithinBounds(id, call, pixels.size(), {.peak_bytes = (16 << 20) + 2 * static_cast<int64_t>(pixels.size())});
   }
+}
+
+// Each allocation in turn fails: the exception of it comes out, and nothing is left.
+TEST(HostilePixels, WithoutMemoryNothingIsLeft) {
+  const std::vector<uint8_t> pixels = test::Draw("noise", 1, 50, 70);
+  const int64_t before = test::Allocations().live_blocks;
+  int64_t failures = 0;
+  for (int64_t k = 0;; ++k) {
+    test::FailAllocation(k);
+    bool failed = false;
+    try {
+      (void)MakeTiles(MakeRgbImage({.data = pixels.data(), .width = 50, .height = 70, .channels = 3}), {.tile_side = 28});
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    test::FailAllocation(-1);
+    EXPECT_EQ(test::Allocations().live_blocks, before) << "allocation " << k;
+    if (!failed) break;
+    ++failures;
+  }
+  EXPECT_GT(failures, 10);
 }
 
 TEST(HostilePixels, RulesOutOfRangeAreRefused) {
