@@ -4,8 +4,8 @@
  * A picture is drawn, keeping its proportions, on a canvas of tiles: the smallest grid of at most max_tiles tiles on which it keeps all its
  * pixels, else the one on which it is shrunk least. A grid of several tiles has one tile more: the whole picture, stretched. Every pixel is
  * as Hugging Face transformers makes it, or PIL. PNG, JPEG and WebP are read by the plug-in "media", which is opened when first needed;
- * without it scout_image_from_pixels remains. ICC profiles and gamma are ignored, of 16-bit samples the high byte is taken, animations are
- * refused, CMYK is taken for Adobe's. */
+ * without it scout_image_from_pixels remains. ICC profiles and gamma are ignored, of 16-bit samples the high byte is taken, of an animated PNG
+ * the still picture is read, an animated WebP is refused, CMYK is taken for Adobe's. */
 #ifndef SCOUT_IMAGE_H
 #define SCOUT_IMAGE_H
 

@@ -66,7 +66,9 @@ class OpenFile {
 }  // namespace
 
 std::string PluginPath(std::string_view name, std::string_view folder) {
-  std::string path = folder.empty() ? OwnFolder() + "scout" : std::string(folder);
+  const std::string own = folder.empty() ? OwnFolder() : std::string();
+  if (folder.empty() && own.empty()) return {};  // never the current folder
+  std::string path = folder.empty() ? own + "scout" : std::string(folder);
   // With a '/' in it the loader takes a path as it is and searches nowhere.
   if (path.find('/') == std::string::npos) path = "./" + path;
   return StrCat(path, "/libscout-", name, ".so");
@@ -75,6 +77,9 @@ std::string PluginPath(std::string_view name, std::string_view folder) {
 const PluginEntry& OpenPlugin(const PluginRequest& request) {
   const std::string path = PluginPath(request.name, request.folder);
   const std::string shown = Escape(path, kPathBytes);
+  if (path.empty())
+    Fail(ErrorCode::kUnsupported, request.purpose, " needs the plug-in ", request.name,
+         ", but the system does not say where libscout lies: name a folder");
   if (!Exists(path))
     Fail(ErrorCode::kUnsupported, request.purpose, " needs the plug-in ", request.name, ", which is not installed: there is no ",
          shown);

@@ -20,7 +20,7 @@ struct PluginRequest {
   std::string_view purpose;   // for the sentence that says it is missing: "reading PNG, JPEG and WebP"
 };
 
-// The file that OpenPlugin would open, whether it is there or not.
+// The file that OpenPlugin would open, whether it is there or not; empty where the system does not say where the library lies.
 std::string PluginPath(std::string_view name, std::string_view folder);
 
 // Throws kUnsupported with a sentence: no such file, not loadable (and what the system says), no plug-in, of another build, or a
