@@ -2,12 +2,15 @@
 
 #include <array>
 #include <mutex>
+#include <string_view>
+#include <vector>
 
 #include "api/arguments.h"
 #include "api/boundary.h"
 #include "api/handles.h"
 #include "api/options.h"
 #include "backend/backend.h"
+#include "backend/device_plugin.h"
 #include "base/memory_info.h"
 
 namespace scout::api {
@@ -23,19 +26,40 @@ struct Descriptions {
 
 constinit Descriptions g_descriptions;
 
-size_t Count() { return std::min(BuiltinBackends().size(), kMostDevices); }
-
-// The registry lists in order of preference last to first; here the default is index 0.
-const BackendFactory& FactoryAt(uint64_t index) {
-  if (index >= Count()) Fail(ErrorCode::kArgument, "device ", index, " is not there: there are ", Count());
-  return *BuiltinBackends()[Count() - 1 - index];
+// Behind the built-in devices come those whose plug-ins are installed, in the order of their names, usable or not: what keeps one
+// from use is its description.
+std::vector<std::string_view> InstalledPlugins() {
+  std::vector<std::string_view> names;
+  for (const std::string_view device : PluginDevices())
+    if (IsPluginInstalled(device)) names.push_back(device);
+  return names;
 }
 
-const char* DescriptionOf(uint64_t index) {
+size_t BuiltinCount() { return std::min(BuiltinBackends().size(), kMostDevices); }
+size_t Count() { return std::min(BuiltinCount() + InstalledPlugins().size(), kMostDevices); }
+
+// What a plug-in's device says of itself; or why it cannot be used.
+DeviceInfo PluginInfo(std::string_view device) {
+  try {
+    return MakePluginBackend(device, {})->Info();
+  } catch (const Error& error) {
+    DeviceInfo info;
+    info.description = StrCat("cannot be used: ", error.what());
+    return info;
+  }
+}
+
+// The registry lists in order of preference last to first; here the default is index 0.
+const BackendFactory& FactoryAt(uint64_t index) { return *BuiltinBackends()[BuiltinCount() - 1 - index]; }
+
+std::string BuiltinDescription(uint64_t index) { return FactoryAt(index).make({})->Info().description; }
+
+template <typename Ask>
+const char* DescriptionOf(uint64_t index, const Ask& ask) {
   CheckNotForked();  // asking a backend may start threads
   const std::lock_guard lock(g_descriptions.mutex);
   const std::string*& text = g_descriptions.text[index];
-  if (text == nullptr) text = new std::string(FactoryAt(index).make({})->Info().description);
+  if (text == nullptr) text = new std::string(ask());
   return text->c_str();
 }
 
@@ -56,11 +80,21 @@ scout_status scout_device_count(uint64_t* count) {
 scout_status scout_device_get(uint64_t index, scout_device_info* info) {
   return Boundary([&] {
     NeedOut(info, "info");
-    const scout::BackendFactory& factory = FactoryAt(index);
-    const scout::MemoryInfo memory = scout::ReadMemoryInfo();  // of the host: every device here is one
+    if (index >= Count()) scout::Fail(scout::ErrorCode::kArgument, "device ", index, " is not there: there are ", Count());
     scout_device_info value = {};
-    value.name = factory.name;
-    value.description = DescriptionOf(index);
+    if (index >= BuiltinCount()) {
+      const std::string_view name = InstalledPlugins()[index - BuiltinCount()];
+      const scout::DeviceInfo device = PluginInfo(name);
+      value.name = name.data();  // a literal
+      value.description = DescriptionOf(index, [&] { return device.description; });
+      value.memory_total_bytes = device.memory_total_bytes;
+      value.memory_free_bytes = device.memory_free_bytes;
+      WriteInfo(info, value, "scout_device_info");
+      return SCOUT_OK;
+    }
+    const scout::MemoryInfo memory = scout::ReadMemoryInfo();  // of the host: a built-in device is the host itself
+    value.name = FactoryAt(index).name;
+    value.description = DescriptionOf(index, [&] { return BuiltinDescription(index); });
     value.memory_total_bytes = memory.total_bytes;
     value.memory_free_bytes = memory.left_bytes;
     WriteInfo(info, value, "scout_device_info");

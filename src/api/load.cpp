@@ -9,6 +9,7 @@
 #include "api/model_path.h"
 #include "api/objects.h"
 #include "api/options.h"
+#include "backend/device_plugin.h"
 #include "base/log.h"
 #include "io/checkpoint.h"
 #include "prompt/load_tokenizer.h"
@@ -26,6 +27,10 @@ void CheckDevice(const std::string& device, int32_t numerics) {
   for (const BackendFactory* factory : BuiltinBackends()) {
     known |= device == factory->name;
     names += StrCat(names.empty() ? "" : ", ", factory->name);
+  }
+  for (const std::string_view plugin : PluginDevices()) {  // whether it is there is told when it is opened
+    known |= device == plugin;
+    names += StrCat(", ", plugin);
   }
   if (!known) Fail(ErrorCode::kArgument, "device \"", Escape(device), "\" is not known here; there are: ", names);
   if (numerics == SCOUT_NUMERICS_FLOAT32 && device != "ref")

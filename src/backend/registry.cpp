@@ -1,4 +1,5 @@
 #include "backend/backend.h"
+#include "backend/device_plugin.h"
 
 namespace scout {
 
@@ -9,6 +10,10 @@ std::unique_ptr<Backend> MakeBackend(const std::string& device, const BackendOpt
     if (wanted == factory->name) return factory->make(options);
     names += names.empty() ? "" : ", ";
     names += factory->name;
+  }
+  for (const std::string_view plugin : PluginDevices()) {
+    if (wanted == plugin) return MakePluginBackend(plugin, options);
+    names += StrCat(", ", plugin);
   }
   Fail(ErrorCode::kArgument, "device \"", Escape(wanted), "\" is not known here; there are: ", names);
 }
