@@ -119,21 +119,21 @@ TEST(Experts, CpuRepeatsTheDefinedArithmeticBitForBit) {
                {DType::kF32, DType::kF16, 40, 23},
                {DType::kBF16, DType::kQ5_1, 64, 32}};
   for (const auto& c : cases) {
-    for (const bool shared : {true, false}) {
+    for (const int shared : Sweep<int>({1, 0}, {1})) {
       Moe moe;
       moe.gate_up_format = c.gate_up;
       moe.down_format = c.down;
       moe.d = c.d;
       moe.f = c.f;
-      moe.shared = shared;
-      for (const int64_t top_k : {1, 2}) {
-        for (const int64_t rows : {1, 9, 70}) {
+      moe.shared = shared != 0;
+      for (const int64_t top_k : Sweep<int64_t>({1, 2}, {2})) {
+        for (const int64_t rows : Sweep<int64_t>({1, 9, 70}, {1, 70})) {
           const auto x = Random(1).Values(rows * moe.d), residual = Random(2).Values(rows * moe.d);
           const auto ids = Ids(rows, top_k, moe.experts, 3);
           const auto gates = Gates(rows * top_k, 4);
           const auto want = RunExperts(*MakeRef(Numerics::kInvariant), moe, x, ids, gates, rows, residual);
           for (const std::string& isa : Isas())
-            for (const int threads : {1, 3})
+            for (const int threads : Sweep<int>({1, 3}, {3}))
               EXPECT_TRUE(SameBits(want, RunExperts(*MakeCpu(isa, threads), moe, x, ids, gates, rows, residual)))
                   << isa << ", " << threads << " threads, " << rows << " rows, " << InfoOf(c.gate_up).name;
         }
@@ -148,7 +148,7 @@ TEST(Experts, ARowDoesNotDependOnTheOthers) {
   const auto x = Random(1).Values(rows * moe.d), residual = Random(2).Values(rows * moe.d);
   const auto ids = Ids(rows, 1, moe.experts, 3);
   const auto gates = Gates(rows, 4);
-  for (const int threads : {1, 2, 3}) {
+  for (const int threads : Sweep<int>({1, 2, 3}, {1})) {
     const auto cpu = MakeCpu("", threads);
     const auto all = RunExperts(*cpu, moe, x, ids, gates, rows, residual);
     for (const int64_t n : {0, 7, 39}) {

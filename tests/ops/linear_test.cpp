@@ -27,15 +27,15 @@ class LinearFormats : public testing::TestWithParam<DType> {};
 TEST_P(LinearFormats, CpuRepeatsTheDefinedArithmeticBitForBit) {
   const DType format = GetParam();
   const auto ref = MakeRef(Numerics::kInvariant);
-  for (const int64_t k : {256, 1280}) {
-    for (const int64_t outputs : {1, 16, 37, 32, 96}) {
+  for (const int64_t k : Sweep<int64_t>({256, 1280}, {1280})) {
+    for (const int64_t outputs : Sweep<int64_t>({1, 16, 37, 32, 96}, {1, 70})) {
       const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 7);
-      for (const int64_t rows : {1, 2, 3, 4, 5, 7, 14, 135}) {
+      for (const int64_t rows : Sweep<int64_t>({1, 2, 3, 4, 5, 7, 14, 135}, {1, 14, 67})) {
         Random random(static_cast<uint64_t>(rows));
         const auto x = random.Values(rows * k);
         const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});
         for (const std::string& isa : Isas()) {
-          for (const int threads : {1, 3}) {
+          for (const int threads : Sweep<int>({1, 3}, {3})) {
             const auto cpu = MakeCpu(isa, threads);
             EXPECT_TRUE(SameBits(want, RunLinear(*cpu, desc, x, rows, Epilogue::kStore, {})))
                 << isa << ", " << threads << " threads, " << rows << " rows, " << outputs << " x " << k;
@@ -104,7 +104,8 @@ TEST_P(LinearFormats, SumsAroundTheLimitsOfSixteenBits) {
   const auto ref = MakeRef(Numerics::kInvariant);
   std::vector<std::vector<float>> inputs;
   for (const int64_t run : {16, 32}) {
-    for (const int64_t total : {520, 521, 1023, 1024, 1025, 1057, 1058, 1090, 2032, 2184, 2185, 2300, 4064}) {
+    for (const int64_t total :
+         Sweep<int64_t>({520, 521, 1023, 1024, 1025, 1057, 1058, 1090, 2032, 2184, 2185, 2300, 4064}, {521, 4064})) {
       if (total > run * 127) continue;
       for (const int kind : {0, 1, 2}) {  // all positive, all negative, halves of either sign in turn
         std::vector<float> x(static_cast<size_t>(rows * k));
@@ -120,7 +121,7 @@ TEST_P(LinearFormats, SumsAroundTheLimitsOfSixteenBits) {
     }
   }
   for (const int byte : {0x00, 0xff}) {
-    for (const int scale_byte : {0x7f, 0x80, 0xff}) {
+    for (const int scale_byte : Sweep<int>({0x7f, 0x80, 0xff}, {0x80})) {
       const WeightDesc desc = WeightOfBytes(format, outputs, k, byte, scale_byte);
       for (const auto& x : inputs) {
         const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});
@@ -137,10 +138,10 @@ TEST_P(LinearFormats, RowsOfAnyNumberOfBlocks) {
   const DType format = GetParam();
   const auto block = static_cast<int64_t>(InfoOf(format).values_per_block);
   const auto ref = MakeRef(Numerics::kInvariant);
-  for (const int64_t blocks : {1, 3, 7, 17}) {
+  for (const int64_t blocks : Sweep<int64_t>({1, 3, 7, 17}, {1, 7})) {
     const int64_t k = block == 1 ? 11 * blocks + 2 : block * blocks;
-    for (const int64_t outputs : {21, 32}) {
-      for (const int64_t rows : {3, 6}) {
+    for (const int64_t outputs : Sweep<int64_t>({21, 32}, {21})) {
+      for (const int64_t rows : Sweep<int64_t>({3, 6}, {3, 18})) {
         const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 8);
         const auto x = Random(1).Values(rows * k);
         const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "base/cpu_features.h"
 #include "quant/bf16.h"
 #include "quant/f16.h"
 
@@ -25,18 +24,17 @@ inline std::unique_ptr<Backend> MakeRef(Numerics numerics) {
   options.numerics = numerics;
   return MakeBackend("ref", options);
 }
-inline std::unique_ptr<Backend> MakeCpu(const std::string& isa, int threads) {
-  BackendOptions options;
-  options.isa = isa;
-  options.threads = threads;
-  return MakeBackend("cpu", options);
-}
-// The instruction sets that this machine has.
-inline std::vector<std::string> Isas() {
-  std::vector<std::string> isas = {"generic"};
-  if (DetectIsa() >= Isa::kAvx2) isas.push_back("avx2");
-  if (DetectIsa() >= Isa::kAvx512) isas.push_back("avx512");
-  return isas;
+// What is compared with `ref`: the cpu backend's instruction sets that this machine has, with any number of threads
+// (cpu_variants.cpp); or the gpu backend's warp widths on the emulator, where one thread stands for its plain schedule and more for
+// a random one (tests/simt/gpu_variants.cpp). The same tests are linked with either.
+std::unique_ptr<Backend> MakeCpu(const std::string& isa, int threads);
+std::vector<std::string> Isas();
+// A sweep's cases: all of them on a processor; on the emulator, which is a thousand times slower, the few unless the environment
+// variable SCOUT_SIMT_FULL is set.
+bool SweepsAll();
+template <typename T>
+std::vector<T> Sweep(std::vector<T> all, std::vector<T> few) {
+  return SweepsAll() ? all : few;
 }
 
 class Random {

@@ -17,6 +17,8 @@ Stored Store(Backend& backend, const PageSetup& setup, int32_t position, const s
   plan.position[0] = position;
   plan.pages[kGlobalPages].slot[0] = 2 * setup.page_size + 1;
   const auto pages = backend.AllocPages(setup.spec());
+  const std::vector<std::byte> before(backend.PageBytes(*pages), std::byte{0xa5});
+  for (int64_t p = 0; p < setup.page_count; ++p) backend.WritePage(*pages, p, before);
   const Rows in(backend, 1, static_cast<int64_t>(qkv.size()), qkv), q(backend, 1, setup.heads * setup.head_dim);
   RunStep(backend, plan, [&] {
     backend.RopeNormStore({in.act(), q.act(), pages.get(), kGlobalPages, 1, setup.heads, rope.rope, inv_freq, rope.qk_norm, 1e-5f,

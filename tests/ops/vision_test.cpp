@@ -174,11 +174,11 @@ std::vector<float> RunLinear(Backend& backend, const LinearCase& c, int64_t rows
 }
 
 TEST(LinearWithBias, EveryEpilogueAndFormat) {
-  for (const DType format : kWeightFormats) {
+  for (const DType format : Sweep<DType>({std::begin(kWeightFormats), std::end(kWeightFormats)}, {DType::kF16, DType::kQ4_K})) {
     for (const Epilogue epilogue : {Epilogue::kStore, Epilogue::kAdd, Epilogue::kGelu}) {
       for (const bool with_bias : {false, true}) {
         const LinearCase c{format, epilogue, with_bias};
-        for (const int64_t outputs : {39, 96}) {
+        for (const int64_t outputs : Sweep<int64_t>({39, 96}, {39})) {
           const int64_t rows = 7, k = 256;
           const Outputs got = OnAll([&](Backend& backend) { return RunLinear(backend, c, rows, outputs, k, 3); });
           // Against the product alone, from the same backend.

@@ -1,0 +1,24 @@
+// MatrixI8 by mma.sync: a tile of 16 x 8. Lane 4 g + t holds rows g and g + 8 of the first factor at bytes 4 t .. 4 t + 3 (and 16
+// further), column g of the second there, and columns 2 t, 2 t + 1 of the result.
+#pragma once
+
+namespace scout::SCOUT_GPU {
+
+template <int kK>
+struct MmaMatrix {
+  static constexpr int kRows = 16, kCols = 8, kValues = 4;
+  GPU_FUNCTION static int Row(int lane, int i) { return lane / 4 + 8 * (i / 2); }
+  GPU_FUNCTION static int Col(int lane, int i) { return 2 * (lane % 4) + i % 2; }
+  GPU_FUNCTION static void MultiplyAdd(int32_t (&c)[4], Shared<uint32_t> a, int a_stride, Shared<uint32_t> b, int b_stride) {
+    const int g = Thread() % 32 / 4, t = Thread() % 4;
+    uint32_t a_words[kK / 8], b_words[kK / 16];
+    for (int i = 0; i < kK / 16; ++i) {
+      a_words[2 * i] = a[g * a_stride + 4 * i + t];
+      a_words[2 * i + 1] = a[(g + 8) * a_stride + 4 * i + t];
+      b_words[i] = b[g * b_stride + 4 * i + t];
+    }
+    MmaS8<kK>(~uint32_t{0}, c, a_words, b_words);
+  }
+};
+
+}  // namespace scout::SCOUT_GPU

@@ -1,0 +1,143 @@
+#include "gpu/device.h"
+
+#include <algorithm>
+
+#include "backend/host_weight.h"
+#include "base/checked.h"
+
+namespace scout::gpu {
+
+void Check(const DriverStatus& status, const char* device, const char* what) {
+  if (status.ok()) return;
+  Fail(status.no_memory ? ErrorCode::kNoMemory : ErrorCode::kDevice, device, ": ", what, ": ", status.text, " (", status.code, ")");
+}
+
+Device::Device(std::shared_ptr<Driver> driver) : driver_(std::move(driver)) {
+  DeviceFacts facts;
+  Check(driver_->Facts(facts), "device", "asked for its name");
+  name_ = facts.name;
+  Check(driver_->MakeStream(&stream_), name(), "a stream");
+}
+Device::~Device() { driver_->FreeStream(stream_); }
+
+DeviceFacts Device::Facts() const {
+  DeviceFacts facts;
+  Check(driver_->Facts(facts), name(), "asked for its memory");
+  return facts;
+}
+
+void Device::Upload(void* to, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  const std::lock_guard lock(mutex_);
+  Check(driver_->CopyIn(stream_, to, from, bytes), name(), "upload");
+  Check(driver_->Synchronize(stream_), name(), "upload");
+}
+void Device::Download(void* to, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  const std::lock_guard lock(mutex_);
+  Check(driver_->CopyOut(stream_, to, from, bytes), name(), "download");
+  Check(driver_->Synchronize(stream_), name(), "download");
+}
+void Device::CopyWithin(void* to, const void* from, size_t bytes) {
+  if (bytes == 0 || to == from) return;
+  const std::lock_guard lock(mutex_);
+  Check(driver_->CopyWithin(stream_, to, from, bytes), name(), "copy");
+  Check(driver_->Synchronize(stream_), name(), "copy");
+}
+
+DeviceBlock::DeviceBlock(std::shared_ptr<Device> device, size_t bytes, bool staging, const char* what)
+    : device_(std::move(device)), bytes_(bytes), staging_(staging) {
+  if (bytes == 0) return;
+  Driver& driver = device_->driver();
+  const DriverStatus status = staging ? driver.AllocateStaging(bytes, &block_) : driver.Allocate(bytes, &block_);
+  if (!status.ok() && status.no_memory) {
+    if (staging) Fail(ErrorCode::kNoMemory, device_->name(), ": no ", bytes, " bytes of staging memory for ", what);
+    const DeviceFacts facts = device_->Facts();
+    Fail(ErrorCode::kNoMemory, device_->name(), ": no ", bytes, " bytes for ", what, ": ", facts.memory_free_bytes, " of ",
+         facts.memory_total_bytes, " bytes of ", facts.description, " are free");
+  }
+  Check(status, device_->name(), what);
+}
+DeviceBlock::~DeviceBlock() {
+  if (!block_) return;
+  if (staging_)
+    device_->driver().FreeStaging(block_);
+  else
+    device_->driver().Free(block_);
+}
+DeviceBlock& DeviceBlock::operator=(DeviceBlock&& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(block_, other.block_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(staging_, other.staging_);
+  return *this;
+}
+
+DeviceWeight::DeviceWeight(const std::shared_ptr<Device>& device, const WeightDesc& desc, bool as_f32) {
+  const auto host = HostWeight::Read(desc, as_f32);
+  rows_ = host->rows();
+  cols_ = host->cols();
+  experts_ = host->experts();
+  for (const HostWeight::Part& from : host->parts()) {
+    Part part;
+    part.format = from.format;
+    part.first_row = from.first_row;
+    part.rows = from.rows;
+    part.row_bytes = from.row_bytes;
+    const size_t bytes = static_cast<size_t>(from.rows) * from.row_bytes;
+    part.expert_bytes = (bytes + 255) / 256 * 256;
+    part.block = DeviceBlock(device, CheckedMul(part.expert_bytes, static_cast<uint64_t>(experts_), "tensor"), false, desc.name);
+    for (int64_t e = 0; e < experts_; ++e)
+      device->Upload(part.block.data() + static_cast<size_t>(e) * part.expert_bytes, from.expert[static_cast<size_t>(e)], bytes);
+    parts_.push_back(std::move(part));
+  }
+}
+size_t DeviceWeight::size_bytes() const {
+  size_t sum = 0;
+  for (const Part& part : parts_) sum += part.block.size();
+  return sum;
+}
+
+DevicePages::DevicePages(const std::shared_ptr<Device>& device, const PageGroupSpec& spec) : spec_(spec) {
+  SCOUT_CHECK(spec.layers >= 0 && spec.page_size > 0 && spec.kv_heads > 0 && spec.head_dim > 0 && spec.page_count >= 0,
+              "a page group of ", spec.layers, " layers, ", spec.page_size, " positions, ", spec.kv_heads, " x ", spec.head_dim);
+  const auto bytes_of = [](DType format) { return PageFormat(format) == 0 ? uint64_t{4} : uint64_t{2}; };
+  const uint64_t values =
+      CheckedMul(static_cast<uint64_t>(spec.kv_heads), static_cast<uint64_t>(spec.head_dim), "values of a position");
+  k_slot_bytes_ = CheckedMul(values, bytes_of(spec.k_format), "bytes of a position");
+  v_slot_bytes_ = CheckedMul(values, bytes_of(spec.v_format), "bytes of a position");
+  layer_bytes_ = CheckedMul(CheckedAdd(k_slot_bytes_, v_slot_bytes_, "bytes of a position"), static_cast<uint64_t>(spec.page_size),
+                            "bytes of a page");
+  page_bytes_ = CheckedMul(layer_bytes_, static_cast<uint64_t>(spec.layers), "bytes of a page");
+  block_ = DeviceBlock(device, CheckedMul(page_bytes_, static_cast<uint64_t>(spec.page_count), "bytes of a page pool"), false,
+                       "pages of keys and values");
+}
+uint8_t* DevicePages::Page(int64_t page, size_t bytes) const {
+  SCOUT_CHECK(page >= 0 && page < spec_.page_count, "page ", page, " of ", spec_.page_count);
+  SCOUT_CHECK(bytes == page_bytes_, bytes, " bytes for a page of ", page_bytes_);
+  return block_.data() + static_cast<size_t>(page) * page_bytes_;
+}
+
+int PageFormat(DType format) {
+  const int at = FloatFormat(format);
+  if (at < 0)
+    Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " here: F32, F16 and BF16 can");
+  return at;
+}
+
+namespace {
+constexpr DType kFloats[kFloatFormats] = {DType::kF32, DType::kF16, DType::kBF16};
+constexpr DType kBlocks[kBlockFormats] = {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
+                                          DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+}  // namespace
+
+int FloatFormat(DType format) {
+  const auto* const at = std::find(std::begin(kFloats), std::end(kFloats), format);
+  return at == std::end(kFloats) ? -1 : static_cast<int>(at - kFloats);
+}
+int BlockFormat(DType format) {
+  const auto* const at = std::find(std::begin(kBlocks), std::end(kBlocks), format);
+  return at == std::end(kBlocks) ? -1 : static_cast<int>(at - kBlocks);
+}
+
+}  // namespace scout::gpu

@@ -1,0 +1,110 @@
+// Memory of a device as the contract's opaque things, and the calls of a driver with their failures as errors.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "backend/backend.h"
+#include "gpu/driver.h"
+
+namespace scout::gpu {
+
+// Throws Error: kNoMemory or kDevice, "cuda: launch attention: an illegal memory access was encountered (700)".
+void Check(const DriverStatus& status, const char* device, const char* what);
+
+// A driver, and a stream for what is not part of a step. Shared by everything that lives in its memory.
+class Device {
+ public:
+  Device(std::shared_ptr<Driver> driver);
+  ~Device();
+  Driver& driver() const { return *driver_; }
+  const char* name() const { return name_.c_str(); }
+  DeviceFacts Facts() const;
+
+  void Upload(void* to, const void* from, size_t bytes);
+  void Download(void* to, const void* from, size_t bytes);
+  void CopyWithin(void* to, const void* from, size_t bytes);
+
+ private:
+  std::shared_ptr<Driver> driver_;
+  std::string name_;
+  std::mutex mutex_;
+  Stream stream_ = nullptr;
+};
+
+// A block of device memory, or of staging memory of the host.
+class DeviceBlock {
+ public:
+  DeviceBlock() = default;
+  DeviceBlock(std::shared_ptr<Device> device, size_t bytes, bool staging, const char* what);
+  ~DeviceBlock();
+  DeviceBlock(DeviceBlock&& other) noexcept { *this = std::move(other); }
+  DeviceBlock& operator=(DeviceBlock&& other) noexcept;
+  uint8_t* data() const { return static_cast<uint8_t*>(block_); }
+  size_t size() const { return bytes_; }
+  Device& device() const { return *device_; }
+
+ private:
+  std::shared_ptr<Device> device_;
+  void* block_ = nullptr;
+  size_t bytes_ = 0;
+  bool staging_ = false;
+};
+
+class DeviceBuffer final : public Buffer {
+ public:
+  DeviceBuffer(std::shared_ptr<Device> device, size_t bytes, const char* what) : block_(std::move(device), bytes, false, what) {}
+  size_t size_bytes() const override { return block_.size(); }
+  uint8_t* data() const { return block_.data(); }
+
+ private:
+  DeviceBlock block_;
+};
+
+// Rows in the file's own blocks, part by part; expert e of a part begins at e * expert_bytes.
+class DeviceWeight final : public Weight {
+ public:
+  struct Part {
+    DType format = DType::kF32;
+    int64_t first_row = 0, rows = 0;
+    size_t row_bytes = 0, expert_bytes = 0;
+    DeviceBlock block;
+  };
+  DeviceWeight(const std::shared_ptr<Device>& device, const WeightDesc& desc, bool as_f32);
+  int64_t rows() const override { return rows_; }
+  int64_t cols() const override { return cols_; }
+  int64_t experts() const override { return experts_; }
+  size_t size_bytes() const override;
+  const std::vector<Part>& parts() const { return parts_; }
+
+ private:
+  int64_t rows_ = 0, cols_ = 0, experts_ = 1;
+  std::vector<Part> parts_;
+};
+
+// Pages in the canonical layout.
+class DevicePages final : public KvPages {
+ public:
+  DevicePages(const std::shared_ptr<Device>& device, const PageGroupSpec& spec);
+  const PageGroupSpec& spec() const override { return spec_; }
+  size_t size_bytes() const override { return block_.size(); }
+  size_t page_bytes() const { return page_bytes_; }
+  size_t k_slot_bytes() const { return k_slot_bytes_; }
+  size_t v_slot_bytes() const { return v_slot_bytes_; }
+  uint8_t* Layer(int32_t layer) const { return block_.data() + static_cast<size_t>(layer) * layer_bytes_; }
+  uint8_t* Page(int64_t page, size_t bytes) const;  // checked
+
+ private:
+  PageGroupSpec spec_;
+  size_t k_slot_bytes_ = 0, v_slot_bytes_ = 0, layer_bytes_ = 0, page_bytes_ = 0;
+  DeviceBlock block_;
+};
+
+// The number of a page's format in kernels: 0 F32, 1 F16, 2 BF16. Throws kArgument for others.
+int PageFormat(DType format);
+// The index of a weight's format in KernelTable::floats or blocks; -1 where it is of the other kind.
+int FloatFormat(DType format);
+int BlockFormat(DType format);
+
+}  // namespace scout::gpu

@@ -1,0 +1,56 @@
+// What the backend asks of a device's driver, as a table of functions: CUDA's, HIP's, the emulator's, or one of a test that fails
+// on purpose. No call throws. Copies and launches of one stream happen in order and may happen any time until Synchronize returns:
+// what a copy reads from the host must stay as it is until then.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "gpu/kernel_table.h"
+
+namespace scout::gpu {
+
+// 0 is success; otherwise the driver's own number and words, which live for ever.
+struct DriverStatus {
+  int code = 0;
+  const char* text = "";
+  bool no_memory = false;
+  bool ok() const { return code == 0; }
+};
+
+struct DeviceFacts {
+  std::string name;         // of the kind, as in the `device` option: "cuda"
+  std::string description;  // "NVIDIA H200, architecture 9.0"
+  uint64_t memory_total_bytes = 0, memory_free_bytes = 0;
+};
+
+struct Grid {
+  unsigned x = 1, y = 1;
+};
+
+using Stream = void*;
+
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  virtual const KernelTable& Kernels() const = 0;
+  virtual DriverStatus Facts(DeviceFacts& out) = 0;
+
+  virtual DriverStatus Allocate(size_t bytes, void** out) = 0;  // of the device, aligned to 256 bytes
+  virtual void Free(void* block) = 0;
+  virtual DriverStatus AllocateStaging(size_t bytes, void** out) = 0;  // of the host, fast to copy from
+  virtual void FreeStaging(void* block) = 0;
+
+  virtual DriverStatus MakeStream(Stream* out) = 0;
+  virtual void FreeStream(Stream stream) = 0;  // once what it holds is done
+  virtual DriverStatus CopyIn(Stream stream, void* to, const void* from, size_t bytes) = 0;
+  virtual DriverStatus CopyOut(Stream stream, void* to, const void* from, size_t bytes) = 0;
+  virtual DriverStatus CopyWithin(Stream stream, void* to, const void* from, size_t bytes) = 0;
+  // Arguments are copied before the call returns. Blocks of 256 threads, or of `threads`.
+  virtual DriverStatus Launch(Stream stream, const void* kernel, Grid grid, unsigned threads, size_t shared_bytes,
+                              const void* arguments, size_t argument_bytes) = 0;
+  virtual DriverStatus Synchronize(Stream stream) = 0;
+};
+
+}  // namespace scout::gpu

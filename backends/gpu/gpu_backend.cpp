@@ -1,0 +1,165 @@
+#include "gpu/gpu_backend.h"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <optional>
+
+#include "base/fp_environment.h"
+#include "gpu/operations.h"
+#include "quant/formats.h"
+
+namespace scout::gpu {
+namespace {
+
+class GpuBackend final : public Backend {
+ public:
+  GpuBackend(std::shared_ptr<Device> device, const BackendOptions& options) : device_(std::move(device)), step_(device_) {
+    if (options.numerics == Numerics::kFloat32)
+      Fail(ErrorCode::kUnsupported, "numerics float32 is of the device \"ref\" only, not of \"", device_->name(), "\"");
+  }
+  ~GpuBackend() override = default;
+
+  DeviceInfo Info() const override {
+    const DeviceFacts facts = device_->Facts();
+    return {facts.name, facts.description, facts.memory_total_bytes, facts.memory_free_bytes};
+  }
+  bool Supports(DType format, WeightRole) const override { return FloatFormat(format) >= 0 || BlockFormat(format) >= 0; }
+  std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
+    const bool as_f32 = desc.role == WeightRole::kVector || desc.role == WeightRole::kRouter;
+    return std::make_unique<DeviceWeight>(device_, desc, as_f32);
+  }
+
+  std::unique_ptr<Buffer> Alloc(MemoryKind, size_t bytes) override {
+    return std::make_unique<DeviceBuffer>(device_, bytes, "a buffer");
+  }
+  void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) override {
+    const size_t size = to.size_bytes();
+    SCOUT_CHECK(offset <= size && from.size() <= size - offset, "upload of ", from.size(), " bytes at ", offset, " of ", size);
+    Settle();
+    device_->Upload(static_cast<DeviceBuffer&>(to).data() + offset, from.data(), from.size());
+  }
+  void Download(const Buffer& from, size_t offset, std::span<std::byte> to) override {
+    const size_t size = from.size_bytes();
+    SCOUT_CHECK(offset <= size && to.size() <= size - offset, "download of ", to.size(), " bytes at ", offset, " of ", size);
+    Settle();
+    device_->Download(to.data(), static_cast<const DeviceBuffer&>(from).data() + offset, to.size());
+  }
+
+  std::unique_ptr<KvPages> AllocPages(const PageGroupSpec& spec) override { return std::make_unique<DevicePages>(device_, spec); }
+  size_t PageBytes(const KvPages& pages) const override { return static_cast<const DevicePages&>(pages).page_bytes(); }
+  void ReadPage(const KvPages& pages, int64_t page, std::span<std::byte> out) override {
+    Settle();
+    device_->Download(out.data(), static_cast<const DevicePages&>(pages).Page(page, out.size()), out.size());
+  }
+  void WritePage(KvPages& pages, int64_t page, std::span<const std::byte> in) override {
+    Settle();
+    device_->Upload(static_cast<DevicePages&>(pages).Page(page, in.size()), in.data(), in.size());
+  }
+  void CopyPage(KvPages& pages, int64_t from, int64_t to) override {
+    Settle();
+    auto& device_pages = static_cast<DevicePages&>(pages);
+    const size_t bytes = device_pages.page_bytes();
+    device_->CopyWithin(device_pages.Page(to, bytes), device_pages.Page(from, bytes), bytes);
+  }
+
+  StepMode BeginStep(const StepPlan& plan) noexcept override {
+    error_.reset();
+    Run([&] { step_.Begin(plan); });
+    return StepMode::kRun;
+  }
+  std::optional<Error> EndStep() noexcept override {
+    std::optional<Error> earlier = std::exchange(error_, std::nullopt);
+    Run([&] {
+      step_.End();
+      step_.Release();
+    });
+    std::optional<Error> last = std::exchange(error_, std::nullopt);
+    return earlier ? earlier : last;
+  }
+
+  void Embed(const EmbedOp& op) noexcept override {
+    Run([&] { gpu::Embed(step_, op); });
+  }
+  void RmsNorm(const RmsNormOp& op) noexcept override {
+    Run([&] { gpu::RmsNorm(step_, op); });
+  }
+  void Linear(const LinearOp& op) noexcept override {
+    Run([&] { gpu::Linear(step_, op); });
+  }
+  void RopeNormStore(const RopeNormStoreOp& op) noexcept override {
+    Run([&] { gpu::RopeNormStore(step_, op); });
+  }
+  void Attention(const AttentionOp& op) noexcept override {
+    Run([&] { gpu::Attention(step_, op); });
+  }
+  void MergeAttention(const MergeAttentionOp& op) noexcept override {
+    Run([&] { gpu::MergeAttention(step_, op); });
+  }
+  void Route(const RouteOp& op) noexcept override {
+    Run([&] { gpu::Route(step_, op); });
+  }
+  void Experts(const ExpertsOp& op) noexcept override {
+    Run([&] { gpu::Experts(step_, op); });
+  }
+  void GatherRows(const GatherRowsOp& op) noexcept override {
+    Run([&] { gpu::GatherRows(step_, op); });
+  }
+  void ScatterRows(const ScatterRowsOp& op) noexcept override {
+    Run([&] { gpu::ScatterRows(step_, op); });
+  }
+  void Unfold(const UnfoldOp& op) noexcept override {
+    Run([&] { gpu::Unfold(step_, op); });
+  }
+  void AddPositions(const AddPositionsOp& op) noexcept override {
+    Run([&] { gpu::AddPositions(step_, op); });
+  }
+  void LayerNorm(const LayerNormOp& op) noexcept override {
+    Run([&] { gpu::LayerNorm(step_, op); });
+  }
+  void Rotate(const RotateOp& op) noexcept override {
+    Run([&] { gpu::Rotate(step_, op); });
+  }
+  void GroupAttention(const GroupAttentionOp& op) noexcept override {
+    Run([&] { gpu::GroupAttention(step_, op); });
+  }
+  void PixelShuffle(const PixelShuffleOp& op) noexcept override {
+    Run([&] { gpu::PixelShuffle(step_, op); });
+  }
+  void Sample(const SampleOp& op, std::span<SampleResult> results) noexcept override {
+    Run([&] { gpu::Sample(step_, op, results); });
+  }
+
+ private:
+  // What the step has launched is done before memory is touched from outside its stream.
+  void Settle() { step_.Wait(); }
+
+  // The first error of a step ends its work and waits for EndStep.
+  template <typename Operation>
+  void Run(const Operation& operation) noexcept {
+    if (error_) return;
+    const FpEnvironment environment;
+    try {
+      step_.NextOperation();
+      operation();
+    } catch (const Error& error) {
+      error_ = error;
+    } catch (const std::bad_alloc&) {
+      error_.emplace(ErrorCode::kNoMemory, "no memory for a step");
+    } catch (const std::exception& error) {
+      error_.emplace(ErrorCode::kInternal, error.what());
+    }
+  }
+
+  const std::shared_ptr<Device> device_;
+  Step step_;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> MakeGpuBackend(std::shared_ptr<Device> device, const BackendOptions& options) {
+  return std::make_unique<GpuBackend>(std::move(device), options);
+}
+
+}  // namespace scout::gpu

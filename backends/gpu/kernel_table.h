@@ -1,0 +1,34 @@
+// The kernels of a device, as what Driver::Launch takes, and how they want to be launched. Made by kernel_table.inl, which is
+// compiled once for each kind of device.
+#pragma once
+
+#include <cstddef>
+
+namespace scout::gpu {
+
+constexpr int kFloatFormats = 3;   // F32 F16 BF16
+constexpr int kBlockFormats = 10;  // Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K
+
+struct KernelTable {
+  struct FloatFormat {
+    const void* embed;
+    const void* product;
+  };
+  struct BlockFormat {
+    const void* embed;
+    const void* few;
+    const void* many;
+    size_t few_shared_bytes, many_shared_bytes;
+    int group;  // values of an activation's scale
+  };
+  FloatFormat floats[kFloatFormats];
+  BlockFormat blocks[kBlockFormats];
+  const void *rms_norm, *quantize32, *quantize256, *swiglu, *gather, *scale_rows, *combine, *route, *count_slots, *list_slots;
+  const void *rope_norm_store, *attend, *merge_spans, *zero_padding, *merge_attention, *sample_blocks;
+  const void *finish, *scatter, *unfold, *add_positions, *layer_norm, *rotate, *group_attend, *pixel_shuffle;
+  int warp;
+  int few_outputs, value_outputs, many_outputs;  // of a block
+  size_t (*attend_shared_bytes)(int d);
+};
+
+}  // namespace scout::gpu

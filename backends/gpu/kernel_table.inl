@@ -1,0 +1,64 @@
+// Compiles every kernel and gives their table. Included by one source file for each kind of device.
+#pragma once
+
+#include "gpu/attention.h"
+#include "gpu/kernel_table.h"
+#include "gpu/product.h"
+#include "gpu/rows.h"
+#include "gpu/sample.h"
+#include "gpu/vision.h"
+
+namespace scout::SCOUT_GPU {
+
+template <typename F>
+gpu::KernelTable::FloatFormat FloatKernels() {
+  return {Handle<&EmbedValues<F>, gpu::EmbedArgs>(), Handle<&ProductValues<F>, gpu::ProductArgs>()};
+}
+template <typename F>
+gpu::KernelTable::BlockFormat BlockKernels() {
+  return {Handle<&EmbedBlocks<F>, gpu::EmbedArgs>(),
+          Handle<&ProductFew<F>, gpu::ProductArgs>(),
+          Handle<&ProductMany<F>, gpu::ProductArgs>(),
+          FewShape<F>::kSharedBytes,
+          ManyShape<F>::kSharedBytes,
+          F::kValues};
+}
+
+inline const gpu::KernelTable& Kernels() {
+  static const gpu::KernelTable table = {
+      {FloatKernels<F32Values>(), FloatKernels<F16Values>(), FloatKernels<BF16Values>()},
+      {BlockKernels<Q4_0>(), BlockKernels<Q4_1>(), BlockKernels<Q5_0>(), BlockKernels<Q5_1>(), BlockKernels<Q8_0>(),
+       BlockKernels<Q2_K>(), BlockKernels<Q3_K>(), BlockKernels<Q4_K>(), BlockKernels<Q5_K>(), BlockKernels<Q6_K>()},
+      Handle<&RmsNorm, gpu::RmsNormArgs>(),
+      Handle<&Quantize<32>, gpu::QuantizeArgs>(),
+      Handle<&Quantize<256>, gpu::QuantizeArgs>(),
+      Handle<&SwiGlu, gpu::SwiGluArgs>(),
+      Handle<&Gather, gpu::GatherArgs>(),
+      Handle<&ScaleRows, gpu::ScaleRowsArgs>(),
+      Handle<&Combine, gpu::CombineArgs>(),
+      Handle<&Route, gpu::RouteArgs>(),
+      Handle<&CountSlots, gpu::GroupArgs>(),
+      Handle<&ListSlots, gpu::GroupArgs>(),
+      Handle<&RopeNormStore, gpu::RopeArgs>(),
+      Handle<&Attend, gpu::AttentionArgs>(),
+      Handle<&MergeSpans, gpu::MergeSpansArgs>(),
+      Handle<&ZeroPadding, gpu::ZeroRowsArgs>(),
+      Handle<&MergeAttention, gpu::MergeAttentionArgs>(),
+      Handle<&SampleBlocks, gpu::SampleArgs>(),
+      Handle<&Finish, gpu::FinishArgs>(),
+      Handle<&Scatter, gpu::ScatterArgs>(),
+      Handle<&Unfold, gpu::UnfoldArgs>(),
+      Handle<&AddPositions, gpu::AddPositionsArgs>(),
+      Handle<&LayerNorm, gpu::LayerNormArgs>(),
+      Handle<&Rotate, gpu::RotateArgs>(),
+      Handle<&GroupAttend, gpu::GroupAttentionArgs>(),
+      Handle<&PixelShuffle, gpu::PixelShuffleArgs>(),
+      kWarp,
+      kFewOutputs,
+      kBlockThreads / kLanes16,
+      ManyShape<Q4_K>::kOutputs,
+      [](int d) { return AttentionShape::SharedBytes(d); }};
+  return table;
+}
+
+}  // namespace scout::SCOUT_GPU

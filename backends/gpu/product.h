@@ -1,0 +1,302 @@
+// y[n, o] = W[o] . x[n], in the defined arithmetic (backends/ref/dot.h), so that the bits are those of every other backend whatever
+// the number of rows:
+//   float weights     sixteen partial sums by i mod 16, fused multiply-adds in ascending order, folded 8, 4, 2, 1
+//   block weights     exact integers inside a block, blocks folded from left to right
+// Two forms for block weights: ProductFew streams the weight once for up to eight rows, ProductMany multiplies tiles with matrix
+// instructions. Either takes plain rows or tiles of slots grouped by expert (arguments.h).
+#pragma once
+
+#include "gpu/arguments.h"
+#include "gpu/blocks.h"
+#include "gpu/math.h"
+
+namespace scout::SCOUT_GPU {
+
+// Which rows of activations a block takes.
+struct RowTile {
+  int expert, first, count;
+  const int32_t* order;
+  GPU_FUNCTION int64_t Row(int i) const { return order ? order[first + i] : first + i; }
+};
+GPU_FUNCTION RowTile TileOf(const gpu::ProductArgs& a, int tile_rows) {
+  if (a.tiles) {
+    const gpu::ProductTile tile = a.tiles[BlockY()];
+    return {tile.expert, tile.first, tile.count, a.order};
+  }
+  const int first = BlockY() * tile_rows, left = a.n - first;
+  return {0, first, left < tile_rows ? left : tile_rows, nullptr};
+}
+GPU_FUNCTION void Write(const gpu::ProductArgs& a, int64_t row, int output, float y) {
+  float* const to = a.out + row * a.out_cols + output;
+  *to = a.add ? *to + y : y;
+}
+
+// Sixteen threads take an output. grid: [outputs / 16, tiles of 8]
+template <typename F>
+GPU_KERNEL ProductValues(gpu::ProductArgs a) {
+  const RowTile tile = TileOf(a, gpu::kFewRows);
+  if (tile.count <= 0) return;
+  const int wanted = BlockX() * (kBlockThreads / kLanes16) + Thread() / kLanes16, lane = Thread() % kLanes16;
+  const int output = wanted < a.rows ? wanted : a.rows - 1;
+  const uint8_t* const weight = a.weight + tile.expert * a.expert_bytes + output * a.row_bytes;
+  const float* x[gpu::kFewRows];
+  float sum[gpu::kFewRows];
+#pragma unroll
+  for (int n = 0; n < gpu::kFewRows; ++n) {
+    x[n] = a.values + tile.Row(n < tile.count ? n : 0) * a.k;
+    sum[n] = 0;
+  }
+  for (int i = lane; i < a.k; i += kLanes16) {
+    const float w = F::Value(weight, i);
+#pragma unroll
+    for (int n = 0; n < gpu::kFewRows; ++n)
+      if (n < tile.count) sum[n] = Fma(w, x[n][i], sum[n]);
+  }
+#pragma unroll
+  for (int n = 0; n < gpu::kFewRows; ++n) {
+    const float y = FoldLanes16(sum[n]);
+    if (lane == 0 && n < tile.count && wanted < a.rows) Write(a, tile.Row(n), output, y);
+  }
+}
+
+// One value of a block's 32 against the activations': its part of the block's two integer sums.
+template <typename F>
+GPU_FUNCTION void Dot32(const uint32_t (&w)[8], const int (&S)[2], const int (&M)[2], const int8_t* codes, const int16_t* sums,
+                        int& isum, int& msum) {
+  const Int4 low = *reinterpret_cast<const Int4*>(codes), high = *reinterpret_cast<const Int4*>(codes + 16);
+  int first = 0, second = 0;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    first = Dot4(w[i], static_cast<uint32_t>(low.x[i]), first);
+    second = Dot4(w[i + 4], static_cast<uint32_t>(high.x[i]), second);
+  }
+  isum = S[0] * first + S[1] * second;
+  if (!F::kMinimum)
+    msum = 0;
+  else if (F::kValues == 32)
+    msum = M[0] * sums[0];
+  else
+    msum = M[0] * sums[0] + M[1] * sums[1];
+}
+template <typename F>
+GPU_FUNCTION float Term(int isum, int msum, float d, float m) {
+  if (!F::kMinimum) return static_cast<float>(isum) * d;
+  return Fma(static_cast<float>(isum), d, static_cast<float>(msum) * m);
+}
+
+constexpr int kFewOutputs = kBlockThreads / kTeam;  // of a block: one for each team of 32 threads
+constexpr int kSegment = 32 * kTeam;                // values that a team takes at once: 32 for each thread
+template <typename F>
+struct FewShape {
+  static constexpr int kTerms = kSegment / F::kValues;  // blocks of a segment
+  static constexpr int kStride = kTerms + 1;            // so that folding threads meet different banks
+  static constexpr int kFloats = kFewOutputs * gpu::kFewRows * kStride;
+  static constexpr size_t kSharedBytes = 2 * sizeof(float) * kFloats;
+};
+
+// A thread takes 32 values, a block's terms go to shared memory, and one thread for each (output, row) folds them from left to
+// right while the others are at the next segment. grid: [outputs / 8, tiles of 8]
+template <typename F>
+GPU_KERNEL ProductFew(gpu::ProductArgs a) {
+  using Shape = FewShape<F>;
+  SharedCursor cursor;
+  auto terms = cursor.Take<float>(2 * Shape::kFloats);
+  const RowTile tile = TileOf(a, gpu::kFewRows);
+  if (tile.count <= 0) return;
+  const int team = Thread() / kTeam, lane = Thread() % kTeam;
+  const int wanted = BlockX() * kFewOutputs + team, output = wanted < a.rows ? wanted : a.rows - 1;
+  const uint8_t* const weight = a.weight + tile.expert * a.expert_bytes + output * a.row_bytes;
+  constexpr int kGroups = F::kValues / 32;  // threads of a block
+  const int64_t k = a.k;
+  // As a folding thread.
+  const int my_output = Thread() / gpu::kFewRows, my_row = Thread() % gpu::kFewRows;
+  const bool folds = my_output < kFewOutputs && my_row < tile.count && BlockX() * kFewOutputs + my_output < a.rows;
+  const float* const my_scales = a.scales + (folds ? tile.Row(my_row) : 0) * (k / F::kValues);
+  float sum = 0;
+
+  int buffer = 0;
+  for (int segment = 0; segment < a.k; segment += kSegment, buffer = 1 - buffer) {
+    const int at = segment + 32 * lane;
+    const bool inside = at < a.k;
+    uint32_t w[8] = {};
+    int S[2] = {}, M[2] = {};
+    float d = 0, m = 0;
+    if (inside) {
+      const uint8_t* const block = weight + static_cast<int64_t>(at / F::kValues) * F::kBytes;
+      F::Codes(block, lane % kGroups, w);
+      F::Scales(block, lane % kGroups, S, M);
+      d = F::D(block);
+      m = F::Minimum(block);
+    }
+    for (int n = 0; n < tile.count; ++n) {
+      int isum = 0, msum = 0;
+      if (inside) {
+        const int64_t row = tile.Row(n);
+        constexpr int kSumValues = F::kValues == 32 ? 32 : 16;
+        Dot32<F>(w, S, M, a.codes + row * k + at, a.sums + row * (k / kSumValues) + at / kSumValues, isum, msum);
+      }
+#pragma unroll
+      for (int bits = kGroups / 2; bits > 0; bits /= 2) {
+        isum += ShflXor(kAllLanes, isum, bits);
+        if (F::kMinimum) msum += ShflXor(kAllLanes, msum, bits);
+      }
+      if (lane % kGroups == 0)
+        terms[buffer * Shape::kFloats + (team * gpu::kFewRows + n) * Shape::kStride + lane / kGroups] = Term<F>(isum, msum, d, m);
+    }
+    SyncBlock();
+    if (folds) {
+      const int blocks = (a.k - segment) / F::kValues < Shape::kTerms ? (a.k - segment) / F::kValues : Shape::kTerms;
+      auto mine = terms.From(buffer * Shape::kFloats + Thread() * Shape::kStride);
+      for (int b = 0; b < blocks; ++b) {
+        const float term = mine[b];
+        sum = Fma(term, my_scales[segment / F::kValues + b], sum);
+      }
+    }
+  }
+  if (folds) Write(a, tile.Row(my_row), BlockX() * kFewOutputs + my_output, sum);
+}
+
+// A block of the many-row form: 64 rows x 64 outputs, 256 values of K at a time.
+template <typename F>
+struct ManyShape {
+  static constexpr int kOutputs = 64, kStep = 256;
+  static constexpr int kWords = kStep / 4 + 4;  // a row's words in shared memory, and four more so that rows meet different banks
+  static constexpr int kBlocks = kStep / F::kValues;  // blocks of a row in a step
+  static constexpr int kSubs = kStep / F::kSub;       // sub-blocks of a row in a step
+  static constexpr int kSums = kStep / (F::kValues == 32 ? 32 : 16);
+  static constexpr int kScaleWords = F::kValues == 32 ? 0 : kOutputs * kSubs;
+  static constexpr size_t kSharedBytes =
+      4 * (static_cast<size_t>(gpu::kManyRows + kOutputs) * kWords + 2 * kOutputs * kBlocks + gpu::kManyRows * kBlocks) +
+      4 * static_cast<size_t>(kScaleWords) + 2 * static_cast<size_t>(gpu::kManyRows) * kSums + 8 * 16;
+};
+
+// grid: [outputs / 64, tiles of 64]
+template <typename F>
+GPU_KERNEL ProductMany(gpu::ProductArgs a) {
+  using Shape = ManyShape<F>;
+  using Matrix = MatrixI8<F::kSub>;
+  SharedCursor cursor;
+  auto x = cursor.Take<uint32_t>(gpu::kManyRows * Shape::kWords);
+  auto w = cursor.Take<uint32_t>(Shape::kOutputs * Shape::kWords);
+  auto d = cursor.Take<float>(Shape::kOutputs * Shape::kBlocks);
+  auto m = cursor.Take<float>(Shape::kOutputs * Shape::kBlocks);
+  auto x_scale = cursor.Take<float>(gpu::kManyRows * Shape::kBlocks);
+  auto x_sum = cursor.Take<int16_t>(gpu::kManyRows * Shape::kSums);
+  auto factors = cursor.Take<int16_t>(2 * Shape::kScaleWords);  // S and M of each sub-block
+  const RowTile tile = TileOf(a, gpu::kManyRows);
+  if (tile.count <= 0) return;
+  const int first_output = BlockX() * Shape::kOutputs;
+  const int warp = Thread() / kWarp, lane = Thread() % kWarp;
+  constexpr int kTilesAcross = Shape::kOutputs / Matrix::kCols;
+  constexpr int kTiles = gpu::kManyRows / Matrix::kRows * kTilesAcross / (kBlockThreads / kWarp);  // of a warp
+  constexpr int kValues = Matrix::kValues;
+  float sum[kTiles][kValues];
+#pragma unroll
+  for (int t = 0; t < kTiles; ++t)
+#pragma unroll
+    for (int i = 0; i < kValues; ++i) sum[t][i] = 0;
+
+  for (int at = 0; at < a.k; at += Shape::kStep) {
+    const int values = a.k - at < Shape::kStep ? a.k - at : Shape::kStep;
+    // Activations: sixteen bytes to a thread, then their scales and sums.
+    for (int i = Thread(); i < gpu::kManyRows * Shape::kStep / 16; i += kBlockThreads) {
+      const int row = i / (Shape::kStep / 16), part = i % (Shape::kStep / 16);
+      auto&& to = x.From(row * Shape::kWords + 4 * part).template As<Int4>()[0];
+      if (row < tile.count && 16 * part < values)
+        AsyncCopy16(to, a.codes + tile.Row(row) * a.k + at + 16 * part);
+      else
+        to = Int4{{0, 0, 0, 0}};
+    }
+    AsyncCommit();
+    for (int i = Thread(); i < gpu::kManyRows * Shape::kBlocks; i += kBlockThreads) {
+      const int row = i / Shape::kBlocks, block = i % Shape::kBlocks;
+      const bool inside = row < tile.count && block * F::kValues < values;
+      x_scale[i] = inside ? a.scales[tile.Row(row) * (a.k / F::kValues) + at / F::kValues + block] : 0.0f;
+    }
+    if (F::kMinimum) {
+      constexpr int kSumValues = Shape::kStep / Shape::kSums;
+      for (int i = Thread(); i < gpu::kManyRows * Shape::kSums; i += kBlockThreads) {
+        const int row = i / Shape::kSums, part = i % Shape::kSums;
+        const bool inside = row < tile.count && part * kSumValues < values;
+        x_sum[i] = static_cast<int16_t>(inside ? a.sums[tile.Row(row) * (a.k / kSumValues) + at / kSumValues + part] : 0);
+      }
+    }
+    // Weights: 32 values to a thread.
+    for (int i = Thread(); i < Shape::kOutputs * Shape::kStep / 32; i += kBlockThreads) {
+      const int row = i / (Shape::kStep / 32), group = i % (Shape::kStep / 32), output = first_output + row;
+      constexpr int kGroups = F::kValues / 32;
+      uint32_t words[8] = {};
+      int S[2] = {}, M[2] = {};
+      float block_d = 0, block_m = 0;
+      if (output < a.rows && 32 * group < values) {
+        const uint8_t* const block = a.weight + tile.expert * a.expert_bytes + output * a.row_bytes +
+                                     static_cast<int64_t>(at / F::kValues + group / kGroups) * F::kBytes;
+        F::Codes(block, group % kGroups, words);
+        F::Scales(block, group % kGroups, S, M);
+        block_d = F::D(block);
+        block_m = F::Minimum(block);
+      }
+      for (int j = 0; j < 8; ++j) w[row * Shape::kWords + 8 * group + j] = words[j];
+      if (group % kGroups == 0) {
+        d[row * Shape::kBlocks + group / kGroups] = block_d;
+        m[row * Shape::kBlocks + group / kGroups] = block_m;
+      }
+      if (Shape::kScaleWords > 0) {
+        constexpr int kSubsOf32 = 32 / F::kSub;
+        for (int j = 0; j < kSubsOf32; ++j) {
+          factors[2 * (row * Shape::kSubs + kSubsOf32 * group + j)] = static_cast<int16_t>(S[j]);
+          factors[2 * (row * Shape::kSubs + kSubsOf32 * group + j) + 1] = static_cast<int16_t>(M[j]);
+        }
+      }
+    }
+    AsyncWait<0>();
+    SyncBlock();
+#pragma unroll
+    for (int t = 0; t < kTiles; ++t) {
+      const int index = warp * kTiles + t, row0 = index / kTilesAcross * Matrix::kRows, col0 = index % kTilesAcross * Matrix::kCols;
+      for (int block = 0; block < Shape::kBlocks && block * F::kValues < values; ++block) {
+        constexpr int kSubsOfBlock = F::kValues / F::kSub;
+        int32_t isum[kValues] = {}, msum[kValues] = {};
+        for (int s = block * kSubsOfBlock; s < (block + 1) * kSubsOfBlock; ++s) {
+          int32_t c[kValues] = {};
+          Matrix::MultiplyAdd(c, x.From(row0 * Shape::kWords + s * F::kSub / 4), Shape::kWords,
+                              w.From(col0 * Shape::kWords + s * F::kSub / 4), Shape::kWords);
+#pragma unroll
+          for (int i = 0; i < kValues; ++i) {
+            const int row = row0 + Matrix::Row(lane, i), col = col0 + Matrix::Col(lane, i);
+            int S = 1, M = 1;
+            if (Shape::kScaleWords > 0) {
+              S = factors[2 * (col * Shape::kSubs + s)];
+              M = factors[2 * (col * Shape::kSubs + s) + 1];
+            }
+            isum[i] += S * c[i];
+            if (F::kMinimum) {
+              constexpr int kSumsOfSub = Shape::kSums / Shape::kSubs;
+              int x_of_sub = 0;
+              for (int j = 0; j < kSumsOfSub; ++j) x_of_sub += x_sum[row * Shape::kSums + s * kSumsOfSub + j];
+              msum[i] += M * x_of_sub;
+            }
+          }
+        }
+#pragma unroll
+        for (int i = 0; i < kValues; ++i) {
+          const int row = row0 + Matrix::Row(lane, i), col = col0 + Matrix::Col(lane, i);
+          const float term = Term<F>(isum[i], msum[i], d[col * Shape::kBlocks + block], m[col * Shape::kBlocks + block]);
+          sum[t][i] = Fma(term, x_scale[row * Shape::kBlocks + block], sum[t][i]);
+        }
+      }
+    }
+    SyncBlock();
+  }
+#pragma unroll
+  for (int t = 0; t < kTiles; ++t) {
+    const int index = warp * kTiles + t, row0 = index / kTilesAcross * Matrix::kRows, col0 = index % kTilesAcross * Matrix::kCols;
+#pragma unroll
+    for (int i = 0; i < kValues; ++i) {
+      const int row = row0 + Matrix::Row(lane, i), output = first_output + col0 + Matrix::Col(lane, i);
+      if (row < tile.count && output < a.rows) Write(a, tile.Row(row), output, sum[t][i]);
+    }
+  }
+}
+
+}  // namespace scout::SCOUT_GPU

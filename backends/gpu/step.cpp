@@ -1,0 +1,188 @@
+#include "gpu/step.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/math.h"
+
+namespace scout::gpu {
+
+void Scratch::Reset() {
+  used_ = 0;
+  if (blocks_.size() > 1) {  // one block of their size instead
+    blocks_.clear();
+    blocks_.emplace_back(device_, total_, staging_, "a step");
+  }
+}
+uint8_t* Scratch::Take(size_t bytes) {
+  bytes = (std::max<size_t>(bytes, 1) + 255) / 256 * 256;
+  if (blocks_.empty() || bytes > blocks_.back().size() - used_) {
+    const size_t size = std::max(bytes, total_ / 2);
+    blocks_.emplace_back(device_, size, staging_, "a step");
+    total_ += size;
+    used_ = 0;
+  }
+  uint8_t* const here = blocks_.back().data() + used_;
+  used_ += bytes;
+  return here;
+}
+
+Step::Step(std::shared_ptr<Device> device)
+    : device_(std::move(device)),
+      operation_(device_, false),
+      step_(device_, false),
+      staging_(device_, true),
+      fault_(device_, 256, false, "a step") {
+  const int32_t none = kNoFault;
+  device_->Upload(fault_.data(), &none, sizeof none);
+  Check(device_->driver().MakeStream(&stream_), device_->name(), "a stream");
+}
+Step::~Step() { device_->driver().FreeStream(stream_); }
+
+void Step::Begin(const StepPlan& plan) {
+  Release();
+  plan_ = &plan;
+  token_ = Send(std::span(plan.token));
+  position_ = Send(std::span(plan.position));
+  for (size_t group = 0; group < kPageGroups; ++group) {
+    slot_[group] = Send(std::span(plan.pages[group].slot));
+    page_[group] = Send(std::span(plan.pages[group].page));
+  }
+}
+
+void Step::End() {
+  plan_ = nullptr;
+  const int32_t* const found = Fetch(fault(), 1);
+  Wait();
+  if (*found == kNoFault) return;
+  const int32_t none = kNoFault;
+  device_->Upload(fault_.data(), &none, sizeof none);
+  Fail(ErrorCode::kInternal, "internal error: an expert that is not there was chosen");
+}
+
+void Step::Release() {
+  const DriverStatus status = device_->driver().Synchronize(stream_);  // nothing may still read what is given up
+  plan_ = nullptr;
+  tiles_.clear();
+  temperatures_.clear();
+  operation_.Reset();
+  step_.Reset();
+  staging_.Reset();
+  Check(status, device_->name(), "a step");
+}
+
+void Step::Wait() { Check(device_->driver().Synchronize(stream_), device_->name(), "a step"); }
+
+void* Step::SendBytes(const void* from, size_t bytes) {
+  void* const to = step_.Take(bytes);
+  if (bytes == 0) return to;
+  void* const staged = staging_.Take(bytes);
+  std::memcpy(staged, from, bytes);
+  Check(device_->driver().CopyIn(stream_, to, staged, bytes), device_->name(), "a copy to the device");
+  return to;
+}
+const void* Step::FetchBytes(const void* from, size_t bytes) {
+  void* const staged = staging_.Take(bytes);
+  if (bytes > 0) Check(device_->driver().CopyOut(stream_, staged, from, bytes), device_->name(), "a copy from the device");
+  return staged;
+}
+void Step::LaunchBytes(const char* what, const void* kernel, int64_t x, int64_t y, unsigned threads, size_t shared_bytes,
+                       const void* arguments, size_t bytes) {
+  if (x == 0 || y == 0) return;
+  if (x > 0x7fffffff || y > 65535) Fail(ErrorCode::kLimit, device_->name(), ": ", what, " over a grid of ", x, " x ", y);
+  Check(device_->driver().Launch(stream_, kernel, {static_cast<unsigned>(x), static_cast<unsigned>(y)}, threads, shared_bytes,
+                                 arguments, bytes),
+        device_->name(), what);
+}
+
+AttentionTiles& Step::Tiles(const AttentionTiles& key) {
+  for (AttentionTiles& tiles : tiles_)
+    if (tiles == key) return tiles;
+  AttentionTiles tiles = key;
+  PlanAttention(plan(), tiles);
+  tiles.device_items = Send(std::span<const AttentionItem>(tiles.items));
+  tiles.device_merges = Send(std::span<const MergeSpansItem>(tiles.merges));
+  tiles_.push_back(std::move(tiles));
+  return tiles_.back();
+}
+
+// As ref/rope_norm_store.cpp has it.
+const float* Step::Temperatures(double length, double scale) {
+  for (const Temperature& t : temperatures_)
+    if (t.length == length && t.scale == scale) return t.values;
+  std::vector<float> values;
+  for (const int32_t position : plan().position) {
+    const float steps = std::floor((static_cast<float>(position) + 1.0f) / static_cast<float>(length));
+    values.push_back(static_cast<float>(Log(1.0 + static_cast<double>(steps))) * static_cast<float>(scale) + 1.0f);
+  }
+  temperatures_.push_back({length, scale, Send(std::span<const float>(values))});
+  return temperatures_.back().values;
+}
+
+const float* Step::InvFreq(std::span<const float> inv_freq) {
+  for (const auto& known : frequencies_)
+    if (std::equal(inv_freq.begin(), inv_freq.end(), known->values.begin(), known->values.end()))
+      return reinterpret_cast<const float*>(known->block.data());
+  auto fresh = std::make_unique<Frequencies>();
+  fresh->values.assign(inv_freq.begin(), inv_freq.end());
+  fresh->block = DeviceBlock(device_, inv_freq.size_bytes(), false, "frequencies");
+  device_->Upload(fresh->block.data(), inv_freq.data(), inv_freq.size_bytes());
+  frequencies_.push_back(std::move(fresh));
+  return reinterpret_cast<const float*>(frequencies_.back()->block.data());
+}
+
+void PlanAttention(const StepPlan& plan, AttentionTiles& tiles) {
+  const StepPlan::Pages& lists = plan.pages[static_cast<size_t>(tiles.group)];
+  const PageGeometry& geometry = tiles.geometry;
+  const int32_t group = tiles.heads / tiles.kv_heads;
+  const int32_t tile_pairs = std::min(kTileQueries, kTileValues / tiles.head_dim);
+  for (int s = 0; s < plan.sequences(); ++s) {
+    const auto sequence = static_cast<size_t>(s);
+    const int32_t end_row = plan.sequence_begin[sequence + 1], page_begin = lists.begin[sequence];
+    const int64_t pages = lists.begin[sequence + 1] - page_begin;
+    for (int64_t i = 0; i < pages; ++i) {
+      const int64_t page = lists.page[static_cast<size_t>(page_begin + i)];
+      SCOUT_CHECK(page >= 0 && page < tiles.page_count, "page ", page, " of ", tiles.page_count);
+    }
+    const auto first_key_of = [&](int32_t row) {
+      return tiles.mask == AttentionMask::kChunk ? geometry.ChunkStart(plan.position[static_cast<size_t>(row)]) : int64_t{0};
+    };
+    for (int32_t row = plan.sequence_begin[sequence]; row < end_row;) {
+      if (lists.slot[static_cast<size_t>(row)] < 0) {
+        tiles.padding = true;
+        ++row;
+        continue;
+      }
+      // Rows that share their first key.
+      const int64_t first_key = first_key_of(row);
+      int32_t end = row + 1;
+      while (end < end_row && lists.slot[static_cast<size_t>(end)] >= 0 && first_key_of(end) == first_key) ++end;
+      const int32_t all_pairs = (end - row) * group;
+      for (int32_t pair = 0; pair < all_pairs; pair += tile_pairs) {
+        AttentionItem item{};
+        item.row = row + pair / group;
+        item.pair = pair % group;
+        item.pairs = std::min(tile_pairs, all_pairs - pair);
+        item.page_begin = page_begin;
+        item.list_position = lists.first_position[sequence];
+        item.first_key = static_cast<int32_t>(first_key);
+        const int32_t last = plan.position[static_cast<size_t>(row + (pair + item.pairs - 1) / group)];
+        for (const int64_t key : {first_key, static_cast<int64_t>(last)}) {
+          const int64_t page = geometry.Find(key, item.list_position).page;
+          SCOUT_CHECK(page >= 0 && page < pages, "position ", key, " is on no page of sequence ", s);
+        }
+        const int32_t spans = (last - item.first_key) / kSpanKeys + 1;
+        if (spans > 1) tiles.merges.push_back({item.row, item.pair, item.pairs, item.first_key, tiles.partials});
+        for (int32_t span = 0; span < spans; ++span) {
+          item.span_begin = item.first_key + span * kSpanKeys;
+          item.span_end = std::min(last + 1, item.span_begin + kSpanKeys);
+          item.partial = spans > 1 ? tiles.partials++ : -1;
+          tiles.items.push_back(item);
+        }
+      }
+      row = end;
+    }
+  }
+}
+
+}  // namespace scout::gpu

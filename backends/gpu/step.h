@@ -1,0 +1,139 @@
+// What a step of the gpu backend works with: the plan on the device, scratch memory, launches on the step's stream.
+#pragma once
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gpu/arguments.h"
+#include "gpu/device.h"
+
+namespace scout::gpu {
+
+// Memory that is handed out piece by piece and taken back all at once. It grows to the largest use seen and stays.
+class Scratch {
+ public:
+  Scratch(std::shared_ptr<Device> device, bool staging) : device_(std::move(device)), staging_(staging) {}
+  void Reset();
+  uint8_t* Take(size_t bytes);  // aligned to 256 bytes
+  template <typename T>
+  T* Take(int64_t count) {
+    return reinterpret_cast<T*>(Take(static_cast<size_t>(count) * sizeof(T)));
+  }
+
+ private:
+  std::shared_ptr<Device> device_;
+  bool staging_;
+  std::vector<DeviceBlock> blocks_;
+  size_t used_ = 0;  // of the last block
+  size_t total_ = 0;
+};
+
+// The tiles of attention for one kind of layer.
+struct AttentionTiles {
+  // What they depend on besides the plan.
+  int group = 0;
+  AttentionMask mask = AttentionMask::kCausal;
+  PageGeometry geometry;
+  int32_t heads = 0, kv_heads = 0, head_dim = 0;
+  int64_t page_count = 0;
+  bool operator==(const AttentionTiles& other) const {
+    return group == other.group && mask == other.mask && geometry.page_size == other.geometry.page_size &&
+           geometry.chunk == other.geometry.chunk && heads == other.heads && kv_heads == other.kv_heads &&
+           head_dim == other.head_dim && page_count == other.page_count;
+  }
+
+  std::vector<AttentionItem> items;
+  std::vector<MergeSpansItem> merges;
+  int32_t partials = 0;  // tiles of partial states
+  bool padding = false;
+  const AttentionItem* device_items = nullptr;
+  const MergeSpansItem* device_merges = nullptr;
+};
+// Fills `tiles` from the plan. Throws an internal error where a position is on no page.
+void PlanAttention(const StepPlan& plan, AttentionTiles& tiles);
+
+class Step {
+ public:
+  explicit Step(std::shared_ptr<Device> device);
+  ~Step();
+
+  void Begin(const StepPlan& plan);
+  void End();  // waits; throws what the device has found
+  const StepPlan& plan() const {
+    SCOUT_CHECK(plan_ != nullptr, "an operation outside a step");
+    return *plan_;
+  }
+  bool open() const { return plan_ != nullptr; }
+
+  // Memory of the device for the running operation: kernels run in order, so that the next may have it.
+  void NextOperation() { operation_.Reset(); }
+  template <typename T>
+  T* Temporary(int64_t count) {
+    return operation_.Take<T>(count);
+  }
+  // Copies data of the host into memory that lasts for the step.
+  template <typename T>
+  T* Send(std::span<const T> values) {
+    return reinterpret_cast<T*>(SendBytes(values.data(), values.size_bytes()));
+  }
+  // Brings data back; there once Wait has returned.
+  template <typename T>
+  const T* Fetch(const T* from, int64_t count) {
+    return reinterpret_cast<const T*>(FetchBytes(from, static_cast<size_t>(count) * sizeof(T)));
+  }
+  void Wait();
+  // Without a plan: what Send and Fetch gave is no longer used.
+  void Release();
+
+  const int32_t* token() const { return token_; }
+  const int32_t* position() const { return position_; }
+  const int64_t* slot(int group) const { return slot_[static_cast<size_t>(group)]; }
+  const int32_t* page(int group) const { return page_[static_cast<size_t>(group)]; }
+  int32_t* fault() const { return reinterpret_cast<int32_t*>(fault_.data()); }
+  AttentionTiles& Tiles(const AttentionTiles& key);
+  const float* Temperatures(double length, double scale);  // [N]
+  const float* InvFreq(std::span<const float> inv_freq);
+
+  const KernelTable& kernels() const { return device_->driver().Kernels(); }
+  template <typename Arguments>
+  void Launch(const char* what, const void* kernel, int64_t x, int64_t y, unsigned threads, size_t shared_bytes,
+              const Arguments& arguments) {
+    static_assert(std::is_trivially_copyable_v<Arguments>);
+    LaunchBytes(what, kernel, x, y, threads, shared_bytes, &arguments, sizeof arguments);
+  }
+  Device& device() const { return *device_; }
+
+ private:
+  void* SendBytes(const void* from, size_t bytes);
+  const void* FetchBytes(const void* from, size_t bytes);
+  void LaunchBytes(const char* what, const void* kernel, int64_t x, int64_t y, unsigned threads, size_t shared_bytes,
+                   const void* arguments, size_t bytes);
+
+  std::shared_ptr<Device> device_;
+  Stream stream_ = nullptr;
+  Scratch operation_, step_, staging_;
+  DeviceBlock fault_;
+  const StepPlan* plan_ = nullptr;
+  const int32_t* token_ = nullptr;
+  const int32_t* position_ = nullptr;
+  std::array<const int64_t*, kPageGroups> slot_{};
+  std::array<const int32_t*, kPageGroups> page_{};
+  std::vector<AttentionTiles> tiles_;
+  struct Temperature {
+    double length, scale;
+    const float* values;
+  };
+  std::vector<Temperature> temperatures_;
+  struct Frequencies {
+    std::vector<float> values;
+    DeviceBlock block;
+  };
+  std::vector<std::unique_ptr<Frequencies>> frequencies_;  // kept between steps: a model has one or two
+};
+
+}  // namespace scout::gpu

@@ -1,0 +1,50 @@
+// What differs between devices, as types and constants.
+#pragma once
+
+#include <cstdint>
+
+namespace scout::SCOUT_GPU {
+
+template <int kLanes>
+struct WarpTraits;
+template <>
+struct WarpTraits<32> {
+  using Mask = uint32_t;
+};
+template <>
+struct WarpTraits<64> {
+  using Mask = uint64_t;
+};
+using LaneMask = typename WarpTraits<kWarp>::Mask;
+constexpr LaneMask kAllLanes = static_cast<LaneMask>(~LaneMask{0});
+
+// Threads that share a row or a group of values, whatever the width of a warp: neither crosses the end of one.
+constexpr int kTeam = 32;
+constexpr int kLanes16 = 16;  // the partial sums of a float product (ref/dot.h)
+
+// Threads of a block in every kernel here.
+constexpr int kBlockThreads = 256;
+
+// A type MatrixI8<K>, K = 16 or 32, multiplies signed bytes with a whole warp, exactly:
+//   kRows, kCols     of a tile of the result
+//   kValues          of the result that each lane holds
+//   Row(lane, i), Col(lane, i)     where value i of a lane lies in the tile
+//   MultiplyAdd(c, a, a_stride, b, b_stride)     c += a b^T; a: [kRows][K] and b: [kCols][K] in shared memory, as words of four
+//                                                bytes, a stride in words between rows
+// It comes from <gpu_matrix.h>: backends/cuda/mma.h (mma.sync), backends/hip/mma.h (MFMA), or DotMatrix below.
+
+// Without matrix instructions: each lane takes whole dot products.
+template <int kK>
+struct DotMatrix {
+  static constexpr int kRows = 16, kCols = 16;
+  static constexpr int kValues = kRows * kCols / kWarp;
+  GPU_FUNCTION static int Row(int lane, int i) { return (lane + i * kWarp) / kCols; }
+  GPU_FUNCTION static int Col(int lane, int i) { return (lane + i * kWarp) % kCols; }
+  GPU_FUNCTION static void MultiplyAdd(int32_t (&c)[kValues], Shared<uint32_t> a, int a_stride, Shared<uint32_t> b, int b_stride) {
+    const int lane = Thread() % kWarp;
+    for (int i = 0; i < kValues; ++i)
+      for (int w = 0; w < kK / 4; ++w) c[i] = Dot4(a[Row(lane, i) * a_stride + w], b[Col(lane, i) * b_stride + w], c[i]);
+  }
+};
+
+}  // namespace scout::SCOUT_GPU

@@ -1,0 +1,17 @@
+// Which matrix instruction the kernels use on the emulator: a warp of 32 has the one of backends/cuda, a warp of 64 that of
+// backends/hip, each over fragments in software.
+#pragma once
+
+#include <type_traits>
+
+#include "mma_software.h"
+
+#include "cuda/mma.h"
+#include "hip/mma.h"
+
+namespace scout::SCOUT_GPU {
+
+template <int kK>
+using MatrixI8 = std::conditional_t<kWarp == 32, MmaMatrix<kK>, MfmaMatrix<kK>>;
+
+}  // namespace scout::SCOUT_GPU

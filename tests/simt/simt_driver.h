@@ -1,0 +1,63 @@
+// A driver over the emulator: streams that run as late as they may, device memory between guards, and faults of kernels as errors
+// of the stream. Devices "simt32" and "simt64" are the gpu backend on it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "device_memory.h"
+#include "gpu/device.h"
+#include "machine.h"
+
+namespace scout::simt {
+
+const gpu::KernelTable& KernelsOfWidth(int warp);  // 32 or 64
+
+class SimtDriver final : public gpu::Driver {
+ public:
+  SimtDriver(int warp, const Schedule& schedule, size_t memory_bytes);
+  ~SimtDriver() override;
+
+  const gpu::KernelTable& Kernels() const override { return KernelsOfWidth(warp_); }
+  gpu::DriverStatus Facts(gpu::DeviceFacts& out) override;
+  gpu::DriverStatus Allocate(size_t bytes, void** out) override;
+  void Free(void* block) override;
+  gpu::DriverStatus AllocateStaging(size_t bytes, void** out) override;
+  void FreeStaging(void* block) override;
+  gpu::DriverStatus MakeStream(gpu::Stream* out) override;
+  void FreeStream(gpu::Stream stream) override;
+  gpu::DriverStatus CopyIn(gpu::Stream stream, void* to, const void* from, size_t bytes) override;
+  gpu::DriverStatus CopyOut(gpu::Stream stream, void* to, const void* from, size_t bytes) override;
+  gpu::DriverStatus CopyWithin(gpu::Stream stream, void* to, const void* from, size_t bytes) override;
+  gpu::DriverStatus Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
+                           const void* arguments, size_t argument_bytes) override;
+  gpu::DriverStatus Synchronize(gpu::Stream stream) override;
+
+  uint64_t launches() const { return launches_; }
+  size_t used_bytes() const { return memory_.used_bytes(); }
+
+ private:
+  using Work = std::function<void()>;
+  struct Queue {
+    std::vector<Work> work;
+  };
+  gpu::DriverStatus Copy(gpu::Stream stream, void* to, const void* from, size_t bytes);
+  gpu::DriverStatus Drain(Queue& queue);
+
+  const int warp_;
+  Schedule schedule_;
+  std::recursive_mutex mutex_;
+  DeviceMemory memory_;
+  std::vector<std::unique_ptr<Queue>> queues_;
+  Machine machine_;
+  std::vector<std::unique_ptr<std::string>> faults_;  // texts of statuses live for ever
+  uint64_t launches_ = 0;
+};
+
+// Shared between all backends of a width, so that weights may be too.
+std::shared_ptr<gpu::Device> SimtDevice(int warp, const Schedule& schedule = {}, size_t memory_bytes = size_t{4} << 30);
+
+}  // namespace scout::simt
