@@ -4,8 +4,8 @@
 // V offers: Zero, Set, Load, LoadPart(p, n) (lanes from n on are 0), LoadF16/LoadF16Part, LoadBf16/LoadBf16Part, Store,
 // StorePart, Add, Sub, Mul, Div, Fma(a, b, c), Max (b where either is NaN), Fold (lane l takes l + 8, + 4, + 2, + 1), FoldEach
 // (Fold of several, one after the other in memory), Exp2Scale(p, n) and the comparisons that Exp needs; Abs, WithSignOf(a, b) (the
-// magnitude of a >= 0, the sign of b), WhereLess(a, b, yes, no); kRowTile x kColTile accumulators that fit the registers, and
-// kOuterRows x kOuterVectors of them beside kOuterVectors others.
+// magnitude of a >= 0, the sign of b), WhereLess(a, b, yes, no);
+// kRowTile x kColTile accumulators that fit the registers, and kOuterRows x kOuterVectors of them beside kOuterVectors others.
 
 struct LoadF32 {
   using Value = float;
@@ -298,12 +298,12 @@ void Rotate(float* x, const float* turns, int64_t d) {
 }
 
 // R rows by C vectors of the result stay in registers while the depth goes by.
-template <int R, int C>
+template <bool Adds, int R, int C>
 inline void OuterTile(const float* a, int64_t a_stride, int64_t depth, const float* b, int64_t columns, float* c,
                       int64_t c_stride) {
   V sum[R][C];
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < C; ++v) sum[r][v] = V::Zero();
+    for (int v = 0; v < C; ++v) sum[r][v] = Adds ? V::Load(c + r * c_stride + 16 * v) : V::Zero();
   for (int64_t i = 0; i < depth; ++i) {
     V right[C];
     for (int v = 0; v < C; ++v) right[v] = V::Load(b + i * columns + 16 * v);
@@ -316,23 +316,32 @@ inline void OuterTile(const float* a, int64_t a_stride, int64_t depth, const flo
     for (int v = 0; v < C; ++v) V::Store(c + r * c_stride + 16 * v, sum[r][v]);
 }
 
-template <int C>
+template <bool Adds, int C>
 inline void OuterRows(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
                       int64_t c_stride) {
   constexpr int kRows = V::kOuterRows;
   int64_t m = 0;
   for (; m + kRows <= rows; m += kRows)
-    OuterTile<kRows, C>(a + m * a_stride, a_stride, depth, b, columns, c + m * c_stride, c_stride);
-  for (; m < rows; ++m) OuterTile<1, C>(a + m * a_stride, a_stride, depth, b, columns, c + m * c_stride, c_stride);
+    OuterTile<Adds, kRows, C>(a + m * a_stride, a_stride, depth, b, columns, c + m * c_stride, c_stride);
+  for (; m < rows; ++m) OuterTile<Adds, 1, C>(a + m * a_stride, a_stride, depth, b, columns, c + m * c_stride, c_stride);
 }
 
-void OuterProduct(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
+template <bool Adds>
+inline void Outer(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
                   int64_t c_stride) {
   constexpr int kVectors = V::kOuterVectors;
   int64_t n = 0;
   for (; n + 16 * kVectors <= columns; n += 16 * kVectors)
-    OuterRows<kVectors>(a, a_stride, rows, depth, b + n, columns, c + n, c_stride);
-  for (; n < columns; n += 16) OuterRows<1>(a, a_stride, rows, depth, b + n, columns, c + n, c_stride);
+    OuterRows<Adds, kVectors>(a, a_stride, rows, depth, b + n, columns, c + n, c_stride);
+  for (; n < columns; n += 16) OuterRows<Adds, 1>(a, a_stride, rows, depth, b + n, columns, c + n, c_stride);
+}
+void OuterProduct(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
+                  int64_t c_stride) {
+  Outer<false>(a, a_stride, rows, depth, b, columns, c, c_stride);
+}
+void OuterProductAdd(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
+                     int64_t c_stride) {
+  Outer<true>(a, a_stride, rows, depth, b, columns, c, c_stride);
 }
 
 void AddTo(const float* from, int64_t count, float* to) {
@@ -410,6 +419,7 @@ void ToBf16(const float* from, int64_t count, uint16_t* to) {
   (table).sum_of_centred_squares = SumOfCentredSquares; \
   (table).normalise = Normalise;                        \
   (table).rotate = Rotate;                              \
+  (table).outer_product_add = OuterProductAdd;          \
   (table).outer_product = OuterProduct;                 \
   (table).add = AddTo;                                  \
   (table).multiply = Multiply;                          \

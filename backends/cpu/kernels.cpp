@@ -7,6 +7,7 @@ namespace scout::cpu {
 
 const Kernels& KernelsFor(Isa isa) {
 #if defined(__x86_64__)
+  if (isa == Isa::kAvx512Bf16) return *Avx512Bf16Kernels();
   if (isa == Isa::kAvx512) return *Avx512Kernels();
   if (isa == Isa::kAvx2) return *Avx2Kernels();
 #endif

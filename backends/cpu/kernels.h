@@ -126,6 +126,13 @@ struct Kernels {
   // b: [depth, columns], columns a multiple of 16.
   void (*outer_product)(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
                         int64_t c_stride);
+  // The same, from what is in c on.
+  void (*outer_product_add)(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns,
+                            float* c, int64_t c_stride);
+
+  // y[n * 32 + r] = W[r] . x[n] for 32 rows of a BF16 weight and rows rounded to BF16, in the order of ref/dot.h. w: [pairs, 32,
+  // 2], x: [rows, x_stride]. Null where fused multiply-adds serve.
+  void (*bf16_product)(const uint16_t* w, const uint16_t* x, int64_t x_stride, int64_t rows, int64_t pairs, float* y);
 
   // The largest value, of NaNs no word; -infinity for none.
   float (*largest)(const float* x, int64_t count);
@@ -137,5 +144,6 @@ struct Kernels {
 const Kernels* GenericKernels();
 const Kernels* Avx2Kernels();
 const Kernels* Avx512Kernels();
+const Kernels* Avx512Bf16Kernels();
 
 }  // namespace scout::cpu

@@ -2,6 +2,7 @@
 
 #include "base/math.h"
 #include "quant/activation.h"
+#include "quant/bf16.h"
 #include "quant/formats.h"
 
 namespace scout::ref {
@@ -99,6 +100,28 @@ void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const 
         out[n * outputs] = sum;
       }
     }
+  }
+}
+
+float DotBf16(const float* w, const float* x, int64_t k) {
+  const auto flush = [](float v) { return v > -0x1p-126f && v < 0x1p-126f ? 0.0f : v; };
+  float sum = 0;
+  for (int64_t i = 0; i < k; i += 2) {
+    if (i + 1 < k) sum = flush(Fma(flush(w[i + 1]), flush(x[i + 1]), sum));
+    sum = flush(Fma(flush(w[i]), flush(x[i]), sum));
+  }
+  return sum;
+}
+
+void ProductBf16(const HostWeight& weight, const Activations& in, float* y, ProductScratch& scratch) {
+  const int64_t k = in.k, outputs = weight.rows();
+  scratch.row.resize(static_cast<size_t>(k));
+  scratch.rounded.resize(static_cast<size_t>(in.rows * k));
+  for (int64_t i = 0; i < in.rows * k; ++i)
+    scratch.rounded[static_cast<size_t>(i)] = quant::Bf16ToF32(quant::F32ToBf16(in.values[i]));
+  for (int64_t o = 0; o < outputs; ++o) {
+    weight.DecodeRow(0, o, scratch.row.data());
+    for (int64_t n = 0; n < in.rows; ++n) y[n * outputs + o] = DotBf16(scratch.row.data(), scratch.rounded.data() + n * k, k);
   }
 }
 

@@ -1,4 +1,4 @@
-// The three ways a row of a weight meets a row of activations.
+// The four ways a row of a weight meets a row of activations.
 //
 // kFloat32, the oracle: everything in float32 values, products and sums in float64, rounded once at the end.
 //
@@ -22,6 +22,12 @@
 //       Q4_K Q5_K        8 sub-blocks of 32, 6-bit S and M, m = -dmin
 //   The largest |isum| is Q6_K's, 16 * 128 * 16 * 32 * 127 = 133,169,152, so int32 holds every one of them; above 2^24 the
 //   conversion to float32 rounds to nearest, ties to even.
+//
+// * BF16 weights of the role kManyRows. The activations are rounded to BF16 (nearest, ties to even). One sum starts at 0; the
+// values
+//   go by in pairs (2 i, 2 i + 1), in ascending order, and of each pair the second one first: sum = fma(w, x, sum). An odd K has a
+//   0 at its end. Everything below 2^-126 in magnitude, what comes in and what comes out, is taken for 0. That is what AVX-512 BF16
+//   does.
 #pragma once
 
 #include <cstdint>
@@ -55,11 +61,17 @@ void Prepare(Numerics numerics, const HostWeight& weight, const float* values, i
 // One block of integers against the activations' codes at value `at` of row n.
 float BlockTerm(const IntegerBlock& block, const int8_t* codes, const int16_t* sums);
 
+float DotBf16(const float* w, const float* x, int64_t k);
+
 // y[n, o] = W[e][o] . x[n] for all rows and outputs. y: [N, O]
 struct ProductScratch {
   std::vector<float> row;            // [K]
   std::vector<IntegerBlock> blocks;  // [K / values per block]
+  std::vector<float> rounded;        // [N, K]
 };
 void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const Activations& in, float* y, ProductScratch& scratch);
+
+// y[n, o] = DotBf16(W[o], x[n]), x rounded. y: [N, O]
+void ProductBf16(const HostWeight& weight, const Activations& in, float* y, ProductScratch& scratch);
 
 }  // namespace scout::ref

@@ -16,7 +16,10 @@ void Linear(Context& context, const LinearOp& op) {
   const bool in_place = op.epilogue == Epilogue::kStore || op.epilogue == Epilogue::kGelu;
   if (!in_place) context.y.resize(static_cast<size_t>(rows * outputs));
   float* const y = in_place ? out : context.y.data();  // [N, O]
-  Product(context.numerics, weight, 0, context.in, y, context.product);
+  if (weight.meets_bf16() && op.epilogue != Epilogue::kSwiGlu && context.numerics != Numerics::kFloat32)
+    ProductBf16(weight, context.in, y, context.product);
+  else
+    Product(context.numerics, weight, 0, context.in, y, context.product);
   if (op.bias) {
     const float* const bias = VectorOf(op.bias);  // [O]
     for (int64_t i = 0; i < rows * outputs; ++i) y[i] += bias[i % outputs];

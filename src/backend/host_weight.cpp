@@ -227,6 +227,9 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
     weight->parts_.push_back(std::move(part));
   }
   if (as_f32) weight->JoinParts();
+  weight->meets_bf16_ =
+      desc.role == WeightRole::kManyRows &&
+      std::all_of(desc.parts.begin(), desc.parts.end(), [](const WeightPart& part) { return part.format == DType::kBF16; });
   return weight;
 }
 

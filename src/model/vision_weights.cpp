@@ -33,7 +33,7 @@ class VisionBinder {
   }
   void AddPart(WeightJob& job, const std::string& name, int64_t rows, int64_t cols);
   void Matrix(std::unique_ptr<Weight>* slot, VisionRole role, int64_t layer, int64_t rows, int64_t cols) {
-    AddPart(NewJob(WeightRole::kLinear, slot), names_.Of(role, layer), rows, cols);
+    AddPart(NewJob(WeightRole::kManyRows, slot), names_.Of(role, layer), rows, cols);
   }
   void Vector(std::unique_ptr<Weight>* slot, const std::string& name, int64_t cols, int64_t rows = 1) {
     AddPart(NewJob(WeightRole::kVector, slot), name, rows, cols);
@@ -107,7 +107,7 @@ void VisionBinder::AddPart(WeightJob& job, const std::string& name, int64_t rows
 void VisionBinder::BindLayer(VisionLayerWeights& layer, int64_t i) {
   const int64_t d = config_.width, f = config_.hidden;
   Norm(layer.attention_norm, VisionRole::kAttentionNorm, i);
-  WeightJob& qkv = NewJob(WeightRole::kLinear, &layer.qkv);
+  WeightJob& qkv = NewJob(WeightRole::kManyRows, &layer.qkv);
   WeightJob& qkv_bias = NewJob(WeightRole::kVector, &layer.qkv_bias);
   for (const VisionRole role : {VisionRole::kQ, VisionRole::kK, VisionRole::kV}) {
     AddPart(qkv, names_.Of(role, i), d, d);

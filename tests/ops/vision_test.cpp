@@ -198,6 +198,46 @@ TEST(LinearWithBias, EveryEpilogueAndFormat) {
   }
 }
 
+// BF16 weights and rows rounded to BF16: every instruction set, outputs that fill no task, K odd, subnormal numbers on both sides.
+TEST(LinearOfManyRows, RoundsRowsToBf16) {
+  if (MakeCpu(Isas()[0], 1)->Info().name != "cpu") GTEST_SKIP() << "the gpu backend meets these weights with float32 rows";
+  for (const int64_t k : {1, 2, 37, 588, 1408}) {
+    for (const int64_t outputs : {1, 31, 32, 75}) {
+      for (const int64_t rows : {1, 5, 13, 110}) {
+        const WeightDesc desc =
+            RandomWeight(WeightRole::kManyRows, 1, {{DType::kBF16, (outputs + 1) / 2}, {DType::kBF16, (outputs + 1) / 2}}, k, 7);
+        auto x = Random(1).Values(rows * k);
+        for (size_t i = 0; i < x.size(); i += 11) x[i] = i % 2 ? 1e-39f : -3e-38f;
+        const auto bias = Random(3).Values((outputs + 1) / 2 * 2);
+        const Outputs got = OnAll([&](Backend& backend) {
+          const auto weight = backend.PrepareWeight(desc), b = backend.PrepareWeight(VectorDesc(bias, 1));
+          const Rows in(backend, rows, k, x),
+              out(backend, rows, weight->rows(), std::vector<float>(static_cast<size_t>(rows * weight->rows()), 1.0f));
+          RunStep(backend, PlainPlan(1), [&] { backend.Linear({in.act(), weight.get(), Epilogue::kAdd, out.act(), b.get()}); });
+          EXPECT_TRUE(out.GuardsIntact());
+          return out.Read();
+        });
+        // A rounding to BF16 is off by 2^-8 at most of each of K products of a value up to 30 and a weight up to 1.
+        for (size_t i = 0; i < got.defined.size(); ++i)
+          ASSERT_NEAR(got.defined[i], got.oracle[i], 0x1p-8 * 3 * std::sqrt(static_cast<double>(k)) * 5 + 1e-3) << k;
+      }
+    }
+  }
+}
+
+TEST(LinearOfManyRows, OtherFormatsAreAsEver) {
+  for (const DType format : {DType::kF32, DType::kF16, DType::kQ8_0}) {
+    const auto run = [&](WeightRole role) {
+      const auto backend = MakeCpu("", 1);
+      const auto weight = backend->PrepareWeight(RandomWeight(role, 1, {{format, 32}}, 64, 7));
+      const Rows in(*backend, 5, 64, Random(1).Values(5 * 64)), out(*backend, 5, 32);
+      RunStep(*backend, PlainPlan(1), [&] { backend->Linear({in.act(), weight.get(), Epilogue::kStore, out.act()}); });
+      return out.Read();
+    };
+    EXPECT_TRUE(SameBits(run(WeightRole::kLinear), run(WeightRole::kManyRows)));
+  }
+}
+
 TEST(Rotate, TurnsPairsOfEveryHeadOfQAndK) {
   struct Case {
     int64_t heads, d, groups, rows;
