@@ -24,8 +24,16 @@ class GpuBackend final : public Backend {
     const DeviceFacts facts = device_->Facts();
     return {facts.name, facts.description, facts.memory_total_bytes, facts.memory_free_bytes};
   }
-  bool Supports(DType format, WeightRole) const override { return FloatFormat(format) >= 0 || BlockFormat(format) >= 0; }
+  // Not BF16 that meets many rows: its product in pairs is not written yet.
+  bool Supports(DType format, WeightRole role) const override {
+    if (role == WeightRole::kManyRows && format == DType::kBF16) return false;
+    return FloatFormat(format) >= 0 || BlockFormat(format) >= 0;
+  }
   std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
+    for (const WeightPart& part : desc.parts)
+      if (!Supports(part.format, desc.role))
+        Fail(ErrorCode::kUnsupported, "tensor ", Escape(desc.name), ": ", InfoOf(part.format).name,
+             " is not served here in its role");
     const bool as_f32 = desc.role == WeightRole::kVector || desc.role == WeightRole::kRouter;
     return std::make_unique<DeviceWeight>(device_, desc, as_f32);
   }
