@@ -34,6 +34,32 @@ void CheckTokens(std::span<const int32_t> tokens, int64_t vocabulary) {
   CheckIds("tokens", tokens, vocabulary);
 }
 
+void CheckPictures(std::span<const Picture> pictures, int64_t tokens, const model::VisionConfig* vision) {
+  if (pictures.empty()) return;
+  if (vision == nullptr) Fail(ErrorCode::kUnsupported, "the model sees no pictures: it was loaded without a vision tower");
+  if (pictures.size() > static_cast<size_t>(kMostPictures))
+    Fail(ErrorCode::kLimit, pictures.size(), " pictures in a prompt, at most ", kMostPictures);
+  int64_t next = 0;
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const Picture& picture = pictures[i];
+    const uint64_t bytes = picture.tiles == nullptr ? 0 : picture.tiles->size();
+    const auto tile_bytes = static_cast<uint64_t>(vision->tile_bytes());
+    if (bytes == 0 || bytes % tile_bytes != 0)
+      Fail(ErrorCode::kArgument, "picture ", i, " has ", bytes, " bytes of tiles, must be a multiple of ", tile_bytes);
+    int64_t patches = 0;
+    for (const PatchRun& run : picture.patches) {
+      if (run.first < next || run.count <= 0 || run.count > tokens || run.first > tokens - run.count)
+        Fail(ErrorCode::kArgument, "picture ", i, ": ", run.count, " patches from token ", run.first, " on, must lie from token ",
+             next, " to ", tokens - 1);
+      next = run.first + run.count;
+      patches += run.count;
+    }
+    const auto rows = static_cast<int64_t>(bytes / tile_bytes) * vision->feature_rows();
+    if (patches != rows)
+      Fail(ErrorCode::kArgument, "picture ", i, " has ", patches, " patches in the prompt, its tiles become ", rows);
+  }
+}
+
 void CheckSampling(const Sampling& sampling, int64_t vocabulary) {
   Range("temperature", sampling.temperature, 0.0f, 1000.0f);
   Range("top_k", sampling.top_k, 0, std::numeric_limits<int32_t>::max());

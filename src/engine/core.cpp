@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "base/wait.h"
+#include "prompt/image_tiles.h"
 
 namespace scout::engine {
 namespace {
@@ -50,17 +51,28 @@ Scheduler::Limits Limits(const model::Runner& runner, const EngineOptions& optio
   return limits;
 }
 
+void TakePictures(RequestState& state, std::vector<Picture> pictures) {
+  for (Picture& picture : pictures) {
+    state.marks.push_back({picture.patches.front().first, picture.key});
+    state.pictures.push_back({std::move(picture), nullptr});
+  }
+}
+
 }  // namespace
 
 Core::Core(std::unique_ptr<model::Runner> runner, std::shared_ptr<const TokenText> text, std::vector<int32_t> stop_tokens,
-           uint64_t model_fingerprint, const EngineOptions& options)
+           uint64_t model_fingerprint, const EngineOptions& options, std::unique_ptr<model::Vision> vision)
     : text_(std::move(text)),
       stop_tokens_(std::move(stop_tokens)),
       options_(options),
       vocabulary_(runner->vocabulary()),
       process_(CurrentProcess()),
       scheduler_(Pages(*runner, model_fingerprint, options), Limits(*runner, options), options.cache_salt),
-      runner_(std::move(runner)) {
+      features_(options.picture_cache_bytes),
+      runner_(std::move(runner)),
+      vision_(std::move(vision)),
+      vision_config_(vision_ == nullptr ? std::nullopt : std::optional(vision_->config())),
+      pixel_table_(prompt::NormalisationTable()) {
   std::sort(stop_tokens_.begin(), stop_tokens_.end());
   const int64_t capacity = scheduler_.store().capacity();
   if (options_.context == 0) options_.context = capacity;
@@ -96,9 +108,10 @@ RequestHandle& Core::Mine(Request& request) const {
   return *handle;
 }
 
-std::shared_ptr<Request> Core::Submit(std::vector<int32_t> prompt, const RequestOptions& options) {
+std::shared_ptr<Request> Core::Submit(std::vector<int32_t> prompt, std::vector<Picture> pictures, const RequestOptions& options) {
   CheckProcess();
   CheckTokens(prompt, vocabulary_);
+  CheckPictures(pictures, static_cast<int64_t>(prompt.size()), vision_config_ ? &*vision_config_ : nullptr);
   CheckRequestOptions(options, vocabulary_, text_ != nullptr);
   const auto size = static_cast<int64_t>(prompt.size());
   const int64_t capacity = scheduler_.store().capacity();
@@ -125,14 +138,17 @@ std::shared_ptr<Request> Core::Submit(std::vector<int32_t> prompt, const Request
   state->sampler.emplace(options.sampling, prompt, vocabulary_);
   state->stream = Stream(options.stop);
   state->tokens = std::move(prompt);
+  TakePictures(*state, std::move(pictures));
   // Enough for most answers, so that their steps allocate nothing.
   state->tokens.reserve(static_cast<size_t>(std::min(state->end, size + 8192)));
   return Enter(std::move(state));
 }
 
-std::shared_ptr<Request> Core::SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options) {
+std::shared_ptr<Request> Core::SubmitScore(std::vector<int32_t> tokens, std::vector<Picture> pictures,
+                                           const ScoreOptions& options) {
   CheckProcess();
   CheckTokens(tokens, vocabulary_);
+  CheckPictures(pictures, static_cast<int64_t>(tokens.size()), vision_config_ ? &*vision_config_ : nullptr);
   const auto size = static_cast<int64_t>(tokens.size());
   CheckScoring(options, size);
   const int64_t capacity = scheduler_.store().capacity();
@@ -143,6 +159,7 @@ std::shared_ptr<Request> Core::SubmitScore(std::vector<int32_t> tokens, const Sc
   state->scoring = true;
   state->score.Start(options, size);
   state->tokens = std::move(tokens);
+  TakePictures(*state, std::move(pictures));
   return Enter(std::move(state));
 }
 
@@ -390,6 +407,7 @@ EngineStats Core::Stats() const {
   EngineStats stats = stats_;
   stats.waiting = static_cast<int64_t>(scheduler_.waiting().size());
   stats.running = static_cast<int64_t>(scheduler_.running().size());
+  stats.picture_cache_bytes = features_.bytes();
   stats.preemptions = scheduler_.preemptions();
   for (int group = 0; group < kPageGroups; ++group) {
     const PagePool& pool = scheduler_.store().pool(group);

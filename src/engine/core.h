@@ -4,6 +4,7 @@
 // lock, runs the model and picks tokens without it, and publishes under it again.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <list>
@@ -17,6 +18,7 @@
 
 #include "base/process.h"
 #include "engine/engine.h"
+#include "engine/feature_cache.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
@@ -49,11 +51,11 @@ class RequestHandle final : public Request {
 class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(std::unique_ptr<model::Runner> runner, std::shared_ptr<const TokenText> text, std::vector<int32_t> stop_tokens,
-       uint64_t model_fingerprint, const EngineOptions& options);
+       uint64_t model_fingerprint, const EngineOptions& options, std::unique_ptr<model::Vision> vision);
 
   // As Engine's functions of the same names.
-  std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, const RequestOptions& options);
-  std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options);
+  std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, std::vector<Picture> pictures, const RequestOptions& options);
+  std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, std::vector<Picture> pictures, const ScoreOptions& options);
   Next NextEvent(Request& request, int64_t timeout_ms, Event& event);
   Next NextEvent(int64_t timeout_ms, Event& event, std::shared_ptr<Request>* from);
   Next NextBlock(Request& request, int64_t timeout_ms, ScoreBlock& block);
@@ -82,6 +84,9 @@ class Core : public std::enable_shared_from_this<Core> {
   };
 
   // Under the lock.
+  void GiveFeatures(const PictureKey& key, const std::shared_ptr<const model::Features>& features) noexcept;
+  bool PictureIsWanted(const PictureKey& key) const;
+  bool ChoosePicture();
   std::shared_ptr<Request> Enter(std::shared_ptr<RequestState> state);
   void End(RequestState& request, StopReason reason, int status, std::string_view message) noexcept;
   void EndAll(StopReason reason, int status, std::string_view message) noexcept;
@@ -100,6 +105,10 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // The stepper's.
   bool Slice(const std::optional<Clock::time_point>& until) noexcept;  // false: there was nothing to do
+  bool StepSlice(const std::optional<Clock::time_point>& until) noexcept;
+  bool See(const std::optional<Clock::time_point>& until) noexcept;  // as Slice, of encoding pictures
+  void FinishPicture() noexcept;
+  void DropRunner() noexcept;
   bool BeginStep();
   std::optional<Error> Sample();
   std::optional<Error> SampleChosen();
@@ -121,6 +130,7 @@ class Core : public std::enable_shared_from_this<Core> {
   bool reader_woken_ = false;  // and no NextEvent has answered it yet
   EngineStats stats_;
   uint64_t next_number_ = 1;
+  FeatureCache features_;
   uint64_t work_version_ = 0;  // changes whenever there may be more to do
   bool closed_ = false;
 
@@ -128,6 +138,18 @@ class Core : public std::enable_shared_from_this<Core> {
   std::mutex step_mutex_;  // held inside Step
   std::unique_ptr<model::Runner> runner_;
   bool step_active_ = false;
+  struct Seeing {                           // a picture on its way through the vision tower
+    std::shared_ptr<RequestState> request;  // which ends where that fails
+    PictureKey key{};
+    std::shared_ptr<const std::vector<uint8_t>> tiles;
+    int64_t rows = 0;  // of its features
+  };
+  std::unique_ptr<model::Vision> vision_;
+  const std::optional<model::VisionConfig> vision_config_;
+  const std::array<float, 256> pixel_table_;
+  std::optional<Seeing> seeing_;
+  bool step_is_next_ = false;     // pictures had their turn, however short
+  Clock::duration owed_{};        // how long steps ran since pictures were last encoded
   std::atomic<int64_t> live_{0};  // requests of the running step that still want its result
   StepPlan plan_;
   std::vector<Planned> planned_;
@@ -142,11 +164,14 @@ class Core : public std::enable_shared_from_this<Core> {
 
 // As Engine::Make, for any source of token texts.
 std::shared_ptr<Engine> MakeEngine(std::unique_ptr<model::Runner> runner, std::shared_ptr<const TokenText> text,
-                                   std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options);
+                                   std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options,
+                                   std::unique_ptr<model::Vision> vision = nullptr);
 
 // Throw kArgument (or kLimit) naming the option, its value and its range.
 void CheckEngineOptions(const EngineOptions& options, const model::Runner& runner);
 void CheckRequestOptions(const RequestOptions& options, int64_t vocabulary, bool has_text);
 void CheckTokens(std::span<const int32_t> tokens, int64_t vocabulary);
+// `vision` is null where there is no tower.
+void CheckPictures(std::span<const Picture> pictures, int64_t tokens, const model::VisionConfig* vision);
 
 }  // namespace scout::engine

@@ -57,7 +57,7 @@ bool Core::Step(int64_t budget_ms) {
   } while (more && (!until || Clock::now() < *until));
   const std::lock_guard lock(mutex_);
   if (!closed_) return more && (step_active_ || WorkLeft());
-  if (!step_active_) runner_.reset();  // closed while this step ran
+  if (!step_active_) DropRunner();  // closed while this step ran
   return step_active_;
 }
 
@@ -70,7 +70,8 @@ void Core::ReleaseRunner() noexcept {
     const std::lock_guard lock(mutex_);
     FinishStep();
   }
-  runner_.reset();
+  const std::lock_guard lock(mutex_);
+  DropRunner();
 }
 
 bool Core::BeginStep() {
@@ -93,10 +94,23 @@ bool Core::BeginStep() {
 bool Core::Slice(const std::optional<Clock::time_point>& until) noexcept {
   const FpEnvironment environment;  // the same tokens whatever the host has set on this thread
   if (!step_active_) {
-    if (!BeginStep()) return false;
+    const bool saw = !step_is_next_ && See(until);
+    step_is_next_ = saw;
+    if (saw && until && Clock::now() >= *until) return true;
+    // A request that has just been admitted may wait for a picture at once.
+    if (!BeginStep()) return saw || See(until);
+    if (vision_ != nullptr) runner_->UseFeatures(scheduler_.TakeFeatures());
     runner_->Begin(plan_);
     step_active_ = true;
+    step_is_next_ = false;
   }
+  const Clock::time_point began = Clock::now();
+  const bool did = StepSlice(until);
+  owed_ += Clock::now() - began;
+  return did;
+}
+
+bool Core::StepSlice(const std::optional<Clock::time_point>& until) noexcept {
   while (live_.load(std::memory_order_relaxed) > 0) {
     const bool complete = runner_->Advance();
     if (!complete) {

@@ -18,11 +18,13 @@ class EngineImpl final : public Engine {
   }
   ~EngineImpl() override { EngineImpl::Close(); }
 
-  std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, const RequestOptions& options) override {
-    return core_->Submit(std::move(prompt), options);
+  std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, std::vector<Picture> pictures,
+                                  const RequestOptions& options) override {
+    return core_->Submit(std::move(prompt), std::move(pictures), options);
   }
-  std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options) override {
-    return core_->SubmitScore(std::move(tokens), options);
+  std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, std::vector<Picture> pictures,
+                                       const ScoreOptions& options) override {
+    return core_->SubmitScore(std::move(tokens), std::move(pictures), options);
   }
   Next NextEvent(Request& request, int64_t timeout_ms, Event& event) override {
     return core_->NextEvent(request, timeout_ms, event);
@@ -72,10 +74,12 @@ bool RequestHandle::finished() const { return core_->Ended(*state_); }
 int RequestHandle::descriptor() { return core_->Descriptor(*state_); }
 
 std::shared_ptr<Engine> MakeEngine(std::unique_ptr<model::Runner> runner, std::shared_ptr<const TokenText> text,
-                                   std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options) {
+                                   std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options,
+                                   std::unique_ptr<model::Vision> vision) {
   if (runner == nullptr) Fail(ErrorCode::kArgument, "an engine needs a runner");
   CheckEngineOptions(options, *runner);
-  auto core = std::make_shared<Core>(std::move(runner), std::move(text), std::move(stop_tokens), model_fingerprint, options);
+  auto core = std::make_shared<Core>(std::move(runner), std::move(text), std::move(stop_tokens), model_fingerprint, options,
+                                     std::move(vision));
   return std::make_shared<EngineImpl>(std::move(core), options.mode);
 }
 

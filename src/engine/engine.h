@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/picture.h"
 #include "model/runner.h"
+#include "model/vision.h"
 #include "prompt/tokenizer.h"
 
 namespace scout::engine {
@@ -31,6 +33,7 @@ struct EngineOptions {
   int32_t max_running = 64;          // requests that share steps
   int32_t max_queued_events = 1024;  // events a request may have unread before it pauses
   bool prefix_cache = true;
+  uint64_t picture_cache_bytes = uint64_t{256} << 20;  // features of pictures that are kept for later requests; 0 = none
   uint64_t cache_salt = 0;        // part of every prefix key: two tenants with different salts never share pages
   bool check_invariants = false;  // after every step (for tests; a broken one ends all requests with kInternal)
 };
@@ -114,6 +117,8 @@ struct EngineStats {
   int64_t steps = 0, rows = 0;
   int64_t generated_tokens = 0, prompt_tokens = 0, cached_tokens = 0;
   int64_t preemptions = 0;
+  int64_t pictures = 0;              // encoded
+  uint64_t picture_cache_bytes = 0;  // of features that are kept
   int64_t pages_total[2] = {0, 0}, pages_used[2] = {0, 0}, pages_cached[2] = {0, 0}, pages_peak[2] = {0, 0};
 };
 
@@ -142,14 +147,25 @@ class Request {
 class Engine {
  public:
   // `tokenizer` may be null (a checkpoint without one): events then carry ids and no text, and stop strings are refused.
+  // Without `vision` pictures are refused.
   static std::shared_ptr<Engine> Make(std::unique_ptr<model::Runner> runner, std::shared_ptr<const prompt::Tokenizer> tokenizer,
-                                      std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options);
+                                      std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options,
+                                      std::unique_ptr<model::Vision> vision = nullptr);
   virtual ~Engine() = default;  // as Close, and joins the thread
 
   // Returns null when the waiting list is full ("try again"). Throws kArgument for bad options, kLimit for a prompt that can never
-  // fit, with the numbers.
-  virtual std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, const RequestOptions& options) = 0;
-  virtual std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options) = 0;
+  // fit, with the numbers. `pictures` in the order of their patches. Each is encoded before its patches are computed, between the
+  // steps of other requests, unless its features are kept from before; where that fails, this request ends with its error.
+  virtual std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, std::vector<Picture> pictures,
+                                          const RequestOptions& options) = 0;
+  virtual std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, std::vector<Picture> pictures,
+                                               const ScoreOptions& options) = 0;
+  std::shared_ptr<Request> Submit(std::vector<int32_t> prompt, const RequestOptions& options) {
+    return Submit(std::move(prompt), {}, options);
+  }
+  std::shared_ptr<Request> SubmitScore(std::vector<int32_t> tokens, const ScoreOptions& options) {
+    return SubmitScore(std::move(tokens), {}, options);
+  }
 
   // timeout_ms < 0 waits for ever; 0 never waits. In Mode::kStepped no call waits. Throws kArgument for a request of another
   // engine, kState for a scoring request, and for one that the second form has given events of. The second form never gives events

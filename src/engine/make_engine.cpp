@@ -23,10 +23,11 @@ class TokenizerText final : public TokenText {
 }  // namespace
 
 std::shared_ptr<Engine> Engine::Make(std::unique_ptr<model::Runner> runner, std::shared_ptr<const prompt::Tokenizer> tokenizer,
-                                     std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options) {
+                                     std::vector<int32_t> stop_tokens, uint64_t model_fingerprint, const EngineOptions& options,
+                                     std::unique_ptr<model::Vision> vision) {
   std::shared_ptr<const TokenText> text;
   if (tokenizer != nullptr) text = std::make_shared<TokenizerText>(std::move(tokenizer));
-  return MakeEngine(std::move(runner), std::move(text), std::move(stop_tokens), model_fingerprint, options);
+  return MakeEngine(std::move(runner), std::move(text), std::move(stop_tokens), model_fingerprint, options, std::move(vision));
 }
 
 }  // namespace scout::engine

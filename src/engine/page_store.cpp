@@ -5,6 +5,28 @@
 #include "base/error.h"
 
 namespace scout::engine {
+namespace {
+
+// Adds position after position to a hasher. A mark goes before its position's token, behind a word that no token is.
+class ContentReader {
+ public:
+  ContentReader(const SequenceContent& content, int64_t from) : content_(content) {
+    while (mark_ < content_.marks.size() && content_.marks[mark_].position < from) ++mark_;
+  }
+  void Add(PrefixHasher& hasher, int64_t position) {
+    for (; mark_ < content_.marks.size() && content_.marks[mark_].position == position; ++mark_) {
+      hasher.Add(UINT32_MAX);
+      for (const uint32_t word : content_.marks[mark_].content) hasher.Add(word);
+    }
+    hasher.Add(static_cast<uint32_t>(content_.tokens[static_cast<size_t>(position)]));
+  }
+
+ private:
+  const SequenceContent& content_;
+  size_t mark_ = 0;
+};
+
+}  // namespace
 
 PageStore::PageStore(const Options& options) : options_(options) {
   for (int group = 0; group < kPageGroups; ++group) {
@@ -55,20 +77,21 @@ bool PageStore::PageEnds(int group, int64_t position) const {
   return in_chunk % shape.page_size == 0;  // 0 at the chunk's end: its last page is full even where slots are left over
 }
 
-PageStore::Match PageStore::Find(const SequencePages& empty, std::span<const int32_t> tokens, int64_t limit,
+PageStore::Match PageStore::Find(const SequencePages& empty, const SequenceContent& content, int64_t limit,
                                  std::array<std::vector<int32_t>, kPageGroups>& pages) const {
   Match best{0, empty.hasher};
   for (auto& list : pages) list.clear();
-  limit = std::min(limit, static_cast<int64_t>(tokens.size()));
+  limit = std::min(limit, static_cast<int64_t>(content.tokens.size()));
   if (!options_.cache || limit <= 0) return best;
 
   PrefixHasher hasher = empty.hasher;
+  ContentReader reader(content, 0);
   std::vector<int32_t>& local = pages[kLocalPages];
   size_t best_local = 0;
   int64_t chunk_start = 0;
   bool local_unbroken = true;  // all local pages since chunk_start were found
   for (int64_t at = 0; at < limit;) {
-    hasher.Add(static_cast<uint32_t>(tokens[static_cast<size_t>(at++)]));
+    reader.Add(hasher, at++);
     const bool global_ends = PageEnds(kGlobalPages, at);
     if (global_ends) {
       const int32_t page = cache(kGlobalPages).Find(hasher.Finish(kGlobalPages));
@@ -100,7 +123,7 @@ PageStore::Match PageStore::Find(const SequencePages& empty, std::span<const int
   if (active(kGlobalPages)) pages[kGlobalPages].resize(static_cast<size_t>(geometry(kGlobalPages).PagesFor(0, best.positions)));
   if (active(kLocalPages) && geometry(kLocalPages).ChunkStart(best.positions) != chunk_start) {
     std::array<std::vector<int32_t>, kPageGroups> again;
-    const Match same = Find(empty, tokens, best.positions, again);
+    const Match same = Find(empty, content, best.positions, again);
     SCOUT_CHECK(same.positions == best.positions, "a prefix of ", best.positions, " positions was found, then ", same.positions);
     local = again[kLocalPages];
   } else {
@@ -109,9 +132,9 @@ PageStore::Match PageStore::Find(const SequencePages& empty, std::span<const int
   return best;
 }
 
-int64_t PageStore::Adopt(SequencePages& sequence, std::span<const int32_t> tokens, int64_t limit) {
+int64_t PageStore::Adopt(SequencePages& sequence, const SequenceContent& content, int64_t limit) {
   SCOUT_CHECK(sequence.computed == 0 && sequence.page[kGlobalPages].empty(), "a prefix for a sequence that has begun");
-  const Match match = Find(sequence, tokens, limit, scratch_);
+  const Match match = Find(sequence, content, limit, scratch_);
   for (int group = 0; group < kPageGroups; ++group) {
     for (const int32_t page : scratch_[static_cast<size_t>(group)]) {
       pool_[static_cast<size_t>(group)].Hold(page);
@@ -124,9 +147,9 @@ int64_t PageStore::Adopt(SequencePages& sequence, std::span<const int32_t> token
   return match.positions;
 }
 
-std::array<int64_t, kPageGroups> PageStore::SharedPages(const SequencePages& empty, std::span<const int32_t> tokens,
+std::array<int64_t, kPageGroups> PageStore::SharedPages(const SequencePages& empty, const SequenceContent& content,
                                                         int64_t limit) const {
-  Find(empty, tokens, limit, scratch_);
+  Find(empty, content, limit, scratch_);
   std::array<int64_t, kPageGroups> shared{};
   for (size_t group = 0; group < kPageGroups; ++group) {
     for (const int32_t page : scratch_[group]) shared[group] += pool_[group].references(page) > 0;
@@ -174,10 +197,11 @@ void PageStore::Name(SequencePages& sequence, int group, int64_t end) {
   if (cache_[static_cast<size_t>(group)].Insert(sequence.hasher.Finish(static_cast<uint32_t>(group)), page)) pool.SetCached(page);
 }
 
-void PageStore::Commit(SequencePages& sequence, std::span<const int32_t> tokens, int64_t computed) {
+void PageStore::Commit(SequencePages& sequence, const SequenceContent& content, int64_t computed) {
   if (options_.cache) {
+    ContentReader reader(content, sequence.computed);
     for (int64_t at = sequence.computed; at < computed;) {
-      sequence.hasher.Add(static_cast<uint32_t>(tokens[static_cast<size_t>(at++)]));
+      reader.Add(sequence.hasher, at++);
       for (int group = 0; group < kPageGroups; ++group) {
         if (active(group) && PageEnds(group, at)) Name(sequence, group, at);
       }

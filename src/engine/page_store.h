@@ -13,10 +13,21 @@
 
 #include "backend/step_plan.h"
 #include "engine/page_pool.h"
+#include "engine/picture.h"
 #include "engine/prefix_cache.h"
 #include "engine/prefix_key.h"
 
 namespace scout::engine {
+
+// What decides on a sequence's keys and values, position by position.
+struct SequenceContent {
+  // NOLINTNEXTLINE(google-explicit-constructor): tokens alone are the usual case
+  SequenceContent(std::span<const int32_t> ids, std::span<const ContentMark> of = {}) : tokens(ids), marks(of) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  SequenceContent(const std::vector<int32_t>& ids) : tokens(ids) {}
+  std::span<const int32_t> tokens;
+  std::span<const ContentMark> marks;  // ascending
+};
 
 // The pages of one sequence.
 struct SequencePages {
@@ -50,13 +61,13 @@ class PageStore {
 
   void Start(SequencePages& sequence, uint64_t salt) const;
   // The longest cached prefix of at most `limit` tokens, taken over by an empty sequence. Returns sequence.computed.
-  int64_t Adopt(SequencePages& sequence, std::span<const int32_t> tokens, int64_t limit);
+  int64_t Adopt(SequencePages& sequence, const SequenceContent& content, int64_t limit);
   // As Adopt would, without taking: how many of the pages that Need() counts are in others' hands already and cost nothing.
-  std::array<int64_t, kPageGroups> SharedPages(const SequencePages& empty, std::span<const int32_t> tokens, int64_t limit) const;
+  std::array<int64_t, kPageGroups> SharedPages(const SequencePages& empty, const SequenceContent& content, int64_t limit) const;
   // Room for positions [computed, end): returns the largest end <= `end` for which there was room, at least `computed`.
   int64_t Grow(SequencePages& sequence, int64_t end);
-  // Positions [sequence.computed, computed) now count. `tokens` are the sequence's, at least `computed` of them.
-  void Commit(SequencePages& sequence, std::span<const int32_t> tokens, int64_t computed);
+  // Positions [sequence.computed, computed) now count. `content` is the sequence's, at least `computed` tokens.
+  void Commit(SequencePages& sequence, const SequenceContent& content, int64_t computed);
   void Release(SequencePages& sequence);
 
  private:
@@ -64,7 +75,7 @@ class PageStore {
     int64_t positions = 0;
     PrefixHasher hasher;  // at `positions`
   };
-  Match Find(const SequencePages& empty, std::span<const int32_t> tokens, int64_t limit,
+  Match Find(const SequencePages& empty, const SequenceContent& content, int64_t limit,
              std::array<std::vector<int32_t>, kPageGroups>& pages) const;
   int64_t Reach(const SequencePages& sequence, int group, int64_t pages) const;
   bool PageEnds(int group, int64_t position) const;

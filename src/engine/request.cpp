@@ -1,5 +1,6 @@
 #include "engine/request.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace scout::engine {
@@ -36,6 +37,16 @@ void EventQueue::Pop(Event& event) {
   Clear(ring_[first_]);
   first_ = (first_ + 1) % ring_.size();
   --size_;
+}
+
+int64_t RequestState::ready_end() const {
+  for (const RequestPicture& one : pictures) {
+    if (one.features != nullptr || one.end() <= pages.computed) continue;
+    for (const PatchRun& run : one.picture.patches) {
+      if (run.first + run.count > pages.computed) return std::max(run.first, pages.computed);
+    }
+  }
+  return target();
 }
 
 bool RequestState::paused() const {

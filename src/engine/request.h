@@ -18,6 +18,7 @@
 #include "base/process.h"
 #include "engine/engine.h"
 #include "engine/page_store.h"
+#include "engine/picture.h"
 #include "engine/sampler.h"
 #include "engine/score.h"
 #include "engine/stream.h"
@@ -62,7 +63,9 @@ struct RequestState {
   SequencePages pages;
 
   // What it says.
-  std::vector<int32_t> tokens;  // [prompt, answer so far]
+  std::vector<int32_t> tokens;           // [prompt, answer so far]
+  std::vector<RequestPicture> pictures;  // of the prompt, in its order
+  std::vector<ContentMark> marks;        // one for each picture
   std::optional<Sampler> sampler;
   Stream stream;
   Event pending;  // what the next event will hold
@@ -89,6 +92,10 @@ struct RequestState {
   int64_t target() const { return scoring ? score.rows : static_cast<int64_t>(tokens.size()); }
   int64_t remaining() const { return target() - pages.computed; }
   bool decoding() const { return !scoring && remaining() == 1; }
+  // The first position that cannot be computed before a picture has been encoded; target() where there is none.
+  int64_t ready_end() const;
+  bool ready() const { return ready_end() > pages.computed; }
+  SequenceContent content() const { return {tokens, marks}; }
   // Its reader is behind: it takes no part in steps until something was read.
   bool paused() const;
   bool NeedsLogits(int64_t position) const { return scoring ? score.NeedsLogits(position) : position + 1 == target(); }

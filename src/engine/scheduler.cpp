@@ -52,7 +52,7 @@ bool Scheduler::Fits(const RequestState& request) const {
     if (!asked) {
       SequencePages empty;
       store_.Start(empty, cache_salt_ ^ request.options.cache_salt);
-      shared = store_.SharedPages(empty, request.tokens, request.reusable());
+      shared = store_.SharedPages(empty, request.content(), request.reusable());
       asked = true;
     }
     if (need[g] - shared[g] > room) return false;
@@ -72,7 +72,7 @@ void Scheduler::Admit() {
       at = std::find(waiting_.begin(), waiting_.end(), request);  // what paused waits now, too
     }
     store_.Start(request->pages, cache_salt_ ^ request->options.cache_salt);
-    const int64_t cached = store_.Adopt(request->pages, request->tokens, request->reusable());
+    const int64_t cached = store_.Adopt(request->pages, request->content(), request->reusable());
     if (!request->was_admitted) {
       request->was_admitted = true;
       request->admitted = Clock::now();
@@ -151,6 +151,23 @@ void Scheduler::MakeRoom() {
   if (moved) RequeuePreempted();
 }
 
+// The rows of pictures among positions [first, end), which are the plan's last.
+void Scheduler::AddFeatures(StepPlan& plan, const RequestState& request, int64_t first, int64_t end) {
+  for (const RequestPicture& one : request.pictures) {
+    if (one.end() <= first || one.first() >= end) continue;
+    plan.feature_row.resize(static_cast<size_t>(plan.rows()), -1);
+    const int64_t row_of_first = plan.rows() - (end - first);
+    int64_t feature = feature_rows_;
+    for (const PatchRun& run : one.picture.patches) {
+      for (int64_t at = std::max(run.first, first); at < std::min(run.first + run.count, end); ++at)
+        plan.feature_row[static_cast<size_t>(row_of_first + at - first)] = static_cast<int32_t>(feature + at - run.first);
+      feature += run.count;
+    }
+    features_.push_back(one.features);
+    feature_rows_ += one.features->rows();
+  }
+}
+
 bool Scheduler::AddRows(StepPlan& plan, std::vector<Planned>& planned, RequestState& request, int32_t rows) {
   const int64_t first = request.pages.computed;
   const int64_t end = store_.Grow(request.pages, first + rows);
@@ -164,6 +181,7 @@ bool Scheduler::AddRows(StepPlan& plan, std::vector<Planned>& planned, RequestSt
     plan.token.push_back(request.tokens[static_cast<size_t>(position)]);
     plan.position.push_back(static_cast<int32_t>(position));
   }
+  if (!request.pictures.empty()) AddFeatures(plan, request, first, end);
   plan.sequence_begin.push_back(plan.rows());
   plan.sequence_length.push_back(static_cast<int32_t>(end));
   for (int group = 0; group < kPageGroups; ++group) {
@@ -194,7 +212,7 @@ bool Scheduler::PlanAlone(StepPlan& plan, std::vector<Planned>& planned) {
   while (!alone_.empty()) {
     const std::shared_ptr<RequestState> request = std::move(alone_.front());
     alone_.pop_front();
-    if (request->phase != Phase::kRunning || !request->has_room) continue;
+    if (request->phase != Phase::kRunning || !request->has_room || !request->ready()) continue;
     if (request->decoding()) {
       AddRows(plan, planned, *request, 1);
     } else {
@@ -219,7 +237,7 @@ void Scheduler::PlanPrompts(StepPlan& plan, std::vector<Planned>& planned, int32
   for (const auto& request : running_) {
     if (!request->has_room || request->in_step || request->decoding()) continue;
     if (running_alone_ != nullptr && request.get() != running_alone_) continue;
-    auto rows = static_cast<int32_t>(std::min<int64_t>(request->remaining(), budget - plan.rows()));
+    auto rows = static_cast<int32_t>(std::min<int64_t>(request->ready_end() - request->pages.computed, budget - plan.rows()));
     if (rows <= 0) continue;
     // Only so many rows that their logits have room.
     int32_t logits = limits_.logit_rows - static_cast<int32_t>(plan.logit_row.size());
@@ -242,6 +260,9 @@ bool Scheduler::Plan(StepPlan& plan, std::vector<Planned>& planned) {
   plan.sequence_begin.assign(1, 0);
   plan.sequence_length.clear();
   plan.logit_row.clear();
+  plan.feature_row.clear();
+  features_.clear();
+  feature_rows_ = 0;
   for (StepPlan::Pages& pages : plan.pages) {
     pages.slot.clear();
     pages.page.clear();
@@ -252,12 +273,18 @@ bool Scheduler::Plan(StepPlan& plan, std::vector<Planned>& planned) {
 
   Admit();
   MakeRoom();
-  if (PlanAlone(plan, planned)) return true;
+  PlanRows(plan, planned);
+  if (!plan.feature_row.empty()) plan.feature_row.resize(static_cast<size_t>(plan.rows()), -1);
+  return !planned.empty();
+}
+
+void Scheduler::PlanRows(StepPlan& plan, std::vector<Planned>& planned) {
+  if (PlanAlone(plan, planned)) return;
 
   decoding_.clear();
   bool others = false;
   for (const auto& request : running_) {
-    if (!request->has_room) continue;
+    if (!request->has_room || !request->ready()) continue;
     if (request->decoding()) {
       decoding_.push_back(request.get());
     } else {
@@ -274,13 +301,16 @@ bool Scheduler::Plan(StepPlan& plan, std::vector<Planned>& planned) {
     }
     PlanPrompts(plan, planned, budget);
   }
-  return !planned.empty();
 }
 
 void Scheduler::Commit(const std::vector<Planned>& planned) {
   for (const Planned& part : planned) {
     RequestState& request = *part.request;
-    if (request.phase == Phase::kRunning) store_.Commit(request.pages, request.tokens, part.first_position + part.rows);
+    if (request.phase != Phase::kRunning) continue;
+    store_.Commit(request.pages, request.content(), part.first_position + part.rows);
+    for (RequestPicture& one : request.pictures) {
+      if (one.end() <= request.pages.computed) one.features.reset();
+    }
   }
 }
 
@@ -311,6 +341,7 @@ void Scheduler::Remove(RequestState& request) {
   };
   if (std::erase_if(waiting_, same) == 0) std::erase_if(running_, same);
   store_.Release(request.pages);
+  request.pictures.clear();  // megabytes, while the handle may live on
 }
 
 }  // namespace scout::engine

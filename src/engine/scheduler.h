@@ -7,6 +7,8 @@
 //   gives up its pages and waits again at its old place; what it had is computed again, with the same result.
 // * Requests of a step that failed run once more, one a step, so that the one at fault fails alone.
 //
+// * A request whose next row is a patch of a picture that has not been encoded yet keeps its pages and waits for that.
+//
 // Everything is called under the core's lock.
 #pragma once
 
@@ -14,6 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "backend/step_plan.h"
@@ -45,6 +48,8 @@ class Scheduler {
   void Enqueue(std::shared_ptr<RequestState> request);
   // Fills the plan; false when no request can run now. The requests in it are `in_step`.
   bool Plan(StepPlan& plan, std::vector<Planned>& planned);
+  // The features that the last plan's feature_row counts through.
+  std::vector<std::shared_ptr<const model::Features>> TakeFeatures() { return std::move(features_); }
   // After a step that succeeded: its rows count, for the requests that have not ended meanwhile.
   void Commit(const std::vector<Planned>& planned);
   // After any step: clears in_step and lets go of the requests that have ended.
@@ -68,20 +73,24 @@ class Scheduler {
   void Preempt(RequestState& request);
   void RequeuePreempted();
   RequestState* Victim(const RequestState& wanting) const;
+  void PlanRows(StepPlan& plan, std::vector<Planned>& planned);
   bool PlanAlone(StepPlan& plan, std::vector<Planned>& planned);
   void PlanDecoding(StepPlan& plan, std::vector<Planned>& planned, bool others);
   void PlanPrompts(StepPlan& plan, std::vector<Planned>& planned, int32_t budget);
+  void AddFeatures(StepPlan& plan, const RequestState& request, int64_t first, int64_t end);
   bool AddRows(StepPlan& plan, std::vector<Planned>& planned, RequestState& request, int32_t rows);
 
   Limits limits_;
   uint64_t cache_salt_;
   PageStore store_;
-  std::deque<std::shared_ptr<RequestState>> waiting_;   // by number
-  std::vector<std::shared_ptr<RequestState>> running_;  // by number
-  std::deque<std::shared_ptr<RequestState>> alone_;     // of a failed step
-  const RequestState* running_alone_ = nullptr;         // whose prompt alone goes into the plan in the making
-  std::vector<RequestState*> decoding_;                 // of the plan in the making
-  uint64_t turn_ = 0;                                   // which decoding request goes first where not all can
+  std::deque<std::shared_ptr<RequestState>> waiting_;             // by number
+  std::vector<std::shared_ptr<RequestState>> running_;            // by number
+  std::deque<std::shared_ptr<RequestState>> alone_;               // of a failed step
+  const RequestState* running_alone_ = nullptr;                   // whose prompt alone goes into the plan in the making
+  std::vector<RequestState*> decoding_;                           // of the plan in the making
+  std::vector<std::shared_ptr<const model::Features>> features_;  // of the plan in the making
+  int64_t feature_rows_ = 0;                                      // of them together
+  uint64_t turn_ = 0;                                             // which decoding request goes first where not all can
   int64_t preemptions_ = 0;
   // The head of the waiting list did not fit while this many pages had been given back; asked again only after a change.
   uint64_t refused_number_ = 0;

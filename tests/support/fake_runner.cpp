@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "backend/host_buffer.h"
 #include "base/text.h"
 
 namespace scout::test {
@@ -46,6 +47,10 @@ class FakeRunner final : public model::Runner {
   PageGeometry geometry(int group) const override { return {fake_.page_size, group == kLocalPages ? fake_.chunk : 0}; }
   size_t page_bytes(int group) const override { return options_.page_count[static_cast<size_t>(group)] > 0 ? 64 : 0; }
   size_t memory_bytes() const override { return 0; }
+
+  void UseFeatures(std::vector<std::shared_ptr<const model::Features>> features) noexcept override {
+    features_ = std::move(features);
+  }
 
   void Begin(const StepPlan& plan) noexcept override {
     Complain(!running_, "Begin inside a step");
@@ -111,6 +116,15 @@ class FakeRunner final : public model::Runner {
   void CopyPage(int, int64_t, int64_t) override {}
 
  private:
+  uint64_t FeatureOf(int32_t row) {
+    for (const auto& features : features_) {
+      if (row < features->rows()) return reinterpret_cast<const uint64_t*>(HostF32(features->act()))[row];
+      row -= static_cast<int32_t>(features->rows());
+    }
+    Complain(false, "a feature row that is not there");
+    return 0;
+  }
+
   void Complain(bool fine, const char* what) {
     if (!fine && control_->complaints.size() < 20) control_->complaints.push_back(what);
   }
@@ -128,6 +142,7 @@ class FakeRunner final : public model::Runner {
     Complain(plan.logit_row.size() <= static_cast<size_t>(options_.max_logit_rows), "more logit rows than the runner takes");
     Complain(std::adjacent_find(plan.logit_row.begin(), plan.logit_row.end(), std::greater_equal<>()) == plan.logit_row.end(),
              "logit rows do not ascend");
+    Complain(plan.feature_row.empty() || plan.feature_row.size() == rows, "length of feature_row");
     for (const int32_t token : plan.token) Complain(token >= 0 && token < fake_.vocabulary, "a token outside the vocabulary");
     for (int group = 0; group < kPageGroups; ++group) {
       const StepPlan::Pages& pages = plan.pages[static_cast<size_t>(group)];
@@ -170,7 +185,9 @@ class FakeRunner final : public model::Runner {
     for (int32_t row = plan_->sequence_begin[s]; row < plan_->sequence_begin[s + 1]; ++row) {
       const int32_t position = plan_->position[static_cast<size_t>(row)];
       const int32_t token = plan_->token[static_cast<size_t>(row)];
-      uint64_t value = Mix(static_cast<uint64_t>(token), static_cast<uint64_t>(position));
+      // A patch is its features and nothing of its token, as in the model.
+      const int32_t feature = plan_->feature_row.empty() ? -1 : plan_->feature_row[static_cast<size_t>(row)];
+      uint64_t value = Mix(feature < 0 ? static_cast<uint64_t>(token) : FeatureOf(feature), static_cast<uint64_t>(position));
       for (int group = 0; group < kPageGroups; ++group) {
         if (options_.page_count[static_cast<size_t>(group)] == 0) continue;
         for (int64_t t = group == kLocalPages ? geometry(group).ChunkStart(position) : 0; t < position; ++t) {
@@ -244,6 +261,7 @@ class FakeRunner final : public model::Runner {
   std::array<std::vector<Slot>, kPageGroups> slots_;
   std::array<std::vector<int64_t>, kPageGroups> written_;  // step that last wrote the slot
   const StepPlan* plan_ = nullptr;
+  std::vector<std::shared_ptr<const model::Features>> features_;
   bool running_ = false;
   int layer_ = 0;
   int64_t step_ = 0;
@@ -254,6 +272,81 @@ class FakeRunner final : public model::Runner {
 };
 
 }  // namespace
+
+namespace {
+
+class FakeVision final : public model::Vision {
+ public:
+  explicit FakeVision(std::shared_ptr<FakeVisionControl> control) : control_(std::move(control)) {
+    config_.colours = 3;
+    config_.tile_size = 2;
+    config_.patch_size = 1;
+    config_.shuffle = 1;
+    config_.out = 2;
+    ++control_->alive;
+  }
+  ~FakeVision() override {
+    Complain(!running_, "gone inside a picture");
+    --control_->alive;
+  }
+
+  const model::VisionConfig& config() const override { return config_; }
+  int64_t tiles_at_once() const override { return 1; }
+  size_t memory_bytes() const override { return 0; }
+
+  void Begin(std::span<const uint8_t> tiles, std::span<const float> table) noexcept override {
+    Complain(!running_ && table.size() == 256 && tiles.size() % kFakeTileBytes == 0, "Begin");
+    running_ = true;
+    tiles_ = tiles;
+    left_ = kFakeTileLayers * static_cast<int64_t>(tiles.size()) / kFakeTileBytes;
+  }
+  bool Advance() noexcept override {
+    Complain(running_ && left_ > 0, "Advance outside a picture");
+    ++control_->advances;
+    if (control_->on_advance) control_->on_advance();
+    return --left_ == 0;
+  }
+  std::optional<Error> Finish(std::shared_ptr<const model::Features>* features) noexcept override {
+    Complain(running_ && left_ == 0, "Finish before the last layer");
+    running_ = false;
+    ++control_->pictures;
+    if (control_->fail) {
+      const std::string why = control_->fail();
+      if (!why.empty()) return Error(ErrorCode::kDevice, why);
+    }
+    const auto tiles = static_cast<int64_t>(tiles_.size()) / kFakeTileBytes;
+    const int64_t rows = tiles * config_.feature_rows();
+    auto buffer = std::make_unique<HostBuffer>(static_cast<size_t>(rows) * 8);
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      uint64_t hash = 1;
+      for (int64_t i = 0; i < kFakeTileBytes; ++i) hash = Mix(hash, tiles_[static_cast<size_t>(tile * kFakeTileBytes + i)]);
+      for (int64_t row = 0; row < config_.feature_rows(); ++row)
+        reinterpret_cast<uint64_t*>(buffer->data())[tile * config_.feature_rows() + row] = Mix(hash, static_cast<uint64_t>(row));
+    }
+    *features = std::make_shared<const model::Features>(nullptr, std::move(buffer), rows, 2);
+    return std::nullopt;
+  }
+  void Abort() noexcept override {
+    if (running_) ++control_->aborts;
+    running_ = false;
+  }
+
+ private:
+  void Complain(bool fine, const char* what) {
+    if (!fine) control_->complaints.push_back(what);
+  }
+  std::shared_ptr<FakeVisionControl> control_;
+  model::VisionConfig config_;
+  std::span<const uint8_t> tiles_;
+  int64_t left_ = 0;
+  bool running_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<model::Vision> MakeFakeVision(std::shared_ptr<FakeVisionControl> control) {
+  return std::make_unique<FakeVision>(std::move(control));
+}
 
 std::unique_ptr<model::Runner> MakeFakeRunner(const FakeOptions& options, std::shared_ptr<FakeControl> control) {
   return std::make_unique<FakeRunner>(options, std::move(control));

@@ -11,6 +11,7 @@
 
 #include "engine/token_text.h"
 #include "model/runner.h"
+#include "model/vision.h"
 
 namespace scout::test {
 
@@ -39,6 +40,17 @@ struct FakeControl {
   std::atomic<int64_t> most_rows{0}, most_sequences{0};
   std::vector<std::string> complaints;  // broken rules; read when no step runs
 };
+
+// A tower without a model: every row of a tile's features is a hash of the tile's bytes and the row.
+struct FakeVisionControl {
+  std::function<void()> on_advance;   // between layers
+  std::function<std::string()> fail;  // a message makes Finish fail with it
+  std::atomic<int64_t> pictures{0}, advances{0}, aborts{0}, alive{0};
+  std::vector<std::string> complaints;
+};
+// Tiles of 3 x 2 x 2 bytes become 4 rows each.
+constexpr int64_t kFakeTileBytes = 12, kFakeTileRows = 4, kFakeTileLayers = 4;
+std::unique_ptr<model::Vision> MakeFakeVision(std::shared_ptr<FakeVisionControl> control);
 
 std::unique_ptr<model::Runner> MakeFakeRunner(const FakeOptions& options, std::shared_ptr<FakeControl> control);
 

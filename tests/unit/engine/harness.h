@@ -44,6 +44,7 @@ struct Answer {
 struct Job {
   std::vector<int32_t> prompt;
   RequestOptions options;
+  std::vector<engine::Picture> pictures;
 };
 
 inline void Add(Answer& answer, const Event& event) {
@@ -67,15 +68,18 @@ class Harness {
     Make(options);
   }
   void Make(const EngineOptions& options) {
-    engine = engine::MakeEngine(MakeFakeRunner(fake_, control), text, stop_tokens, 42, options);
+    engine = engine::MakeEngine(MakeFakeRunner(fake_, control), text, stop_tokens, 42, options, MakeFakeVision(vision));
   }
-  ~Harness() { EXPECT_EQ(control->complaints, std::vector<std::string>()); }
+  ~Harness() {
+    EXPECT_EQ(control->complaints, std::vector<std::string>());
+    EXPECT_EQ(vision->complaints, std::vector<std::string>());
+  }
 
   // Runs everything to its end; answers in the order of submission.
   std::vector<Answer> RunAll(const std::vector<Job>& jobs) {
     std::vector<std::shared_ptr<Request>> requests;
     for (const Job& job : jobs) {
-      requests.push_back(engine->Submit(job.prompt, job.options));
+      requests.push_back(engine->Submit(job.prompt, job.pictures, job.options));
       EXPECT_NE(requests.back(), nullptr);
     }
     return Drain(requests);
@@ -115,6 +119,7 @@ class Harness {
   }
 
   std::shared_ptr<FakeControl> control = std::make_shared<FakeControl>();
+  std::shared_ptr<FakeVisionControl> vision = std::make_shared<FakeVisionControl>();
   std::shared_ptr<const engine::TokenText> text;
   std::vector<int32_t> stop_tokens;
   std::shared_ptr<Engine> engine;
