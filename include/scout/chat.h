@@ -44,6 +44,15 @@ SCOUT_API scout_status scout_chat_begin(scout_chat *chat, int32_t role);
  * @since 0.1 */
 SCOUT_API scout_status scout_chat_add_text(scout_chat *chat, const char *text, uint64_t text_size);
 
+/** Adds a picture to the message that scout_chat_begin began, at this place among its texts: before a question, or between two
+ * sentences. It becomes tokens and tiles by the model's own rules (scout_model_get_tile_options) and is kept by the chat; the handle may
+ * be freed. Any message but the system's may hold pictures, a chat at most 1024.
+ * @return SCOUT_OK; SCOUT_ERR_UNSUPPORTED when the model was loaded without a vision tower, saying why; SCOUT_ERR_STATE when no message is
+ *   begun or the model's tokenizer lacks a token that pictures need, naming it; SCOUT_ERR_LIMIT for too many; _ARGUMENT, _NO_MEMORY
+ * @threads one at a time for a chat
+ * @since 0.1 */
+SCOUT_API scout_status scout_chat_add_image(scout_chat *chat, const scout_image *image);
+
 /** Adds a finished request's answer as the assistant's message: exactly the tokens that were generated, so that the next turn finds
  * the pages of this one.
  * @return SCOUT_OK; SCOUT_ERR_STATE while the request is not finished; _ARGUMENT when it belongs to another model, _NO_MEMORY

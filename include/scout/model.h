@@ -33,6 +33,9 @@ typedef struct scout_load_options {
   int32_t map_file;            /**< 1: map the file; 0: read it. Mapping is the one exception to the promise that the process lives:
                                     when another program truncates a mapped file, the operating system kills this one */
   int32_t skip_weight_check;   /**< 1: do not look for NaN and infinity among scales and norms while loading; 0: do */
+  int32_t vision;              /**< 1: load the vision tower too, where the checkpoint has one or one mmproj*.gguf lies beside it, so that
+                                    chats can hold pictures; 0: text only */
+  int32_t reserved;
 } scout_load_options;
 
 /** Fills in the defaults.

@@ -5,6 +5,8 @@
 #include "api/arguments.h"
 #include "api/boundary.h"
 #include "api/objects.h"
+#include "api/picture.h"
+#include "prompt/image_tokens.h"
 
 namespace scout::api {
 namespace {
@@ -33,11 +35,11 @@ void EndMessage(ChatObject& object) {
 
 }  // namespace
 
-std::vector<int32_t> PromptOf(const ChatObject& object) {
-  if (!object.open) return object.chat.AnswerPrompt();
+ChatPrompt PromptOf(const ChatObject& object) {
+  if (!object.open) return {object.chat.AnswerPrompt(), PlacePictures(object.pictures, object.chat.images())};
   prompt::Chat ended = object.chat;
   ended.Add(*object.open);
-  return ended.AnswerPrompt();
+  return {ended.AnswerPrompt(), PlacePictures(object.pictures, ended.images())};
 }
 
 }  // namespace scout::api
@@ -93,7 +95,27 @@ scout_status scout_chat_add_text(scout_chat* chat, const char* text, uint64_t te
     const Exclusive alone(object->busy, "a call on this chat");
     const std::string_view content = TextOf(text, text_size, "text");
     if (!object->open) Fail(ErrorCode::kState, "no message is begun: call scout_chat_begin first");
-    object->open->parts.push_back({scout::prompt::Part::Kind::kText, std::string(content)});
+    object->open->parts.push_back({scout::prompt::Part::Kind::kText, std::string(content), {}});
+    return SCOUT_OK;
+  });
+}
+
+scout_status scout_chat_add_image(scout_chat* chat, const scout_image* image) {
+  return Boundary([&] {
+    const auto object = Get(chat, "chat");
+    const Exclusive alone(object->busy, "a call on this chat");
+    const auto picture = Get(image, "image");
+    NeedVision(*object->model);
+    if (!object->open) Fail(ErrorCode::kState, "no message is begun: call scout_chat_begin first");
+    if (object->open->role == scout::prompt::Role::kSystem)
+      Fail(ErrorCode::kArgument, "a system message has text only, no pictures");
+    if (object->pictures.size() >= static_cast<size_t>(scout::engine::kMostPictures))
+      Fail(ErrorCode::kLimit, "the chat has ", object->pictures.size(), " pictures, at most ", scout::engine::kMostPictures);
+    const scout::prompt::ImageTokenIds needed(object->model->NeedTokenizer());
+    object->pictures.reserve(object->pictures.size() + 1);
+    PreparedPicture prepared = Prepare(*object->model, *picture);
+    object->open->parts.push_back({scout::prompt::Part::Kind::kImage, {}, prepared.part});
+    object->pictures.push_back(std::move(prepared));
     return SCOUT_OK;
   });
 }
@@ -116,7 +138,7 @@ scout_status scout_chat_tokens(const scout_chat* chat, int32_t* ids, uint64_t ca
   return Boundary([&] {
     const auto object = Get(chat, "chat");
     const Exclusive alone(object->busy, "a call on this chat");
-    return CopyOut(PromptOf(*object), ids, capacity, needed, "ids");
+    return CopyOut(PromptOf(*object).ids, ids, capacity, needed, "ids");
   });
 }
 

@@ -59,7 +59,9 @@ scout_status scout_submit(scout_engine* engine, const scout_chat* chat, const sc
     const Exclusive alone(conversation->busy, "a call on this chat");
     // Ids of one model's tokenizer mean nothing to another's.
     if (conversation->model->model != object->model->model) Fail(ErrorCode::kArgument, "chat belongs to another model than engine");
-    return SubmitRequest(object->model, object->engine, PromptOf(*conversation), ReadRequestOptions(options), request);
+    ChatPrompt prompt = PromptOf(*conversation);
+    return SubmitRequest(object->model, object->engine, std::move(prompt.ids), ReadRequestOptions(options), request,
+                         std::move(prompt.pictures));
   });
 }
 

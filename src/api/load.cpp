@@ -73,6 +73,7 @@ scout_load_options ReadLoadOptions(const scout_load_options* given) {
   NeedRange(options.context, 0, INT32_MAX, "context");
   NeedFlag(options.map_file, "map_file");
   NeedFlag(options.skip_weight_check, "skip_weight_check");
+  NeedFlag(options.vision, "vision");
   CheckDevice(options.device == nullptr ? "" : options.device, options.numerics);
   return options;
 }
@@ -84,6 +85,7 @@ OperationObject::OperationObject(std::string path, const scout_load_options& giv
   options.backend.numerics = given.numerics == SCOUT_NUMERICS_FAST      ? Numerics::kFast
                              : given.numerics == SCOUT_NUMERICS_FLOAT32 ? Numerics::kFloat32
                                                                         : Numerics::kInvariant;
+  options.vision = given.vision != 0;
   options.check_weights = given.skip_weight_check == 0;
   options.memory_limit_bytes = given.memory_limit_bytes;
   const EngineDefaults defaults = {KvFormat(given.kv_format, DType::kF16, "kv_format"), given.context, given.kv_bytes};

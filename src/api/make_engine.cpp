@@ -8,6 +8,7 @@
 #include "api/options.h"
 #include "base/log.h"
 #include "base/memory_info.h"
+#include "model/vision_tower.h"
 
 namespace scout::api {
 namespace {
@@ -86,8 +87,13 @@ std::shared_ptr<EngineObject> MakeEngine(const std::shared_ptr<ModelObject>& mod
   object->context = size.context;
   object->kv_bytes = size.bytes;
   object->workspace_bytes = model->model->WorkspaceBytes(runner);
+  std::unique_ptr<model::Vision> vision;
+  if (model->model->vision() != nullptr) {
+    vision = model->model->NewVision({});
+    object->workspace_bytes += model::VisionWorkspaceBytes(vision->config(), vision->tiles_at_once());
+  }
   object->engine = engine::Engine::Make(model->model->NewRunner(runner), model->tokenizer, std::move(stops),
-                                        model->model->fingerprint(), options);
+                                        model->model->fingerprint(), options, std::move(vision));
   Log(LogLevel::kInfo, "engine: context ", size.context, ", ", size.local_pages, " local and ", size.global_pages,
       " global pages, ", size.bytes, " bytes of keys and values");
   return object;

@@ -20,6 +20,7 @@
 #include "engine/engine.h"
 #include "model/model.h"
 #include "prompt/chat_format.h"
+#include "prompt/image_tiles.h"
 #include "prompt/tokenizer.h"
 
 namespace scout::api {
@@ -129,13 +130,27 @@ class ScoresObject final : public Object {
   scout_score_block view = {};
 };
 
+// A picture cut into the tiles that its chat's model takes.
+struct PreparedPicture {
+  std::shared_ptr<const prompt::ImageTiles> tiles;
+  prompt::ImagePart part;
+  engine::PictureKey key{};
+};
+
+// What a conversation is when it is submitted.
+struct ChatPrompt {
+  std::vector<int32_t> ids;
+  std::vector<engine::Picture> pictures;
+};
+
 class ChatObject final : public Object {
  public:
   explicit ChatObject(const std::shared_ptr<const prompt::ChatFormat>& format) : chat(format) {}
 
   std::shared_ptr<const ModelObject> model;
   prompt::Chat chat;
-  std::optional<prompt::Message> open;  // begun and not ended yet
+  std::optional<prompt::Message> open;    // begun and not ended yet
+  std::vector<PreparedPicture> pictures;  // in the order of the messages, the open one's last
   mutable std::atomic<bool> busy{false};
 };
 
@@ -171,7 +186,7 @@ struct HandleOf<scout_scores> {
 };
 
 // The conversation's ids with the answer's header, an open message included as it stands.
-std::vector<int32_t> PromptOf(const ChatObject& chat);
+ChatPrompt PromptOf(const ChatObject& chat);
 
 // What a request has generated, as far as its events were taken; without the prompt.
 std::vector<int32_t> AnswerOf(const RequestObject& object);
@@ -195,7 +210,7 @@ std::vector<int32_t> PromptOf(const ModelObject& model, std::string_view text, c
 scout_status WaitingListFull(const engine::Engine& engine) noexcept;
 // SCOUT_OK and a new handle in *request, or SCOUT_AGAIN.
 scout_status SubmitRequest(std::shared_ptr<ModelObject> model, std::shared_ptr<engine::Engine> engine, std::vector<int32_t> prompt,
-                           engine::RequestOptions options, scout_request** request);
+                           engine::RequestOptions options, scout_request** request, std::vector<engine::Picture> pictures = {});
 
 // SCOUT_KV_* -> a format; throws kArgument.
 DType KvFormat(int32_t kv_format, DType otherwise, std::string_view name);

@@ -114,9 +114,9 @@ scout_status WaitingListFull(const engine::Engine& engine) noexcept {
 }
 
 scout_status SubmitRequest(std::shared_ptr<ModelObject> model, std::shared_ptr<engine::Engine> engine, std::vector<int32_t> prompt,
-                           engine::RequestOptions options, scout_request** request) {
+                           engine::RequestOptions options, scout_request** request, std::vector<engine::Picture> pictures) {
   auto object = std::make_shared<RequestObject>();
-  object->request = engine->Submit(std::move(prompt), options);
+  object->request = engine->Submit(std::move(prompt), std::move(pictures), options);
   if (object->request == nullptr) return WaitingListFull(*engine);
   object->engine = std::move(engine);
   object->model = std::move(model);

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "prompt/image_tokens.h"
 #include "prompt/llama4_tokens.h"
 #include "prompt/unicode_tables.h"
 
@@ -72,32 +74,49 @@ ChatFormat::ChatFormat(std::shared_ptr<const Tokenizer> tokenizer) : tokenizer_(
 
 void ChatFormat::AppendHeader(Role role, std::vector<Segment>& out) const {
   const char* name = NameOf(role);
-  out.push_back({header_start_, {}});
-  out.push_back({kNoToken, name});
-  out.push_back({header_end_, {}});
+  out.push_back({header_start_, {}, {}});
+  out.push_back({kNoToken, name, {}});
+  out.push_back({header_end_, {}, {}});
 }
 
 void ChatFormat::AppendMessage(const Message& message, bool first, std::vector<Segment>& out) const {
   if (message.role == Role::kSystem && !first)
     Fail(ErrorCode::kArgument, "a system message comes first in a conversation or not at all");
-  std::string content;
-  for (const Part& part : message.parts) content.append(part.text);
   AppendHeader(message.role, out);
-  Segment body;
-  body.text = "\n\n";
-  body.text.append(message.role == Role::kSystem ? Trim(content) : std::string_view(content));
-  out.push_back(std::move(body));
-  out.push_back({end_of_turn_, {}});
+  if (message.role == Role::kSystem) {
+    std::string content;
+    for (const Part& part : message.parts) {
+      if (part.kind == Part::Kind::kImage) Fail(ErrorCode::kArgument, "a system message has text only, no pictures");
+      content.append(part.text);
+    }
+    out.push_back({kNoToken, StrCat("\n\n", Trim(content)), {}});
+  } else {
+    out.push_back({kNoToken, "\n\n", {}});
+    for (const Part& part : message.parts) {
+      if (part.kind == Part::Kind::kImage) {
+        out.push_back({kNoToken, {}, part.image});
+      } else if (out.back().image) {
+        out.push_back({kNoToken, part.text, {}});
+      } else {
+        out.back().text.append(part.text);
+      }
+    }
+  }
+  out.push_back({end_of_turn_, {}, {}});
 }
 
 void ChatFormat::AppendAnswerHeader(std::vector<Segment>& out) const {
   AppendHeader(Role::kAssistant, out);
-  out.push_back({kNoToken, "\n\n"});
+  out.push_back({kNoToken, "\n\n", {}});
 }
 
-void ChatFormat::AppendSegments(std::span<const Segment> segments, std::vector<TokenId>& out) const {
+void ChatFormat::AppendSegments(std::span<const Segment> segments, std::vector<TokenId>& out,
+                                std::vector<ImagePlace>* images) const {
   for (const Segment& segment : segments) {
-    if (segment.control != kNoToken)
+    if (segment.image) {
+      if (images != nullptr) images->push_back({static_cast<int64_t>(out.size()), *segment.image});
+      AppendImageTokens(segment.image->grid, segment.image->patch_tokens, ImageTokenIds(*tokenizer_), out);
+    } else if (segment.control != kNoToken)
       out.push_back(segment.control);
     else
       tokenizer_->EncodeAppend(segment.text, {}, out);
@@ -106,7 +125,7 @@ void ChatFormat::AppendSegments(std::span<const Segment> segments, std::vector<T
 
 std::vector<TokenId> ChatFormat::Render(std::span<const Message> messages, bool answer, bool add_bos) const {
   std::vector<Segment> segments;
-  if (add_bos) segments.push_back({begin_of_text_, {}});
+  if (add_bos) segments.push_back({begin_of_text_, {}, {}});
   for (size_t i = 0; i < messages.size(); ++i) AppendMessage(messages[i], i == 0, segments);
   if (answer) AppendAnswerHeader(segments);
   std::vector<TokenId> ids;
@@ -124,14 +143,14 @@ Chat::Chat(std::shared_ptr<const ChatFormat> format, bool add_bos) : format_(std
 void Chat::Add(const Message& message) {
   std::vector<Segment> segments;
   format_->AppendMessage(message, size_ == 0, segments);
-  format_->AppendSegments(segments, ids_);
+  format_->AppendSegments(segments, ids_, &images_);
   ++size_;
 }
 
 void Chat::Add(Role role, std::string_view text) {
   Message message;
   message.role = role;
-  message.parts.push_back({Part::Kind::kText, std::string(text)});
+  message.parts.push_back({Part::Kind::kText, std::string(text), {}});
   Add(message);
 }
 

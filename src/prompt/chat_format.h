@@ -12,25 +12,43 @@
 // Ids only ever grow: the ids of a conversation are a prefix of those of the same conversation with one more message, which
 // is what lets a next turn find the pages of the turns before. An answer of the model is added as exactly the ids that it
 // generated; encoding its text again could give other ids.
+//
+// A picture stands in a message as image_tokens.h says, and parts the text: what is before it and what is behind it are encoded
+// each by itself, with nothing in between. A system message has none.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "prompt/image_canvas.h"
 #include "prompt/tokenizer.h"
 
 namespace scout::prompt {
 
 enum class Role : uint8_t { kSystem, kUser, kAssistant, kTool };
 
-// A part of a message. Text only for now; images will be another kind.
+// A picture in a message: what its tokens depend on.
+struct ImagePart {
+  TileGrid grid;
+  int64_t patch_tokens = 0;  // of a tile
+};
+
+// A part of a message.
 struct Part {
-  enum class Kind : uint8_t { kText } kind = Kind::kText;
+  enum class Kind : uint8_t { kText, kImage } kind = Kind::kText;
   std::string text;
+  ImagePart image;
+};
+
+// Where a picture's tokens begin in a conversation.
+struct ImagePlace {
+  int64_t first = 0;
+  ImagePart image;
 };
 
 struct Message {
@@ -40,8 +58,9 @@ struct Message {
 
 // What a rendered conversation consists of before anything is encoded.
 struct Segment {
-  TokenId control = kNoToken;  // a control token, or kNoToken for text
-  std::string text;            // to be encoded as one text, never parsed for special spellings
+  TokenId control = kNoToken;      // a control token, or kNoToken for text
+  std::string text;                // to be encoded as one text, never parsed for special spellings
+  std::optional<ImagePart> image;  // then neither of them
 };
 
 // The rules. Thread rule: const after construction.
@@ -55,7 +74,9 @@ class ChatFormat {
   void AppendMessage(const Message& message, bool first, std::vector<Segment>& out) const;
   // Appends the header behind which the model writes the answer.
   void AppendAnswerHeader(std::vector<Segment>& out) const;
-  void AppendSegments(std::span<const Segment> segments, std::vector<TokenId>& out) const;
+  // Throws kState where there is a picture and the vocabulary lacks one of its tokens. `images` may be null.
+  void AppendSegments(std::span<const Segment> segments, std::vector<TokenId>& out,
+                      std::vector<ImagePlace>* images = nullptr) const;
 
   // A whole conversation at once: begin-of-text (unless `add_bos` is false), the messages, and the answer's header when
   // `answer` is true.
@@ -89,11 +110,14 @@ class Chat {
   std::span<const TokenId> ids() const { return ids_; }
   // ids(), and the header that asks for an answer.
   std::vector<TokenId> AnswerPrompt() const;
+  // The pictures so far, in the order in which they were added.
+  std::span<const ImagePlace> images() const { return images_; }
   size_t size() const { return size_; }  // messages
 
  private:
   std::shared_ptr<const ChatFormat> format_;
   std::vector<TokenId> ids_;
+  std::vector<ImagePlace> images_;
   std::vector<TokenId> answer_header_;  // the ids of AppendAnswerHeader
   size_t size_ = 0;
 };

@@ -137,6 +137,8 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
       {"scout_chat_add", [](World& w) { return scout_chat_add(w.chat.get(), SCOUT_ROLE_USER, nullptr, 1); }},
       {"scout_chat_add", [](World& w) { return scout_chat_add(w.chat.get(), SCOUT_ROLE_USER, "x", SIZE_MAX / 2 + 1); }},
       {"scout_chat_begin", [](World&) { return scout_chat_begin(nullptr, SCOUT_ROLE_USER); }},
+      {"scout_chat_add_image", [](World&) { return scout_chat_add_image(nullptr, nullptr); }},
+      {"scout_chat_add_image", [](World& w) { return scout_chat_add_image(w.chat.get(), nullptr); }},
       {"scout_chat_add_text", [](World&) { return scout_chat_add_text(nullptr, "x", 1); }},
       {"scout_chat_add_text", [](World& w) { return scout_chat_add_text(w.chat.get(), nullptr, 1); }},
       {"scout_chat_add_answer", [](World& w) { return scout_chat_add_answer(nullptr, w.request.get()); }},
@@ -295,20 +297,22 @@ TEST(Misuse, TheTableOfNullsHasEveryFunctionOfTheHeader) {
 }
 
 template <typename Options>
-void TryInit(scout_status (*init)(Options*, uint64_t)) {
+void TryInit(scout_status (*init)(Options*, uint64_t), size_t first_size = sizeof(Options)) {
   std::vector<unsigned char> memory(8192, 0xee);
   auto* options = reinterpret_cast<Options*>(memory.data());
-  for (const size_t bad : {size_t{0}, size_t{1}, size_t{4}, sizeof(Options) - 1, size_t{4097}, SIZE_MAX}) {
+  for (const size_t bad : {size_t{0}, size_t{1}, size_t{4}, first_size - 1, size_t{4097}, SIZE_MAX}) {
     EXPECT_EQ(init(options, bad), SCOUT_ERR_ARGUMENT) << bad;
     EXPECT_EQ(memory[0], 0xee);
   }
+  EXPECT_EQ(init(options, first_size), SCOUT_OK);  // a program from the past
+  EXPECT_EQ(memory[first_size], 0xee);
   EXPECT_EQ(init(options, sizeof(Options) + 64), SCOUT_OK);  // a program from the future
   EXPECT_EQ(memory[sizeof(Options) + 63], 0);
   EXPECT_EQ(memory[sizeof(Options) + 64], 0xee);
 }
 
 TEST(Misuse, StructSizesOfThePastAndTheFuture) {
-  TryInit(scout_load_options_init);
+  TryInit(scout_load_options_init, 64);
   TryInit(scout_engine_options_init);
   TryInit(scout_request_options_init);
   TryInit(scout_score_options_init);

@@ -30,7 +30,7 @@ std::string TinyModel::Build() const {
   file.String("general.name", "tiny");
   file.U32(a + "block_count", layers);
   file.U32(a + "context_length", context);
-  file.U32(a + "embedding_length", kWidth);
+  file.U32(a + "embedding_length", width);
   file.U32(a + "feed_forward_length", kHidden);
   file.U32(a + "expert_feed_forward_length", kHidden);
   file.U32(a + "attention.head_count", kHeads);
@@ -43,7 +43,7 @@ std::string TinyModel::Build() const {
   file.U32(a + "expert_count", kExperts);
   file.U32(a + "expert_used_count", 1);
   file.U32(a + "interleave_moe_layer_step", 1);
-  file.U32(a + "vocab_size", kVocabulary);
+  file.U32(a + "vocab_size", vocabulary());
   file.U32(a + "attention.chunk_size", chunk);
 
   if (tokenizer) {
@@ -57,6 +57,13 @@ std::string TinyModel::Build() const {
     for (const char* name : {"<|begin_of_text|>", "<|end_of_text|>", "<|header_start|>", "<|header_end|>", "<|eom|>", "<|eot|>"}) {
       tokens.push_back(chat || tokens.size() < kBytes + 2 ? name : "<|other" + std::to_string(tokens.size()) + "|>");
       types.push_back(3);
+    }
+    if (images) {
+      for (const char* name :
+           {"<|image_start|>", "<|image_end|>", "<|image|>", "<|patch|>", "<|tile_x_separator|>", "<|tile_y_separator|>"}) {
+        tokens.emplace_back(name);
+        types.push_back(3);
+      }
     }
     file.String("tokenizer.ggml.model", "gpt2");
     file.String("tokenizer.ggml.pre", "llama4");
@@ -75,25 +82,25 @@ std::string TinyModel::Build() const {
     for (float& value : values) value = centre + random.Next(scale);
     file.Tensor(name, std::move(ne), 0, RawAll(values));
   };
-  tensor("token_embd.weight", {kWidth, kVocabulary}, 1.0f);
+  tensor("token_embd.weight", {width, vocabulary()}, 1.0f);
   for (uint32_t i = 0; i < layers; ++i) {
     const std::string b = "blk." + std::to_string(i) + ".";
-    tensor(b + "attn_norm.weight", {kWidth}, 0.1f, 1.0f);
-    tensor(b + "attn_q.weight", {kWidth, kHeads * kHeadDim}, 0.3f);
-    tensor(b + "attn_k.weight", {kWidth, kKvHeads * kHeadDim}, 0.3f);
-    tensor(b + "attn_v.weight", {kWidth, kKvHeads * kHeadDim}, 0.3f);
-    tensor(b + "attn_output.weight", {kHeads * kHeadDim, kWidth}, 0.3f);
-    tensor(b + "ffn_norm.weight", {kWidth}, 0.1f, 1.0f);
-    tensor(b + "ffn_gate_inp.weight", {kWidth, kExperts}, 0.3f);
-    tensor(b + "ffn_gate_exps.weight", {kWidth, kHidden, kExperts}, 0.3f);
-    tensor(b + "ffn_up_exps.weight", {kWidth, kHidden, kExperts}, 0.3f);
-    tensor(b + "ffn_down_exps.weight", {kHidden, kWidth, kExperts}, 0.3f);
-    tensor(b + "ffn_gate_shexp.weight", {kWidth, kHidden}, 0.3f);
-    tensor(b + "ffn_up_shexp.weight", {kWidth, kHidden}, 0.3f);
-    tensor(b + "ffn_down_shexp.weight", {kHidden, kWidth}, 0.3f);
+    tensor(b + "attn_norm.weight", {width}, 0.1f, 1.0f);
+    tensor(b + "attn_q.weight", {width, kHeads * kHeadDim}, 0.3f);
+    tensor(b + "attn_k.weight", {width, kKvHeads * kHeadDim}, 0.3f);
+    tensor(b + "attn_v.weight", {width, kKvHeads * kHeadDim}, 0.3f);
+    tensor(b + "attn_output.weight", {kHeads * kHeadDim, width}, 0.3f);
+    tensor(b + "ffn_norm.weight", {width}, 0.1f, 1.0f);
+    tensor(b + "ffn_gate_inp.weight", {width, kExperts}, 0.3f);
+    tensor(b + "ffn_gate_exps.weight", {width, kHidden, kExperts}, 0.3f);
+    tensor(b + "ffn_up_exps.weight", {width, kHidden, kExperts}, 0.3f);
+    tensor(b + "ffn_down_exps.weight", {kHidden, width, kExperts}, 0.3f);
+    tensor(b + "ffn_gate_shexp.weight", {width, kHidden}, 0.3f);
+    tensor(b + "ffn_up_shexp.weight", {width, kHidden}, 0.3f);
+    tensor(b + "ffn_down_shexp.weight", {kHidden, width}, 0.3f);
   }
-  tensor("output_norm.weight", {kWidth}, 0.1f, 1.0f);
-  tensor("output.weight", {kWidth, kVocabulary}, 0.3f);
+  tensor("output_norm.weight", {width}, 0.1f, 1.0f);
+  tensor("output.weight", {width, vocabulary()}, 0.3f);
   return file.Build();
 }
 

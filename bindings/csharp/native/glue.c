@@ -40,6 +40,9 @@ SCOUTCS_API int32_t scoutcs_chat_begin(scout_chat *chat, int32_t role, char **me
 SCOUTCS_API int32_t scoutcs_chat_add_text(scout_chat *chat, const char *text, uint64_t text_size, char **message) {
   return finished(scout_chat_add_text(chat, text, text_size), message);
 }
+SCOUTCS_API int32_t scoutcs_chat_add_image(scout_chat *chat, const scout_image *image, char **message) {
+  return finished(scout_chat_add_image(chat, image), message);
+}
 SCOUTCS_API int32_t scoutcs_chat_add_answer(scout_chat *chat, const scout_request *request, char **message) {
   return finished(scout_chat_add_answer(chat, request), message);
 }

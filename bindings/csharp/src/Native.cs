@@ -27,6 +27,9 @@ namespace Scout
         internal static extern int scoutcs_chat_add_text(ChatHandle chat, byte[] text, ulong text_size, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_chat_add_image(ChatHandle chat, ImageHandle image, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_chat_add_answer(ChatHandle chat, RequestHandle request, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
@@ -455,6 +458,8 @@ namespace Scout
         public byte* plugin_dir;
         public int map_file;
         public int skip_weight_check;
+        public int vision;
+        public int reserved;
     }
 
     [StructLayout(LayoutKind.Sequential)]

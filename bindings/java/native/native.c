@@ -1155,6 +1155,32 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1skip_1weight_
 }
 
 
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1load_1options_1vision_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_load_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_load_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->vision = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1vision_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_load_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_load_options **)&jarg1; 
+  result = (int32_t) ((arg1)->vision);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1load_1options(JNIEnv *jenv, jclass jcls) {
   jlong jresult = 0 ;
   struct scout_load_options *result = 0 ;
@@ -3058,6 +3084,25 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1add_1text(JNIEnv *jenv
   
   {
     (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT);
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1add_1image(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  jint jresult = 0 ;
+  scout_chat *arg1 = 0 ;
+  scout_image *arg2 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_chat **)&jarg1; 
+  arg2 = *(scout_image **)&jarg2; 
+  result = (scout_status)scout_chat_add_image(arg1,(struct scout_image const *)arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
   }
   return jresult;
 }

@@ -4731,6 +4731,60 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_load_options_vision_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_load_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_load_options_vision_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_load_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_load_options_vision_set" "', argument " "1"" of type '" "struct scout_load_options *""'"); 
+  }
+  arg1 = (struct scout_load_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_load_options_vision_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->vision = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_load_options_vision_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_load_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_load_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_load_options_vision_get" "', argument " "1"" of type '" "struct scout_load_options *""'"); 
+  }
+  arg1 = (struct scout_load_options *)(argp1);
+  result = (int32_t) ((arg1)->vision);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_new_scout_load_options(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   struct scout_load_options *result = 0 ;
@@ -7957,6 +8011,43 @@ SWIGINTERN PyObject *_wrap_scout_chat_add_text(PyObject *self, PyObject *args) {
     result = (scout_status)scout_chat_add_text(arg1,(char const *)arg2,arg3);
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_chat_add_image(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_chat *arg1 = 0 ;
+  scout_image *arg2 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_chat_add_image", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_chat, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_chat_add_image" "', argument " "1"" of type '" "scout_chat *""'"); 
+  }
+  arg1 = (scout_chat *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_chat_add_image" "', argument " "2"" of type '" "scout_image const *""'"); 
+  }
+  arg2 = (scout_image *)(argp2);
+  result = (scout_status)scout_chat_add_image(arg1,(struct scout_image const *)arg2);
   {
     if (result < 0) {
       raise_status(result, scout_last_error());
@@ -12175,6 +12266,8 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_load_options_map_file_get", _wrap_scout_load_options_map_file_get, METH_O, NULL},
 	 { "scout_load_options_skip_weight_check_set", _wrap_scout_load_options_skip_weight_check_set, METH_VARARGS, NULL},
 	 { "scout_load_options_skip_weight_check_get", _wrap_scout_load_options_skip_weight_check_get, METH_O, NULL},
+	 { "scout_load_options_vision_set", _wrap_scout_load_options_vision_set, METH_VARARGS, NULL},
+	 { "scout_load_options_vision_get", _wrap_scout_load_options_vision_get, METH_O, NULL},
 	 { "new_scout_load_options", _wrap_new_scout_load_options, METH_NOARGS, NULL},
 	 { "delete_scout_load_options", _wrap_delete_scout_load_options, METH_O, NULL},
 	 { "scout_load_options_set_device", _wrap_scout_load_options_set_device, METH_VARARGS, NULL},
@@ -12282,6 +12375,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_chat_add", _wrap_scout_chat_add, METH_VARARGS, NULL},
 	 { "scout_chat_begin", _wrap_scout_chat_begin, METH_VARARGS, NULL},
 	 { "scout_chat_add_text", _wrap_scout_chat_add_text, METH_VARARGS, NULL},
+	 { "scout_chat_add_image", _wrap_scout_chat_add_image, METH_VARARGS, NULL},
 	 { "scout_chat_add_answer", _wrap_scout_chat_add_answer, METH_VARARGS, NULL},
 	 { "scout_chat_tokens", _wrap_scout_chat_tokens, METH_VARARGS, NULL},
 	 { "scout_chat_count", _wrap_scout_chat_count, METH_O, NULL},

@@ -74,6 +74,8 @@ final class NativeJNI {
   public final static native int scout_load_options_map_file_get(long jarg1);
   public final static native void scout_load_options_skip_weight_check_set(long jarg1, int jarg2);
   public final static native int scout_load_options_skip_weight_check_get(long jarg1);
+  public final static native void scout_load_options_vision_set(long jarg1, int jarg2);
+  public final static native int scout_load_options_vision_get(long jarg1);
   public final static native long new_scout_load_options();
   public final static native void delete_scout_load_options(long jarg1);
   public final static native int scout_load_options_set_device(long jarg1, byte[] jarg2);
@@ -184,6 +186,7 @@ final class NativeJNI {
   public final static native int scout_chat_add(long jarg1, int jarg2, byte[] jarg3);
   public final static native int scout_chat_begin(long jarg1, int jarg2);
   public final static native int scout_chat_add_text(long jarg1, byte[] jarg2);
+  public final static native int scout_chat_add_image(long jarg1, long jarg2);
   public final static native int scout_chat_add_answer(long jarg1, long jarg2);
   public final static native int scout_chat_tokens(long jarg1, int[] jarg2, long[] jarg4);
   public final static native int scout_chat_count(long jarg1, long[] jarg2);

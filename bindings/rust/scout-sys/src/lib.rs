@@ -394,6 +394,11 @@ pub struct scout_load_options {
     pub map_file: i32,
     /// 1: do not look for NaN and infinity among scales and norms while loading; 0: do
     pub skip_weight_check: i32,
+    /// 1: load the vision tower too, where the checkpoint has one or one mmproj\*.gguf lies beside it, so that chats can
+    /// hold pictures; 0: text only
+    pub vision: i32,
+    /// See model.h.
+    pub reserved: i32,
 }
 
 /// What a model is.
@@ -669,6 +674,17 @@ extern "C" {
     ///
     /// Threads: one at a time for a chat. Since 0.1.
     pub fn scout_chat_add_text(chat: *mut scout_chat, text: *const c_char, text_size: u64) -> scout_status;
+
+    /// Adds a picture to the message that scout_chat_begin began, at this place among its texts: before a question, or
+    /// between two sentences. It becomes tokens and tiles by the model's own rules (scout_model_get_tile_options) and is
+    /// kept by the chat; the handle may be freed. Any message but the system's may hold pictures, a chat at most 1024.
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_UNSUPPORTED when the model was loaded without a vision tower, saying why;
+    /// SCOUT_ERR_STATE when no message is begun or the model's tokenizer lacks a token that pictures need, naming it;
+    /// SCOUT_ERR_LIMIT for too many; _ARGUMENT, _NO_MEMORY.
+    ///
+    /// Threads: one at a time for a chat. Since 0.1.
+    pub fn scout_chat_add_image(chat: *mut scout_chat, image: *const scout_image) -> scout_status;
 
     /// Adds a finished request's answer as the assistant's message: exactly the tokens that were generated, so that the
     /// next turn finds the pages of this one.
@@ -1450,7 +1466,7 @@ mod layout {
         assert_eq!(member!(scout_image_info, width), (8, 8), "scout_image_info.width");
         assert_eq!(member!(scout_image_info, height), (16, 8), "scout_image_info.height");
         assert_eq!(member!(scout_image_info, format), (24, 8), "scout_image_info.format");
-        assert_eq!((size_of::<scout_load_options>(), align_of::<scout_load_options>()), (64, 8));
+        assert_eq!((size_of::<scout_load_options>(), align_of::<scout_load_options>()), (72, 8));
         assert_eq!(member!(scout_load_options, struct_size), (0, 4), "scout_load_options.struct_size");
         assert_eq!(member!(scout_load_options, numerics), (4, 4), "scout_load_options.numerics");
         assert_eq!(member!(scout_load_options, device), (8, 8), "scout_load_options.device");
@@ -1462,6 +1478,8 @@ mod layout {
         assert_eq!(member!(scout_load_options, plugin_dir), (48, 8), "scout_load_options.plugin_dir");
         assert_eq!(member!(scout_load_options, map_file), (56, 4), "scout_load_options.map_file");
         assert_eq!(member!(scout_load_options, skip_weight_check), (60, 4), "scout_load_options.skip_weight_check");
+        assert_eq!(member!(scout_load_options, vision), (64, 4), "scout_load_options.vision");
+        assert_eq!(member!(scout_load_options, reserved), (68, 4), "scout_load_options.reserved");
         assert_eq!((size_of::<scout_model_info>(), align_of::<scout_model_info>()), (248, 8));
         assert_eq!(member!(scout_model_info, struct_size), (0, 4), "scout_model_info.struct_size");
         assert_eq!(member!(scout_model_info, layers), (4, 4), "scout_model_info.layers");

@@ -1,0 +1,24 @@
+// A picture on its way into a prompt: cut into the tiles that a model takes, and named by their content.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "api/image_object.h"
+#include "api/objects.h"
+#include "engine/picture.h"
+#include "prompt/chat_format.h"
+
+namespace scout::api {
+
+// Throws kUnsupported for a model that sees no pictures.
+void NeedVision(const ModelObject& model);
+
+// By the model's own rules. Throws as NeedVision.
+PreparedPicture Prepare(const ModelObject& model, const ImageObject& image);
+
+// One place for each picture, in the same order.
+std::vector<engine::Picture> PlacePictures(std::span<const PreparedPicture> pictures, std::span<const prompt::ImagePlace> places);
+
+}  // namespace scout::api
