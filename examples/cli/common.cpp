@@ -48,6 +48,7 @@ Model Load(const ModelOptions& options) {
   load.context = options.context;
   load.kv_bytes = static_cast<uint64_t>(options.kv_gb * 1e9);
   load.map_file = options.map ? 1 : 0;
+  load.vision = options.vision ? 1 : 0;
 
   scout_operation* started = nullptr;
   Check(scout_load_start(options.model.c_str(), &load, &started));

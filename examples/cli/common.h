@@ -55,6 +55,7 @@ struct ModelOptions {
   int64_t context = 0;
   double kv_gb = 0;
   bool map = false;
+  bool vision = false;  // the model is to see pictures, where it can
   bool quiet = false;
 };
 

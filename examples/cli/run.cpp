@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "common.h"
+#include "question.h"
 
 namespace cli {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 struct RunOptions {
   ModelOptions model;
   std::string prompt;
+  std::vector<std::string> images;
   std::string system;
   float temperature = 0;
   int top_k = 0;
@@ -104,18 +106,19 @@ Chat NewChat(const scout_model* model, const RunOptions& options) {
   return owned;
 }
 
-void Once(const RunOptions& options, scout_model* model, scout_engine* engine) {
+void Once(const RunOptions& options, const std::vector<Image>& images, scout_model* model, scout_engine* engine) {
   std::vector<const char*> stop;
   std::vector<uint64_t> sizes;
   const scout_request_options request_options = RequestOptions(options, stop, sizes);
   const std::string prompt = options.prompt == "-" ? ReadFile("-") : options.prompt;
   scout_request* made = nullptr;
   if (options.raw || InfoOf(model).has_chat == 0) {
+    if (!images.empty()) throw Failure("--image needs a chat, and the model's tokenizer has no chat format");
     const std::vector<int32_t> ids = Encode(model, prompt, SCOUT_ENCODE_BOS);
     CheckSubmitted(scout_submit_tokens(engine, ids.data(), ids.size(), &request_options, &made));
   } else {
     const Chat chat = NewChat(model, options);
-    Check(scout_chat_add(chat.get(), SCOUT_ROLE_USER, prompt.data(), prompt.size()));
+    AddQuestion(chat.get(), images, prompt);
     CheckSubmitted(scout_submit(engine, chat.get(), &request_options, &made));
   }
   const Request request(made);
@@ -167,8 +170,11 @@ class LineEditor {
   EditLine* edit_;
 };
 
-void Converse(const RunOptions& options, scout_model* model, scout_engine* engine) {
-  std::fprintf(stderr, "Chatting with %s. Ctrl-C stops an answer, Ctrl-D ends, /new begins afresh.\n", options.model.model.c_str());
+void Converse(const RunOptions& options, std::vector<Image> images, scout_model* model, scout_engine* engine) {
+  const bool sees = SeesPictures(model);
+  if (!images.empty() && !sees) throw Failure("--image: " + options.model.model + " sees no pictures");
+  std::fprintf(stderr, "Chatting with %s. %sCtrl-C stops an answer, Ctrl-D ends, /new begins afresh.\n",
+               options.model.model.c_str(), sees ? "Paste the path of a picture to show it. " : "");
   std::vector<const char*> stop;
   std::vector<uint64_t> sizes;
   const scout_request_options request_options = RequestOptions(options, stop, sizes);
@@ -181,7 +187,16 @@ void Converse(const RunOptions& options, scout_model* model, scout_engine* engin
       chat = NewChat(model, options);
       continue;
     }
-    Check(scout_chat_add(chat.get(), SCOUT_ROLE_USER, line.data(), line.size()));
+    try {
+      std::vector<Piece> pieces = CutLine(line, sees);
+      for (size_t i = 0; i < images.size(); ++i)
+        pieces.insert(pieces.begin() + static_cast<std::ptrdiff_t>(i), Piece{{}, std::move(images[i])});
+      images.clear();
+      AddPieces(chat.get(), pieces);
+    } catch (const Failure& failure) {
+      std::fprintf(stderr, "scout: %s\n", failure.what());
+      continue;
+    }
     scout_request* made = nullptr;
     const scout_status status = scout_submit(engine, chat.get(), &request_options, &made);
     if (status == SCOUT_ERR_LIMIT) {
@@ -200,12 +215,16 @@ void Converse(const RunOptions& options, scout_model* model, scout_engine* engin
 void RunCommand(RunOptions options) {
   const bool interactive = options.prompt.empty() && isatty(STDIN_FILENO);
   if (options.prompt.empty() && !interactive) options.prompt = "-";
+  if (options.raw && !options.images.empty()) throw Failure("--image does not go with --raw", kUsage);
+  std::vector<Image> images;  // before the model, which takes longer
+  for (const std::string& path : options.images) images.push_back(ReadImage(path));
+  options.model.vision = interactive || !images.empty();
   const Model model = Load(options.model);
   const Engine engine = NewEngine(options.model, model.get());
   if (interactive) {
-    Converse(options, model.get(), engine.get());
+    Converse(options, std::move(images), model.get(), engine.get());
   } else {
-    Once(options, model.get(), engine.get());
+    Once(options, images, model.get(), engine.get());
   }
 }
 
@@ -216,6 +235,10 @@ void AddRun(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   AddModelOptions(*command, options->model);
   command->add_option("PROMPT", options->prompt, "the question; - reads it from stdin");
+  command
+      ->add_option("--image", options->images,
+                   "a picture that the question is about: PNG, JPEG or WebP; may be given several times")
+      ->allow_extra_args(false);
   command->add_option("--system", options->system, "a system message");
   command->add_option("--temperature", options->temperature, "0 = always the most likely token")->capture_default_str();
   command->add_option("--top-k", options->top_k, "sample among the k most likely; 0 = all")->capture_default_str();
