@@ -42,7 +42,7 @@ struct ImagePart {
 struct Part {
   enum class Kind : uint8_t { kText, kImage } kind = Kind::kText;
   std::string text;
-  ImagePart image;
+  ImagePart image = {};
 };
 
 // Where a picture's tokens begin in a conversation.
