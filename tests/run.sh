@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a bare clone to "all tests passed": installs what is missing, builds optimised and runs every test, then does the
-# same under AddressSanitizer and UndefinedBehaviorSanitizer (without what is labelled long), the threaded tests under
+# same under AddressSanitizer and UndefinedBehaviorSanitizer (without the tests that take minutes), the threaded tests under
 # ThreadSanitizer, and each fuzz target for a short while.
 # Usage: tests/run.sh [quick]      quick: the optimised build and its tests only
 # FUZZ_SECONDS=3600 tests/run.sh   a longer fuzzing run
@@ -34,7 +34,7 @@ configure build-asan -DSCOUT_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWi
 ninja -C build-asan --quiet
 say "tests, AddressSanitizer and UndefinedBehaviorSanitizer"
 ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-  ctest --test-dir build-asan --output-on-failure -j "$jobs" --no-tests=error --progress -LE "install|no_asan|long"
+  ctest --test-dir build-asan --output-on-failure -j "$jobs" --no-tests=error --progress -LE "install|no_asan"
 
 say "threaded tests, ThreadSanitizer"
 configure build-tsan -DSCOUT_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1"
