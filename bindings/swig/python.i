@@ -4,7 +4,7 @@
  *   text, ids in     bytes (ids as native int32)
  *   text, ids out    give the capacity; comes back as (status, bytes, needed)
  *   handles out      an opaque object, or None
- *   events           one tuple with everything copied
+ *   events           a scout.Event with everything copied; the status where there is none
  *   score blocks     one tuple; the logits as an address, for a view without copying
  *
  * Everything used is in the limited API of Python 3.9. */
@@ -128,14 +128,45 @@ static PyObject *tops_of(const scout_event *event) {
   return rows;
 }
 
-/* In the order of scout.Event. */
-static PyObject *tuple_of_event(const scout_event *event) {
-  if (event == NULL) Py_RETURN_NONE;
-  return Py_BuildValue("(NNNNiKNiLLLddd)", text_of(event->text, event->text_size), list_of_int32(event->ids, event->id_count),
-                       list_of_float(event->logprobs, event->id_count), tops_of(event), (int)event->stop,
-                       (unsigned long long)event->tag, text_of(event->message, event->message_size), (int)event->status,
-                       (long long)event->prompt_tokens, (long long)event->cached_tokens, (long long)event->generated_tokens,
-                       event->queue_ms, event->prefill_ms, event->decode_ms);
+/* scout.Event, a tuple with names: made here, as every step of a copy costs a stream on caches that the model has just swept. */
+static PyObject *event_type = NULL;
+enum { EVENT_FIELDS = 14 };
+
+static void set_event_type(PyObject *type) {
+  Py_INCREF(type);
+  Py_XDECREF(event_type);
+  event_type = type;
+}
+
+/* New. In the order of scout.Event. */
+static PyObject *object_of_event(const scout_event *event) {
+  PyObject *const made = PyType_GenericAlloc((PyTypeObject *)event_type, EVENT_FIELDS);
+  PyObject *const fields[EVENT_FIELDS] = {text_of(event->text, event->text_size),
+                                          list_of_int32(event->ids, event->id_count),
+                                          list_of_float(event->logprobs, event->id_count),
+                                          tops_of(event),
+                                          PyLong_FromLong(event->stop),
+                                          PyLong_FromUnsignedLongLong(event->tag),
+                                          text_of(event->message, event->message_size),
+                                          PyLong_FromLong(event->status),
+                                          PyLong_FromLongLong(event->prompt_tokens),
+                                          PyLong_FromLongLong(event->cached_tokens),
+                                          PyLong_FromLongLong(event->generated_tokens),
+                                          PyFloat_FromDouble(event->queue_ms),
+                                          PyFloat_FromDouble(event->prefill_ms),
+                                          PyFloat_FromDouble(event->decode_ms)};
+  int i, good = made != NULL;
+  for (i = 0; i < EVENT_FIELDS; ++i) {
+    if (fields[i] == NULL) good = 0;
+    if (made == NULL) {
+      Py_XDECREF(fields[i]);
+    } else if (PyTuple_SetItem(made, i, fields[i]) != 0) {
+      good = 0;
+    }
+  }
+  if (good) return made;
+  Py_XDECREF(made);
+  return NULL;
 }
 
 static PyObject *tuple_of_block(const scout_score_block *block) {
@@ -146,12 +177,21 @@ static PyObject *tuple_of_block(const scout_score_block *block) {
 }
 %}
 
+void set_event_type(PyObject *type);
+
 %typemap(out) scout_status {
   if ($1 < 0) {
     raise_status($1, scout_last_error());
     SWIG_fail;
   }
   $result = PyLong_FromLong($1);
+}
+%typemap(out) scout_status scout_request_next, scout_status scout_engine_next {
+  if ($1 < 0) {
+    raise_status($1, scout_last_error());
+    SWIG_fail;
+  }
+  $result = $1 == SCOUT_OK ? NULL : PyLong_FromLong($1);
 }
 /* A full waiting list has a message too. */
 %typemap(out) scout_status scout_generate, scout_status scout_generate_text, scout_status scout_submit, scout_status scout_submit_text, scout_status scout_submit_tokens, scout_status scout_score {
@@ -250,7 +290,9 @@ SCOUT_HANDLE_OUT(scout_chat, chat)
 SCOUT_HANDLE_OUT(scout_scores, scores)
 
 %typemap(in, numinputs = 0) const scout_event **event (const scout_event *value = NULL) { $1 = (scout_event **)&value; }
-%typemap(argout) const scout_event **event { $result = SWIG_Python_AppendOutput($result, tuple_of_event(*$1), 0); }
+%typemap(argout) const scout_event **event {
+  if ($result == NULL) $result = object_of_event(*$1);
+}
 %typemap(in, numinputs = 0) const scout_score_block **block (const scout_score_block *value = NULL) { $1 = (scout_score_block **)&value; }
 %typemap(argout) const scout_score_block **block { $result = SWIG_Python_AppendOutput($result, tuple_of_block(*$1), 0); }
 

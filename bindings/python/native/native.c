@@ -3343,14 +3343,45 @@ static PyObject *tops_of(const scout_event *event) {
   return rows;
 }
 
-/* In the order of scout.Event. */
-static PyObject *tuple_of_event(const scout_event *event) {
-  if (event == NULL) Py_RETURN_NONE;
-  return Py_BuildValue("(NNNNiKNiLLLddd)", text_of(event->text, event->text_size), list_of_int32(event->ids, event->id_count),
-                       list_of_float(event->logprobs, event->id_count), tops_of(event), (int)event->stop,
-                       (unsigned long long)event->tag, text_of(event->message, event->message_size), (int)event->status,
-                       (long long)event->prompt_tokens, (long long)event->cached_tokens, (long long)event->generated_tokens,
-                       event->queue_ms, event->prefill_ms, event->decode_ms);
+/* scout.Event, a tuple with names: made here, as every step of a copy costs a stream on caches that the model has just swept. */
+static PyObject *event_type = NULL;
+enum { EVENT_FIELDS = 14 };
+
+static void set_event_type(PyObject *type) {
+  Py_INCREF(type);
+  Py_XDECREF(event_type);
+  event_type = type;
+}
+
+/* New. In the order of scout.Event. */
+static PyObject *object_of_event(const scout_event *event) {
+  PyObject *const made = PyType_GenericAlloc((PyTypeObject *)event_type, EVENT_FIELDS);
+  PyObject *const fields[EVENT_FIELDS] = {text_of(event->text, event->text_size),
+                                          list_of_int32(event->ids, event->id_count),
+                                          list_of_float(event->logprobs, event->id_count),
+                                          tops_of(event),
+                                          PyLong_FromLong(event->stop),
+                                          PyLong_FromUnsignedLongLong(event->tag),
+                                          text_of(event->message, event->message_size),
+                                          PyLong_FromLong(event->status),
+                                          PyLong_FromLongLong(event->prompt_tokens),
+                                          PyLong_FromLongLong(event->cached_tokens),
+                                          PyLong_FromLongLong(event->generated_tokens),
+                                          PyFloat_FromDouble(event->queue_ms),
+                                          PyFloat_FromDouble(event->prefill_ms),
+                                          PyFloat_FromDouble(event->decode_ms)};
+  int i, good = made != NULL;
+  for (i = 0; i < EVENT_FIELDS; ++i) {
+    if (fields[i] == NULL) good = 0;
+    if (made == NULL) {
+      Py_XDECREF(fields[i]);
+    } else if (PyTuple_SetItem(made, i, fields[i]) != 0) {
+      good = 0;
+    }
+  }
+  if (good) return made;
+  Py_XDECREF(made);
+  return NULL;
 }
 
 static PyObject *tuple_of_block(const scout_score_block *block) {
@@ -3915,6 +3946,23 @@ static scout_status scout_generate_text(scout_model *model, const char *text, ui
 #ifdef __cplusplus
 extern "C" {
 #endif
+SWIGINTERN PyObject *_wrap_set_event_type(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  PyObject *arg1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  arg1 = swig_obj[0];
+  set_event_type(arg1);
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_scout_version(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   char *result = 0 ;
@@ -9315,10 +9363,10 @@ SWIGINTERN PyObject *_wrap_scout_request_next(PyObject *self, PyObject *args) {
       raise_status(result, scout_last_error());
       SWIG_fail;
     }
-    resultobj = PyLong_FromLong(result);
+    resultobj = result == SCOUT_OK ? NULL : PyLong_FromLong(result);
   }
   {
-    resultobj = SWIG_Python_AppendOutput(resultobj, tuple_of_event(*arg3), 0); 
+    if (resultobj == NULL) resultobj = object_of_event(*arg3);
   }
   return resultobj;
 fail:
@@ -10427,10 +10475,10 @@ SWIGINTERN PyObject *_wrap_scout_engine_next(PyObject *self, PyObject *args) {
       raise_status(result, scout_last_error());
       SWIG_fail;
     }
-    resultobj = PyLong_FromLong(result);
+    resultobj = result == SCOUT_OK ? NULL : PyLong_FromLong(result);
   }
   {
-    resultobj = SWIG_Python_AppendOutput(resultobj, tuple_of_event(*arg3), 0); 
+    if (resultobj == NULL) resultobj = object_of_event(*arg3);
   }
   return resultobj;
 fail:
@@ -12231,6 +12279,7 @@ fail:
 
 
 static PyMethodDef SwigMethods[] = {
+	 { "set_event_type", _wrap_set_event_type, METH_O, NULL},
 	 { "scout_version", _wrap_scout_version, METH_NOARGS, NULL},
 	 { "scout_version_number", _wrap_scout_version_number, METH_NOARGS, NULL},
 	 { "scout_build_info", _wrap_scout_build_info, METH_NOARGS, NULL},

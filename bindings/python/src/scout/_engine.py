@@ -62,13 +62,13 @@ class Engine(Handle):
         StateError. Keep each Request until its last event has come: one that is forgotten is freed, and what was to come of it does
         not. A stepped engine never waits."""
         for timeout_ms in [0] if self._stepped else slices(timeout):
-            status, found = self._call(_native.scout_engine_next, timeout_ms)
-            if found is not None:
-                return Event._make(found)
+            found = self._call(_native.scout_engine_next, timeout_ms)
+            if found.__class__ is Event:
+                return found
             if self._woken:
                 self._woken = False
                 return None
-            if status == _native.SCOUT_DONE:
+            if found == _native.SCOUT_DONE:
                 raise StateError("the engine is closed")
         return None
 

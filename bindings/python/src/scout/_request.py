@@ -44,6 +44,9 @@ class Event(NamedTuple):
         return self.stop != STOP_NONE
 
 
+_native.set_event_type(Event)
+
+
 def check_event(event: Event) -> Event:
     """Raises what an event of a failed request says."""
     if event.stop == STOP_ERROR:
@@ -113,18 +116,21 @@ class Request(Handle):
             self._inside = True
             self._users += 1
         try:
-            status, found = _request_next(handle, timeout_ms)
+            found = _request_next(handle, timeout_ms)
         finally:
-            self._inside = False
-            self._leave(handle)
-        if found is None:
-            if status == _DONE:
+            with self._lock:
+                self._inside = False
+                self._users -= 1
+                last = self._users == 0 and self._native_handle is None
+            if last:
+                self._free(handle)
+        if found.__class__ is Event:
+            if found.stop != STOP_NONE:
                 self._ended = True
-            return None
-        event = Event._make(found)
-        if event.stop != STOP_NONE:
+            return found
+        if found == _DONE:
             self._ended = True
-        return event
+        return None
 
     def next(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event; None when `timeout` seconds are over (None waits for ever), or after the last event (see done).
