@@ -14,6 +14,25 @@ constexpr int kWidePrecision = 22;
 
 inline uint8_t Clip(int32_t value) { return static_cast<uint8_t>(std::clamp(value, 0, 255)); }
 
+// One row of the output, a sum for each colour.
+template <typename Weight>
+void AcrossOneByOne(const uint8_t* from, const int32_t* first, const int32_t* count, const Weight* weights, int64_t taps,
+                    int precision, int64_t outputs, uint8_t* to) {
+  const int32_t half = precision > 0 ? 1 << (precision - 1) : 0;
+  for (int64_t o = 0; o < outputs; ++o, weights += taps, to += 3) {
+    const uint8_t* pixels = from + int64_t{first[o]} * 3;
+    int32_t red = half, green = half, blue = half;
+    for (int64_t k = 0; k < count[o]; ++k, pixels += 3) {
+      red += pixels[0] * weights[k];
+      green += pixels[1] * weights[k];
+      blue += pixels[2] * weights[k];
+    }
+    to[0] = Clip(red >> precision);
+    to[1] = Clip(green >> precision);
+    to[2] = Clip(blue >> precision);
+  }
+}
+
 #if defined(__SSSE3__)
 
 // Two weights of 16 bits, the pair that a multiplication of pairs wants, in every lane.
@@ -82,19 +101,7 @@ void DownNarrow(const uint8_t* const* rows, const int16_t* weights, int64_t coun
 
 void AcrossNarrow(const uint8_t* from, const int32_t* first, const int32_t* count, const int16_t* weights, int64_t taps,
                   int precision, int64_t outputs, uint8_t* to) {
-  const int32_t half = precision > 0 ? 1 << (precision - 1) : 0;
-  for (int64_t o = 0; o < outputs; ++o, weights += taps, to += 3) {
-    const uint8_t* pixels = from + int64_t{first[o]} * 3;
-    int32_t red = half, green = half, blue = half;
-    for (int64_t k = 0; k < count[o]; ++k, pixels += 3) {
-      red += pixels[0] * weights[k];
-      green += pixels[1] * weights[k];
-      blue += pixels[2] * weights[k];
-    }
-    to[0] = Clip(red >> precision);
-    to[1] = Clip(green >> precision);
-    to[2] = Clip(blue >> precision);
-  }
+  AcrossOneByOne(from, first, count, weights, taps, precision, outputs, to);
 }
 
 void DownNarrow(const uint8_t* const* rows, const int16_t* weights, int64_t count, int precision, int64_t bytes, uint8_t* to) {
@@ -110,19 +117,7 @@ void DownNarrow(const uint8_t* const* rows, const int16_t* weights, int64_t coun
 
 void AcrossWide(const uint8_t* from, const int32_t* first, const int32_t* count, const int32_t* weights, int64_t taps,
                 int64_t outputs, uint8_t* to) {
-  constexpr int32_t kHalf = 1 << (kWidePrecision - 1);
-  for (int64_t o = 0; o < outputs; ++o, weights += taps, to += 3) {
-    const uint8_t* pixels = from + int64_t{first[o]} * 3;
-    int32_t red = kHalf, green = kHalf, blue = kHalf;
-    for (int64_t k = 0; k < count[o]; ++k, pixels += 3) {
-      red += pixels[0] * weights[k];
-      green += pixels[1] * weights[k];
-      blue += pixels[2] * weights[k];
-    }
-    to[0] = Clip(red >> kWidePrecision);
-    to[1] = Clip(green >> kWidePrecision);
-    to[2] = Clip(blue >> kWidePrecision);
-  }
+  AcrossOneByOne(from, first, count, weights, taps, kWidePrecision, outputs, to);
 }
 
 void DownWide(const uint8_t* const* rows, const int32_t* weights, int64_t count, int64_t bytes, uint8_t* to) {
