@@ -53,7 +53,8 @@ void SetExpertsByStep(Config& config);
 
 void ReadGgufConfig(const io::Checkpoint& checkpoint, Config& config);
 void ReadHuggingFaceConfig(const io::Checkpoint& checkpoint, Config& config);
-// Refuses vision hyper-parameters that contradict themselves or the text model's width.
+// Refuses what a file says of a vision tower where it contradicts itself or the text model's width: when it is opened, and not when
+// the first picture comes. In vision_config.cpp.
 void CheckVision(const io::Checkpoint& checkpoint, const Config& config);
 
 }  // namespace scout::model

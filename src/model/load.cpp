@@ -62,7 +62,11 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     const auto monitor = std::make_shared<LoadMonitor>();
     monitor->check = options_.check_weights;
     WeightPlan plan = PlanWeights(checkpoint_, config_, names, *backend_, monitor, weights_);
-    if (options_.vision) PlanVisionTower(monitor, plan);
+    if (options_.vision) {
+      PlanVisionTower(monitor, plan);
+    } else {
+      RememberVision();
+    }
     const RunnerOptions smallest = SmallestRunner(config_);
     const uint64_t kv = KvBytes(config_, smallest);
     const uint64_t workspace =
@@ -105,6 +109,8 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
   uint64_t WorkspaceBytes(const RunnerOptions& options) const override { return PlanWorkspace(config_, options).bytes; }
 
   const VisionConfig* vision() const override { return vision_ ? &*vision_ : nullptr; }
+  const VisionConfig* known_vision() const override { return unloaded_vision_ ? &*unloaded_vision_ : vision(); }
+  std::string_view unserved_vision() const override { return unserved_vision_; }
   uint64_t vision_parameters() const override { return vision_plan_.parameters; }
   uint64_t vision_fingerprint() const override { return vision_fingerprint_; }
 
@@ -158,6 +164,15 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     std::erase_if(plan.skipped, [&](const std::string& name) { return used.contains(name); });
   }
 
+  // A tower that nobody asked for is described, and keeps no model from loading.
+  void RememberVision() {
+    try {
+      unloaded_vision_ = ReadVisionConfig(*checkpoint_, config_.embedding);
+    } catch (const Error& error) {
+      unserved_vision_ = error.what();
+    }
+  }
+
   uint64_t SumBytes() const {
     uint64_t bytes = model::SumBytes(vision_weights_);
     const auto add = [&](const std::unique_ptr<Weight>& weight) { bytes += weight ? weight->size_bytes() : 0; };
@@ -183,6 +198,8 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
 
   std::shared_ptr<const io::Checkpoint> vision_checkpoint_;  // may be checkpoint_
   std::optional<VisionConfig> vision_;
+  std::optional<VisionConfig> unloaded_vision_;
+  std::string unserved_vision_;
   VisionWeights vision_weights_;
   VisionPlan vision_plan_;
   uint64_t vision_fingerprint_ = 0;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "backend/backend.h"
 #include "io/checkpoint.h"
@@ -64,6 +65,10 @@ class Model {
 
   // Null where the model sees no pictures: the file has no vision tower, or it was not asked for.
   virtual const VisionConfig* vision() const { return nullptr; }
+  // vision(), or what the checkpoint itself says of a tower that was not loaded. Null where it says nothing that is served.
+  virtual const VisionConfig* known_vision() const { return vision(); }
+  // Why a tower that is there is not served; "" otherwise.
+  virtual std::string_view unserved_vision() const { return {}; }
   virtual uint64_t vision_parameters() const { return 0; }
   // Names everything that features depend on beside their tiles; 0 without a vision tower. Part of the key of a cached prefix that
   // holds pictures.

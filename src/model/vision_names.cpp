@@ -3,40 +3,62 @@
 #include "base/error.h"
 
 namespace scout::model {
+namespace {
 
-// Stems, which ".weight" and ".bias" follow; in the order of VisionRole. What ends in '!' is the whole name.
+// Stems, which ".weight" and ".bias" follow; in the order of VisionRole. What ends in '!' is the whole name, and what begins with
+// '/' has no prefix.
+using Stems = const char* const[16];
+constexpr Stems kTransformers = {"patch_embedding.linear",
+                                 "class_embedding!",
+                                 "positional_embedding_vlm!",
+                                 "layernorm_pre",
+                                 "layernorm_post",
+                                 "vision_adapter.mlp.fc1",
+                                 "vision_adapter.mlp.fc2",
+                                 "linear_1",
+                                 "input_layernorm",
+                                 "self_attn.q_proj",
+                                 "self_attn.k_proj",
+                                 "self_attn.v_proj",
+                                 "self_attn.o_proj",
+                                 "post_attention_layernorm",
+                                 "mlp.fc1",
+                                 "mlp.fc2"};
+constexpr Stems kConverter = {"patch_embd",      "class_embd!", "position_embd", "pre_ln",  "post_ln", "/mm.model.mlp.1",
+                              "/mm.model.mlp.2", "model.fc",    "ln1",           "attn_q",  "attn_k",  "attn_v",
+                              "attn_out",        "ln2",         "ffn_up",        "ffn_down"};
+constexpr Stems kOllama = {"patch_embedding",
+                           "class_embedding!",
+                           "positional_embedding_vlm!",
+                           "layernorm_pre",
+                           "layernorm_post",
+                           "vision_adapter.mlp.fc1",
+                           "vision_adapter.mlp.fc2",
+                           "linear_1",
+                           "attn_norm",
+                           "attn_q",
+                           "attn_k",
+                           "attn_v",
+                           "attn_output",
+                           "ffn_norm",
+                           "mlp.fc1",
+                           "mlp.fc2"};
+
+}  // namespace
+
 struct VisionNames::Style {
   const char* tower;
   const char* projector;
   const char* layers;
-  const char* names[16];
+  const char* const* names;  // Stems
 };
 
 // llama.cpp's "mm." is a prefix of its own; Ollama's adapter belongs to the tower.
 constexpr VisionNames::Style VisionNames::kStyles[] = {
-    {"vision_model.",
-     "multi_modal_projector.",
-     "model.layers.",
-     {"patch_embedding.linear", "class_embedding!", "positional_embedding_vlm!", "layernorm_pre", "layernorm_post",
-      "vision_adapter.mlp.fc1", "vision_adapter.mlp.fc2", "linear_1", "input_layernorm", "self_attn.q_proj", "self_attn.k_proj",
-      "self_attn.v_proj", "self_attn.o_proj", "post_attention_layernorm", "mlp.fc1", "mlp.fc2"}},
-    {"model.vision_model.",
-     "model.multi_modal_projector.",
-     "model.layers.",
-     {"patch_embedding.linear", "class_embedding!", "positional_embedding_vlm!", "layernorm_pre", "layernorm_post",
-      "vision_adapter.mlp.fc1", "vision_adapter.mlp.fc2", "linear_1", "input_layernorm", "self_attn.q_proj", "self_attn.k_proj",
-      "self_attn.v_proj", "self_attn.o_proj", "post_attention_layernorm", "mlp.fc1", "mlp.fc2"}},
-    {"v.",
-     "mm.",
-     "blk.",
-     {"patch_embd", "class_embd!", "position_embd", "pre_ln", "post_ln", "/mm.model.mlp.1", "/mm.model.mlp.2", "model.fc", "ln1",
-      "attn_q", "attn_k", "attn_v", "attn_out", "ln2", "ffn_up", "ffn_down"}},
-    {"v.",
-     "mm.",
-     "blk.",
-     {"patch_embedding", "class_embedding!", "positional_embedding_vlm!", "layernorm_pre", "layernorm_post",
-      "vision_adapter.mlp.fc1", "vision_adapter.mlp.fc2", "linear_1", "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output",
-      "ffn_norm", "mlp.fc1", "mlp.fc2"}},
+    {"vision_model.", "multi_modal_projector.", "model.layers.", kTransformers},
+    {"model.vision_model.", "model.multi_modal_projector.", "model.layers.", kTransformers},
+    {"v.", "mm.", "blk.", kConverter},
+    {"v.", "mm.", "blk.", kOllama},
 };
 
 std::optional<VisionNames> VisionNames::Find(const io::Checkpoint& checkpoint) {
