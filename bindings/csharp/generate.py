@@ -122,9 +122,11 @@ def glue(abi):
 
 # --- src/Native.cs ---------------------------------------------------------------------------------------------------------------------
 
-def pointer_type(ctype):
-    """'const char *const *' as 'byte**'."""
+def pointer_type(ctype, handles=()):
+    """'const char *const *' as 'byte**', 'const scout_image *const *' as 'IntPtr*': an array of handles."""
     base = re.sub(r"const|\*|\s", "", ctype)
+    if base in handles:
+        return "IntPtr" + "*" * (ctype.count("*") - 1)
     return NUMBERS.get(base, base) + "*" * ctype.count("*")
 
 
@@ -166,14 +168,14 @@ def native_function(f):
             + wrapped(f"internal static extern {result} {glue_name(f)}(", params, ");", 8, 12))
 
 
-def native_struct(s):
+def native_struct(s, handles):
     lines = ["", "    [StructLayout(LayoutKind.Sequential)]", f"    internal unsafe struct {s['name']}", "    {"]
     for f in s["fields"]:
         array = re.fullmatch(r"(.*)\[(\d+)\]", f["type"])
         if array:
             lines.append(f"        public fixed {NUMBERS[array[1].strip()]} {safe(f['name'])}[{array[2]}];")
         else:
-            lines.append(f"        public {pointer_type(f['type'])} {safe(f['name'])};")
+            lines.append(f"        public {pointer_type(f['type'], handles)} {safe(f['name'])};")
     return lines + ["    }"]
 
 
@@ -196,7 +198,7 @@ def native(abi):
     for h in abi["handles"]:
         lines += native_handle(h)
     for s in abi["structs"]:
-        lines += native_struct(s)
+        lines += native_struct(s, [h["name"] for h in abi["handles"]])
     return "\n".join(lines + ["}"]) + "\n"
 
 

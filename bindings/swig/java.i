@@ -196,6 +196,7 @@ SCOUT_JAVA_TYPES(%arg(parameters), jnitype, javatype)
 %typemap(freearg) parameters { if ($input != NULL) (*jenv)->Release##Kind##ArrayElements(jenv, $input, (element *)$1, 0); }
 %enddef
 SCOUT_JAVA_BUFFER(%arg((int32_t *ids, uint64_t capacity)), jintArray, int[], Int, jint)
+SCOUT_JAVA_BUFFER(%arg((int32_t *expanded, uint64_t capacity)), jintArray, int[], Int, jint)
 SCOUT_JAVA_BUFFER(%arg((char *text, uint64_t capacity)), jbyteArray, byte[], Byte, jbyte)
 
 /* Numbers and handles that come back in the first element of an array. */

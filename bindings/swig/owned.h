@@ -23,11 +23,13 @@ typedef struct owned_request_options {
   char **stop;
   uint64_t *stop_sizes;
   int32_t *stop_tokens;
+  const scout_image **images; /* the handles themselves are the wrapper's to keep until the call */
 } owned_request_options;
 
 typedef struct owned_score_options {
   scout_score_options options;
   int64_t *positions;
+  const scout_image **images;
 } owned_score_options;
 
 /* A copy of `size` bytes with a NUL behind it; NULL without memory. */
@@ -80,6 +82,7 @@ static void owned_free_request_options(scout_request_options *options) {
   free(made->bias_ids);
   free(made->bias_values);
   free(made->stop_tokens);
+  free((void *)made->images);
   free(made);
 }
 
@@ -132,6 +135,16 @@ static int owned_add_stop_token(scout_request_options *options, int32_t id) {
   return 0;
 }
 
+static int owned_add_image(const scout_image ***kept, const scout_image *const **member, uint64_t *count, const scout_image *image) {
+  const scout_image **images = (const scout_image **)realloc((void *)*kept, ((size_t)*count + 1) * sizeof *images);
+  if (images == NULL) return -1;
+  *kept = images;
+  *member = images;
+  images[(size_t)*count] = image;
+  ++*count;
+  return 0;
+}
+
 static scout_engine_options *owned_new_engine_options(void) {
   scout_engine_options *made = (scout_engine_options *)calloc(1, sizeof *made);
   if (made == NULL) return NULL;
@@ -150,6 +163,7 @@ static void owned_free_score_options(scout_score_options *options) {
   owned_score_options *made = (owned_score_options *)options;
   if (made == NULL) return;
   free(made->positions);
+  free((void *)made->images);
   free(made);
 }
 

@@ -29,6 +29,8 @@ SCOUT_LONG(scout_chat_add_answer)
 SCOUT_LONG(scout_chat_tokens)
 SCOUT_LONG(scout_chat_free)
 SCOUT_LONG(scout_generate)
+SCOUT_LONG(scout_prompt_tokens)
+SCOUT_LONG(scout_prompt_expand)
 SCOUT_LONG(scout_generate_text)
 SCOUT_LONG(scout_request_next)
 SCOUT_LONG(scout_request_cancel)
@@ -251,6 +253,7 @@ void set_event_type(PyObject *type);
   $result = SWIG_Python_AppendOutput($result, buffer$argnum, 0);
 }
 %typemap(freearg) (int32_t *ids, uint64_t capacity), (char *text, uint64_t capacity) { Py_XDECREF(buffer$argnum); }
+%apply (int32_t *ids, uint64_t capacity) { (int32_t *expanded, uint64_t capacity) };
 
 %typemap(in, numinputs = 0) uint64_t *needed (uint64_t value = 0), uint64_t *count (uint64_t value = 0) { $1 = &value; }
 %typemap(argout) uint64_t *needed, uint64_t *count { $result = SWIG_Python_AppendOutput($result, PyLong_FromUnsignedLongLong(*$1), 0); }

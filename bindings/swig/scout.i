@@ -45,6 +45,10 @@
 %ignore scout_request_options::stop_token_count;
 %ignore scout_score_options::positions;
 %ignore scout_score_options::position_count;
+%ignore scout_request_options::images;
+%ignore scout_request_options::image_count;
+%ignore scout_score_options::images;
+%ignore scout_score_options::image_count;
 
 /* Texts that the library fills in are only read. */
 %immutable scout_device_info::name;
@@ -80,11 +84,17 @@
   int add_stop(const char *text, uint64_t text_size) { return owned_add_stop($self, text, text_size); }
   int add_stop_token(int32_t id) { return owned_add_stop_token($self, id); }
   int add_bias(int32_t id, float value) { return owned_add_bias($self, id, value); }
+  int add_image(const scout_image *image) {
+    return owned_add_image(&((owned_request_options *)$self)->images, &$self->images, &$self->image_count, image);
+  }
 }
 %extend scout_score_options {
   scout_score_options() { return owned_new_score_options(); }
   ~scout_score_options() { owned_free_score_options($self); }
   int add_position(int64_t position) { return owned_add_position($self, position); }
+  int add_image(const scout_image *image) {
+    return owned_add_image(&((owned_score_options *)$self)->images, &$self->images, &$self->image_count, image);
+  }
 }
 %define SCOUT_DESCRIPTION(type)
 %extend type {

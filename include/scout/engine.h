@@ -25,6 +25,10 @@ typedef struct scout_engine_options {
   int32_t max_running;      /**< requests that share a step; 0 = 64 */
   int32_t no_prefix_cache;  /**< 1: pages of finished prompts are not kept for later ones; 0: they are */
   uint64_t cache_salt;      /**< requests of engines with different salts never share pages */
+  uint64_t picture_cache_bytes; /**< most memory for the features of pictures that later requests may ask about again, the least recently
+                                     used go; 0 = 268435456. A picture of the released models has 3 MB for each tile */
+  int32_t no_picture_cache;     /**< 1: nothing is kept of a picture when the requests that need it have computed it; 0: its features are */
+  int32_t reserved;
 } scout_engine_options;
 
 /** Fills in the defaults.
@@ -56,7 +60,7 @@ SCOUT_API scout_status scout_model_engine(scout_model *model, scout_engine **eng
 SCOUT_API void scout_engine_free(scout_engine *engine);
 
 /** Submits a conversation for an answer. The chat is copied and may go on changing.
- * @param options  NULL = the defaults
+ * @param options  NULL = the defaults; no images: the chat holds its own
  * @param[out] request  to be freed with scout_request_free
  * @return SCOUT_OK; SCOUT_AGAIN when the waiting list is full, with a message; _LIMIT for a prompt that can never fit; _ARGUMENT,
  *   _UNSUPPORTED, _STATE, _NO_MEMORY
@@ -68,18 +72,19 @@ SCOUT_API scout_status scout_submit(scout_engine *engine, const scout_chat *chat
 /** Submits a text for an answer: as a chat's only user message where the model has a chat format, else (or with options->raw) by going
  * on from it.
  * @param text  may contain NUL; may be NULL with size 0
- * @param options  NULL = the defaults
+ * @param options  NULL = the defaults; images are the text's
  * @param[out] request  to be freed with scout_request_free
- * @return as scout_submit
+ * @return as scout_generate
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_submit_text(scout_engine *engine, const char *text, uint64_t text_size,
                                          const scout_request_options *options, scout_request **request);
 
-/** Submits token ids to be continued. They are taken as they are: no begin-of-text token is added.
- * @param options  NULL = the defaults
+/** Submits token ids to be continued. They are taken as they are: no begin-of-text token is added. With images each "<|image|>"
+ * (scout_token_find) among them becomes all the tokens of the next picture.
+ * @param options  NULL = the defaults; images are those of the ids
  * @param[out] request  to be freed with scout_request_free
- * @return as scout_submit
+ * @return as scout_generate
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_submit_tokens(scout_engine *engine, const int32_t *ids, uint64_t count, const scout_request_options *options,
@@ -129,6 +134,12 @@ typedef struct scout_engine_stats {
   int64_t context;        /**< positions that one request may use */
   uint64_t kv_bytes;      /**< memory of all pages */
   uint64_t workspace_bytes;
+  int64_t pictures_encoded;          /**< by the vision tower, so far */
+  int64_t picture_cache_hits;        /**< pictures of requests that needed no encoding, so far: another's is kept, or was waited for */
+  int64_t picture_cache_misses;      /**< pictures of requests for which encoding was begun, so far */
+  int64_t picture_cache_entries;     /**< pictures whose features are kept */
+  uint64_t picture_cache_bytes;      /**< of features that are kept */
+  uint64_t picture_cache_limit_bytes; /**< that may be kept; 0: no cache, or no vision tower */
 } scout_engine_stats;
 
 /** Figures about an engine.

@@ -180,7 +180,9 @@ SCOUT_API scout_status scout_model_tensor_count(const scout_model *model, uint64
  * @since 0.1 */
 SCOUT_API scout_status scout_model_get_tensor(const scout_model *model, uint64_t index, scout_tensor_info *info);
 
-/** Bytes of keys and values that one request of `positions` positions needs, page padding included.
+/** Bytes of keys and values that one request of `positions` positions needs: as kv_bytes of an engine with that context and the default
+ * step_rows no fewer will do. Page padding is included, and in layers that attend in chunks the room of a step that goes on into the
+ * next ones.
  * @param kv_format  SCOUT_KV_*; 0 = as the model was loaded
  * @param[out] bytes  the answer
  * @return SCOUT_OK, _ARGUMENT, _STATE

@@ -33,6 +33,10 @@ typedef struct scout_request_options {
   int32_t include_special; /**< 1: control tokens are written into the text; 0: left out */
   int32_t raw;             /**< 1: scout_generate's prompt is continued as it stands; 0: answered as a chat's question */
   int32_t reserved;
+  const scout_image *const *images; /**< [image_count] pictures of a text or of ids, whose handles may be freed after the call. A question
+                                         of a chat comes behind them; in what is continued as it stands, and among ids, each "<|image|>"
+                                         becomes the next of them, so there are as many. A scout_chat holds its own */
+  uint64_t image_count;             /**< at most 1024; with 0 "<|image|>" is text, and its id a token */
 } scout_request_options;
 
 /** Fills in the defaults: greedy, until the model ends or the context is full.
@@ -80,13 +84,39 @@ typedef struct scout_event {
 /** Answers a text: as a chat's only user message where the model has a chat format, else (or with options->raw) by going on from
  * it. The model's default engine (scout_model_engine), made on first use, runs it. scout_submit_text takes a text with a size.
  * @param text  NUL-terminated UTF-8
- * @param options  NULL = the defaults
+ * @param options  NULL = the defaults; images are the text's
  * @param[out] request  to be freed with scout_request_free
- * @return SCOUT_OK; SCOUT_AGAIN when the waiting list is full, with a message; _LIMIT for a prompt that can never fit; _ARGUMENT,
- *   _UNSUPPORTED, _STATE, _NO_MEMORY
+ * @return SCOUT_OK; SCOUT_AGAIN when the waiting list is full, with a message; _LIMIT for a prompt that can never fit, or too many
+ *   pictures; SCOUT_ERR_ARGUMENT when there are not as many "<|image|>" as pictures, with both counts; SCOUT_ERR_UNSUPPORTED for pictures
+ *   when the model was loaded without a vision tower, saying why; _STATE, _NO_MEMORY
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_generate(scout_model *model, const char *text, const scout_request_options *options, scout_request **request);
+
+/** The token ids that scout_generate and scout_submit_text make of a text, its pictures' tokens included. Nothing is computed of the
+ * pictures' pixels. Same rule for the buffer as scout_encode.
+ * @param text  may contain NUL; may be NULL with size 0
+ * @param options  NULL = the defaults; raw and images count
+ * @param[out] ids  room for `capacity` ids
+ * @param[out] needed  ids in all, always written: a request's prompt_tokens
+ * @return SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small, or for too many pictures; SCOUT_ERR_ARGUMENT when there are not as many
+ *   "<|image|>" as pictures; SCOUT_ERR_UNSUPPORTED for pictures when the model was loaded without a vision tower; _STATE, _NO_MEMORY
+ * @threads any
+ * @since 0.1 */
+SCOUT_API scout_status scout_prompt_tokens(const scout_model *model, const char *text, uint64_t text_size,
+                                           const scout_request_options *options, int32_t *ids, uint64_t capacity, uint64_t *needed);
+
+/** The token ids that scout_submit_tokens and scout_score make of ids among which "<|image|>" (scout_token_find) stands for pictures:
+ * what those of pictures become, and so which position is whose. Same rule for the buffer as scout_encode.
+ * @param ids  at least one
+ * @param options  NULL = the defaults; images count
+ * @param[out] expanded  room for `capacity` ids
+ * @param[out] needed  ids in all, always written
+ * @return as scout_prompt_tokens
+ * @threads any
+ * @since 0.1 */
+SCOUT_API scout_status scout_prompt_expand(const scout_model *model, const int32_t *ids, uint64_t count,
+                                           const scout_request_options *options, int32_t *expanded, uint64_t capacity, uint64_t *needed);
 
 /** Takes the next event of a request. From the first call on, scout_engine_next gives none of this request; when that has given one
  * before, the others come from there too and this answers SCOUT_ERR_STATE.

@@ -12,6 +12,10 @@ typedef struct scout_score_options {
   int32_t logits;           /**< 1: whole rows of logits, of all positions unless some are named; 0: log-probabilities */
   const int64_t *positions; /**< [position_count] ascending: rows whose logits are wanted; copied by the call */
   uint64_t position_count;
+  const scout_image *const *images; /**< [image_count] pictures: each "<|image|>" (scout_token_find) among the ids becomes the tokens of the
+                                         next of them, so there are as many, and positions are those of what this gives
+                                         (scout_prompt_expand). The handles may be freed after the call */
+  uint64_t image_count;             /**< at most 1024; with 0 the id of "<|image|>" is a token as any other */
 } scout_score_options;
 
 /** Fills in the defaults: log-probabilities only.
@@ -21,10 +25,11 @@ typedef struct scout_score_options {
  * @since 0.1 */
 SCOUT_API scout_status scout_score_options_init(scout_score_options *options, uint64_t struct_size);
 
-/** Starts scoring tokens. The work shares steps with the engine's other requests and pauses until its blocks are taken.
+/** Starts scoring tokens. The work shares steps with the engine's other requests and pauses until its blocks are taken. What a picture's
+ * own tokens score says nothing: a model is not trained on them.
  * @param options  NULL = the defaults
  * @param[out] scores  to be freed with scout_scores_free
- * @return as scout_submit
+ * @return as scout_generate
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_score(scout_engine *engine, const int32_t *ids, uint64_t count, const scout_score_options *options,

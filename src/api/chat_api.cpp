@@ -35,7 +35,7 @@ void EndMessage(ChatObject& object) {
 
 }  // namespace
 
-ChatPrompt PromptOf(const ChatObject& object) {
+Prompt PromptOf(const ChatObject& object) {
   if (!object.open) return {object.chat.AnswerPrompt(), PlacePictures(object.pictures, object.chat.images())};
   prompt::Chat ended = object.chat;
   ended.Add(*object.open);

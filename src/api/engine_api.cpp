@@ -6,6 +6,7 @@
 #include "api/boundary.h"
 #include "api/objects.h"
 #include "api/options.h"
+#include "api/prompt.h"
 
 using namespace scout::api;
 using scout::ErrorCode;
@@ -59,9 +60,11 @@ scout_status scout_submit(scout_engine* engine, const scout_chat* chat, const sc
     const Exclusive alone(conversation->busy, "a call on this chat");
     // Ids of one model's tokenizer mean nothing to another's.
     if (conversation->model->model != object->model->model) Fail(ErrorCode::kArgument, "chat belongs to another model than engine");
-    ChatPrompt prompt = PromptOf(*conversation);
-    return SubmitRequest(object->model, object->engine, std::move(prompt.ids), ReadRequestOptions(options), request,
-                         std::move(prompt.pictures));
+    const RequestInput input = ReadRequest(options);
+    if (!input.images.empty())
+      Fail(ErrorCode::kArgument, "image_count is ", input.images.size(),
+           ", must be 0 with a chat: scout_chat_add_image adds its pictures");
+    return SubmitRequest(object->model, object->engine, PromptOf(*conversation), input.options, request);
   });
 }
 
@@ -72,8 +75,9 @@ scout_status scout_submit_text(scout_engine* engine, const char* text, uint64_t 
     *request = nullptr;
     const auto object = Get(engine, "engine");
     const std::string_view content = TextOf(text, text_size, "text");
-    scout::engine::RequestOptions read = ReadRequestOptions(options);
-    return SubmitRequest(object->model, object->engine, PromptOf(*object->model, content, options), std::move(read), request);
+    const RequestInput input = ReadRequest(options);
+    return SubmitRequest(object->model, object->engine,
+                         TextPrompt(*object->model, content, input.raw, input.images, WithTiles::kYes), input.options, request);
   });
 }
 
@@ -83,7 +87,10 @@ scout_status scout_submit_tokens(scout_engine* engine, const int32_t* ids, uint6
     NeedOut(request, "request");
     *request = nullptr;
     const auto object = Get(engine, "engine");
-    return SubmitRequest(object->model, object->engine, TokensOf(ids, count), ReadRequestOptions(options), request);
+    std::vector<int32_t> given = TokensOf(ids, count);
+    const RequestInput input = ReadRequest(options);
+    return SubmitRequest(object->model, object->engine,
+                         TokenPrompt(*object->model, std::move(given), input.images, WithTiles::kYes), input.options, request);
   });
 }
 
@@ -153,6 +160,12 @@ scout_status scout_engine_get_stats(const scout_engine* engine, scout_engine_sta
     value.context = object->context;
     value.kv_bytes = object->kv_bytes;
     value.workspace_bytes = object->workspace_bytes;
+    value.pictures_encoded = now.pictures;
+    value.picture_cache_hits = now.picture_hits;
+    value.picture_cache_misses = now.picture_misses;
+    value.picture_cache_entries = now.picture_cache_entries;
+    value.picture_cache_bytes = now.picture_cache_bytes;
+    value.picture_cache_limit_bytes = object->model->model->vision() == nullptr ? 0 : object->engine->options().picture_cache_bytes;
     WriteInfo(stats, value, "scout_engine_stats");
     return SCOUT_OK;
   });

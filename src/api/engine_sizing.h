@@ -34,6 +34,8 @@ struct PageCosts {
 // Page size: 64 positions, halved until a page is no longer than a chunk (tiny models).
 PageCosts CostsOf(const model::Model& model, DType kv_format);
 
+constexpr int32_t kDefaultStepRows = 512;
+
 struct EngineSize {
   int64_t context = 0;
   int64_t local_pages = 0;

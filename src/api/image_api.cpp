@@ -1,7 +1,6 @@
 #include <scout/image.h>
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +14,6 @@
 #include "base/thread_pool.h"
 #include "io/file_reader.h"
 #include "media/media_file.h"
-#include "model/vision_config.h"
 #include "prompt/image_tokens.h"
 
 namespace scout::api {
@@ -230,10 +228,11 @@ scout_status scout_model_get_tile_options(const scout_model* model, scout_tile_o
   return Boundary([&] {
     NeedOut(options, "options");
     const auto object = Get(model, "model");
-    const scout::model::Model& from = *object->model;
-    const auto vision = from.vision() != nullptr ? std::optional(*from.vision())
-                                                 : scout::model::ReadVisionConfig(from.checkpoint(), from.config().embedding);
-    if (!vision) Fail(ErrorCode::kState, "the model has no vision: its files hold no vision tower");
+    const scout::model::VisionConfig* const vision = object->model->known_vision();
+    if (vision == nullptr) {
+      const std::string_view why = object->model->unserved_vision();
+      Fail(ErrorCode::kState, "the model has no vision: ", why.empty() ? "its files hold no vision tower" : why);
+    }
     scout_tile_options filled = {};
     filled.tile_side = static_cast<int32_t>(vision->tile_size);
     filled.patch_tokens = static_cast<int32_t>(vision->feature_rows());

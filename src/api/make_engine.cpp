@@ -14,7 +14,6 @@ namespace scout::api {
 namespace {
 
 constexpr size_t kFirstSize = 56;  // of scout_engine_options in 0.1
-constexpr int32_t kDefaultStepRows = 512;
 constexpr int32_t kDefaultDecodeStepRows = 128;
 constexpr int32_t kDefaultMaxWaiting = 1024;
 constexpr int32_t kDefaultMaxRunning = 64;
@@ -45,6 +44,11 @@ scout_engine_options ReadEngineOptions(const scout_engine_options* given) {
   NeedRange(options.max_running, 0, kMostRequests, "max_running");
   NeedRange(options.context, 0, INT32_MAX, "context");
   NeedFlag(options.no_prefix_cache, "no_prefix_cache");
+  NeedFlag(options.no_picture_cache, "no_picture_cache");
+  if (options.reserved != 0) Fail(ErrorCode::kUnsupported, "reserved is ", options.reserved, ", must be 0");
+  if (options.no_picture_cache != 0 && options.picture_cache_bytes != 0)
+    Fail(ErrorCode::kArgument, "picture_cache_bytes is ", options.picture_cache_bytes,
+         " but no_picture_cache is 1: one of them must be 0");
   return options;
 }
 
@@ -57,6 +61,11 @@ std::shared_ptr<EngineObject> MakeEngine(const std::shared_ptr<ModelObject>& mod
   options.max_waiting = Or(given.max_waiting, kDefaultMaxWaiting);
   options.max_running = Or(given.max_running, kDefaultMaxRunning);
   options.prefix_cache = given.no_prefix_cache == 0;
+  if (given.no_picture_cache != 0) {
+    options.picture_cache_bytes = 0;
+  } else if (given.picture_cache_bytes != 0) {
+    options.picture_cache_bytes = given.picture_cache_bytes;
+  }
   options.cache_salt = given.cache_salt;
 
   model::RunnerOptions runner;

@@ -168,7 +168,7 @@ scout_status scout_model_kv_bytes(const scout_model* model, int64_t positions, i
     NeedOut(bytes, "bytes");
     NeedRange(positions, 0, INT32_MAX, "positions");
     const PageCosts costs = CostsOf(*object->model, KvFormat(kv_format, object->defaults.kv_format, "kv_format"));
-    *bytes = costs.BytesFor(positions, 1);
+    *bytes = costs.BytesFor(positions, kDefaultStepRows);
     return SCOUT_OK;
   });
 }

@@ -137,8 +137,8 @@ struct PreparedPicture {
   engine::PictureKey key{};
 };
 
-// What a conversation is when it is submitted.
-struct ChatPrompt {
+// What is submitted.
+struct Prompt {
   std::vector<int32_t> ids;
   std::vector<engine::Picture> pictures;
 };
@@ -186,7 +186,7 @@ struct HandleOf<scout_scores> {
 };
 
 // The conversation's ids with the answer's header, an open message included as it stands.
-ChatPrompt PromptOf(const ChatObject& chat);
+Prompt PromptOf(const ChatObject& chat);
 
 // What a request has generated, as far as its events were taken; without the prompt.
 std::vector<int32_t> AnswerOf(const RequestObject& object);
@@ -196,21 +196,16 @@ std::vector<int32_t> TokensOf(const int32_t* ids, uint64_t count);
 // Options over their defaults, checked as far as no engine is needed for it.
 void InitEngineOptions(scout_engine_options* options, uint64_t struct_size);
 scout_engine_options ReadEngineOptions(const scout_engine_options* options);
-engine::RequestOptions ReadRequestOptions(const scout_request_options* options);
-// options->raw; 0 for NULL.
-bool WantsRaw(const scout_request_options* options);
 
 // Makes the engine of a model: sizes its pages, makes its runner and its thread. Everything in `options` may be 0.
 std::shared_ptr<EngineObject> MakeEngine(const std::shared_ptr<ModelObject>& model, const scout_engine_options& options);
 scout_engine_options DefaultEngineOptions();
 
-// The ids of a text as scout_generate and scout_submit_text read it.
-std::vector<int32_t> PromptOf(const ModelObject& model, std::string_view text, const scout_request_options* options);
 // SCOUT_AGAIN, with a message for scout_last_error.
 scout_status WaitingListFull(const engine::Engine& engine) noexcept;
 // SCOUT_OK and a new handle in *request, or SCOUT_AGAIN.
-scout_status SubmitRequest(std::shared_ptr<ModelObject> model, std::shared_ptr<engine::Engine> engine, std::vector<int32_t> prompt,
-                           engine::RequestOptions options, scout_request** request, std::vector<engine::Picture> pictures = {});
+scout_status SubmitRequest(std::shared_ptr<ModelObject> model, std::shared_ptr<engine::Engine> engine, Prompt prompt,
+                           const engine::RequestOptions& options, scout_request** request);
 
 // SCOUT_KV_* -> a format; throws kArgument.
 DType KvFormat(int32_t kv_format, DType otherwise, std::string_view name);

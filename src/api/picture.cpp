@@ -5,10 +5,22 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "io/projector.h"
 #include "prompt/image_tokens.h"
 #include "prompt/sha256.h"
 
 namespace scout::api {
+
+void NeedVision(const ModelObject& model) {
+  const model::Model& loaded = *model.model;
+  if (loaded.vision() != nullptr) return;
+  if (!loaded.unserved_vision().empty()) Fail(ErrorCode::kUnsupported, "the model sees no pictures: ", loaded.unserved_vision());
+  if (loaded.known_vision() != nullptr || io::FindProjector(loaded.checkpoint().path()))
+    Fail(ErrorCode::kUnsupported,
+         "the model sees no pictures: it was loaded without its vision tower (vision of scout_load_options)");
+  Fail(ErrorCode::kUnsupported, "the model sees no pictures: its files hold no vision tower");
+}
+
 namespace {
 
 engine::PictureKey KeyOf(const prompt::ImageTiles& tiles) {
@@ -22,22 +34,24 @@ engine::PictureKey KeyOf(const prompt::ImageTiles& tiles) {
   return key;
 }
 
-}  // namespace
-
-void NeedVision(const ModelObject& model) {
-  if (model.model->vision() != nullptr) return;
-  if (model::ReadVisionConfig(model.model->checkpoint(), model.model->config().embedding))
-    Fail(ErrorCode::kUnsupported,
-         "the model sees no pictures: it was loaded without its vision tower (vision of scout_load_options)");
-  Fail(ErrorCode::kUnsupported, "the model sees no pictures: its files hold no vision tower");
-}
-
-PreparedPicture Prepare(const ModelObject& model, const ImageObject& image) {
+TileRequest TileRequestOf(const ModelObject& model) {
   NeedVision(model);
   const model::VisionConfig& vision = *model.model->vision();
   TileRequest request;
   request.rules.tile_side = vision.tile_size;
   request.rules.patch_tokens = vision.feature_rows();
+  return request;
+}
+
+}  // namespace
+
+prompt::ImagePart PartOf(const ModelObject& model, const ImageObject& image) {
+  const prompt::TileRules rules = TileRequestOf(model).rules;
+  return {prompt::ChooseGrid(image.image.size(), rules), rules.patch_tokens};
+}
+
+PreparedPicture Prepare(const ModelObject& model, const ImageObject& image) {
+  const TileRequest request = TileRequestOf(model);
   PreparedPicture prepared;
   prepared.tiles = image.Tiles(request);
   prepared.part = {prepared.tiles->grid, request.rules.patch_tokens};

@@ -15,6 +15,9 @@ namespace scout::api {
 // Throws kUnsupported for a model that sees no pictures.
 void NeedVision(const ModelObject& model);
 
+// What a picture's tokens in a prompt depend on. Nothing is computed of its pixels. Throws as NeedVision.
+prompt::ImagePart PartOf(const ModelObject& model, const ImageObject& image);
+
 // By the model's own rules. Throws as NeedVision.
 PreparedPicture Prepare(const ModelObject& model, const ImageObject& image);
 

@@ -8,6 +8,7 @@
 #include "api/boundary.h"
 #include "api/objects.h"
 #include "api/options.h"
+#include "api/prompt.h"
 
 namespace scout::api {
 namespace {
@@ -46,9 +47,10 @@ std::vector<std::string> StopsOf(const scout_request_options& options) {
 
 }  // namespace
 
-engine::RequestOptions ReadRequestOptions(const scout_request_options* options) {
+RequestInput ReadRequest(const scout_request_options* options) {
   const scout_request_options given = ReadOptions(options, DefaultRequestOptions(), kFirstSize, "scout_request_options");
-  engine::RequestOptions out;
+  RequestInput input;
+  engine::RequestOptions& out = input.options;
   out.sampling.temperature = given.temperature;
   out.sampling.top_k = given.top_k;
   out.sampling.top_p = given.top_p;
@@ -73,11 +75,9 @@ engine::RequestOptions ReadRequestOptions(const scout_request_options* options) 
   out.ignore_end = given.ignore_end != 0;
   out.include_special = given.include_special != 0;
   out.tag = given.tag;
-  return out;
-}
-
-bool WantsRaw(const scout_request_options* options) {
-  return ReadOptions(options, DefaultRequestOptions(), kFirstSize, "scout_request_options").raw != 0;
+  input.raw = given.raw != 0;
+  input.images = ImagesOf(given.images, given.image_count);
+  return input;
 }
 
 std::vector<int32_t> TokensOf(const int32_t* ids, uint64_t count) {
@@ -93,16 +93,6 @@ std::vector<int32_t> AnswerOf(const RequestObject& object) {
   return ids;
 }
 
-std::vector<int32_t> PromptOf(const ModelObject& model, std::string_view text, const scout_request_options* options) {
-  const prompt::Tokenizer& tokenizer = model.NeedTokenizer();
-  if (model.chat_format != nullptr && !WantsRaw(options)) {
-    prompt::Chat chat(model.chat_format);
-    chat.Add(prompt::Role::kUser, text);
-    return chat.AnswerPrompt();
-  }
-  return tokenizer.Encode(text, {.allow_special = false, .add_bos = tokenizer.bos().has_value()});
-}
-
 scout_status WaitingListFull(const engine::Engine& engine) noexcept {
   try {
     SetLastError(StrCat("the waiting list is full: ", engine.options().max_waiting,
@@ -113,10 +103,10 @@ scout_status WaitingListFull(const engine::Engine& engine) noexcept {
   return SCOUT_AGAIN;
 }
 
-scout_status SubmitRequest(std::shared_ptr<ModelObject> model, std::shared_ptr<engine::Engine> engine, std::vector<int32_t> prompt,
-                           engine::RequestOptions options, scout_request** request, std::vector<engine::Picture> pictures) {
+scout_status SubmitRequest(std::shared_ptr<ModelObject> model, std::shared_ptr<engine::Engine> engine, Prompt prompt,
+                           const engine::RequestOptions& options, scout_request** request) {
   auto object = std::make_shared<RequestObject>();
-  object->request = engine->Submit(std::move(prompt), std::move(pictures), options);
+  object->request = engine->Submit(std::move(prompt.ids), std::move(prompt.pictures), options);
   if (object->request == nullptr) return WaitingListFull(*engine);
   object->engine = std::move(engine);
   object->model = std::move(model);
@@ -143,9 +133,32 @@ scout_status scout_generate(scout_model* model, const char* text, const scout_re
     *request = nullptr;
     const auto object = Get(model, "model");
     NeedOut(text, "text");
-    scout::engine::RequestOptions read = ReadRequestOptions(options);
-    std::vector<int32_t> prompt = PromptOf(*object, text, options);
-    return SubmitRequest(object, object->DefaultEngine()->engine, std::move(prompt), std::move(read), request);
+    const RequestInput input = ReadRequest(options);
+    Prompt prompt = TextPrompt(*object, text, input.raw, input.images, WithTiles::kYes);
+    return SubmitRequest(object, object->DefaultEngine()->engine, std::move(prompt), input.options, request);
+  });
+}
+
+scout_status scout_prompt_tokens(const scout_model* model, const char* text, uint64_t text_size,
+                                 const scout_request_options* options, int32_t* ids, uint64_t capacity, uint64_t* needed) {
+  return Boundary([&] {
+    NeedOut(needed, "needed");
+    const auto object = Get(model, "model");
+    const std::string_view content = TextOf(text, text_size, "text");
+    const RequestInput input = ReadRequest(options);
+    return CopyOut(TextPrompt(*object, content, input.raw, input.images, WithTiles::kNo).ids, ids, capacity, needed, "ids");
+  });
+}
+
+scout_status scout_prompt_expand(const scout_model* model, const int32_t* ids, uint64_t count, const scout_request_options* options,
+                                 int32_t* expanded, uint64_t capacity, uint64_t* needed) {
+  return Boundary([&] {
+    NeedOut(needed, "needed");
+    const auto object = Get(model, "model");
+    std::vector<int32_t> given = TokensOf(ids, count);
+    const RequestInput input = ReadRequest(options);
+    return CopyOut(TokenPrompt(*object, std::move(given), input.images, WithTiles::kNo).ids, expanded, capacity, needed,
+                   "expanded");
   });
 }
 

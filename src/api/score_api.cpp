@@ -6,6 +6,7 @@
 #include "api/boundary.h"
 #include "api/objects.h"
 #include "api/options.h"
+#include "api/prompt.h"
 
 namespace scout::api {
 namespace {
@@ -18,8 +19,8 @@ scout_score_options DefaultScoreOptions() {
   return options;
 }
 
-engine::ScoreOptions ReadScoreOptions(const scout_score_options* options, uint64_t count) {
-  const scout_score_options given = ReadOptions(options, DefaultScoreOptions(), kFirstSize, "scout_score_options");
+// `count` tokens, those of pictures included.
+engine::ScoreOptions CheckScore(const scout_score_options& given, uint64_t count) {
   NeedFlag(given.logits, "logits");
   engine::ScoreOptions out;
   out.logprobs = given.logits == 0;
@@ -69,9 +70,12 @@ scout_status scout_score(scout_engine* engine, const int32_t* ids, uint64_t coun
     NeedOut(scores, "scores");
     *scores = nullptr;
     const auto object = Get(engine, "engine");
-    std::vector<int32_t> tokens = TokensOf(ids, count);
+    std::vector<int32_t> given = TokensOf(ids, count);
+    const scout_score_options read = ReadOptions(options, DefaultScoreOptions(), kFirstSize, "scout_score_options");
+    Prompt prompt = TokenPrompt(*object->model, std::move(given), ImagesOf(read.images, read.image_count), WithTiles::kYes);
+    const scout::engine::ScoreOptions checked = CheckScore(read, prompt.ids.size());
     auto made = std::make_shared<ScoresObject>();
-    made->request = object->engine->SubmitScore(std::move(tokens), ReadScoreOptions(options, count));
+    made->request = object->engine->SubmitScore(std::move(prompt.ids), std::move(prompt.pictures), checked);
     if (made->request == nullptr) return WaitingListFull(*object->engine);
     made->engine = object->engine;
     made->model = object->model;

@@ -408,6 +408,7 @@ EngineStats Core::Stats() const {
   stats.waiting = static_cast<int64_t>(scheduler_.waiting().size());
   stats.running = static_cast<int64_t>(scheduler_.running().size());
   stats.picture_cache_bytes = features_.bytes();
+  stats.picture_cache_entries = static_cast<int64_t>(features_.size());
   stats.preemptions = scheduler_.preemptions();
   for (int group = 0; group < kPageGroups; ++group) {
     const PagePool& pool = scheduler_.store().pool(group);

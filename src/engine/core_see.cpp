@@ -19,7 +19,9 @@ bool Lacks(const RequestState& request, const RequestPicture& one) {
 void Core::GiveFeatures(const PictureKey& key, const std::shared_ptr<const model::Features>& features) noexcept {
   for (const auto& request : scheduler_.running()) {
     for (RequestPicture& one : request->pictures) {
-      if (one.picture.key == key && Lacks(*request, one)) one.features = features;
+      if (one.picture.key != key || !Lacks(*request, one)) continue;
+      one.features = features;
+      ++stats_.picture_hits;
     }
   }
 }
@@ -42,11 +44,13 @@ bool Core::ChoosePicture() {
     for (RequestPicture& one : request->pictures) {
       if (!Lacks(*request, one) || one.first() >= soon) continue;
       one.features = features_.Find(one.picture.key);
+      stats_.picture_hits += one.features != nullptr;
       given = given || one.features != nullptr;
       if (one.features != nullptr || seeing_) continue;
       int64_t rows = 0;
       for (const PatchRun& run : one.picture.patches) rows += run.count;
       seeing_.emplace(Seeing{request, one.picture.key, one.picture.tiles, rows});
+      ++stats_.picture_misses;
     }
   }
   return given;
@@ -90,6 +94,7 @@ void Core::FinishPicture() noexcept {
       Fail(ErrorCode::kInternal, "internal error: ", features->rows(), " rows of features for ", seeing_->rows, " patches");
     if (!error) {
       ++stats_.pictures;
+      --stats_.picture_hits;  // the one for which it was encoded
       GiveFeatures(seeing_->key, features);
       features_.Insert(seeing_->key, features);
     }

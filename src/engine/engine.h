@@ -117,7 +117,11 @@ struct EngineStats {
   int64_t steps = 0, rows = 0;
   int64_t generated_tokens = 0, prompt_tokens = 0, cached_tokens = 0;
   int64_t preemptions = 0;
-  int64_t pictures = 0;              // encoded
+  int64_t pictures = 0;  // encoded
+  // Pictures of requests: those for which encoding was begun, and those that needed none, because the features of another's were
+  // kept or waited for.
+  int64_t picture_misses = 0, picture_hits = 0;
+  int64_t picture_cache_entries = 0;
   uint64_t picture_cache_bytes = 0;  // of features that are kept
   int64_t pages_total[2] = {0, 0}, pages_used[2] = {0, 0}, pages_cached[2] = {0, 0}, pages_peak[2] = {0, 0};
 };

@@ -19,6 +19,7 @@ class FeatureCache {
   void Insert(const PictureKey& key, std::shared_ptr<const model::Features> features);
   void Clear() noexcept;
   uint64_t bytes() const { return bytes_; }
+  size_t size() const { return entries_.size(); }
 
  private:
   struct Entry {

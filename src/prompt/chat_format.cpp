@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "prompt/image_tokens.h"
 #include "prompt/llama4_tokens.h"
 #include "prompt/unicode_tables.h"
 

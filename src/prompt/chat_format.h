@@ -25,30 +25,18 @@
 #include <string_view>
 #include <vector>
 
-#include "prompt/image_canvas.h"
+#include "prompt/image_tokens.h"
 #include "prompt/tokenizer.h"
 
 namespace scout::prompt {
 
 enum class Role : uint8_t { kSystem, kUser, kAssistant, kTool };
 
-// A picture in a message: what its tokens depend on.
-struct ImagePart {
-  TileGrid grid;
-  int64_t patch_tokens = 0;  // of a tile
-};
-
 // A part of a message.
 struct Part {
   enum class Kind : uint8_t { kText, kImage } kind = Kind::kText;
   std::string text;
   ImagePart image = {};
-};
-
-// Where a picture's tokens begin in a conversation.
-struct ImagePlace {
-  int64_t first = 0;
-  ImagePart image;
 };
 
 struct Message {

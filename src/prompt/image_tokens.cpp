@@ -1,8 +1,24 @@
 #include "prompt/image_tokens.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace scout::prompt {
+namespace {
+
+void CheckPlaceholders(size_t placeholders, size_t images) {
+  if (placeholders != images)
+    Fail(ErrorCode::kArgument, "the prompt has ", placeholders, " <|image|> and ", images,
+         images == 1 ? " picture is" : " pictures are", " given; each <|image|> becomes one of them");
+}
+
+void AppendImage(const ImagePart& image, const ImageTokenIds& kinds, std::vector<TokenId>& out, std::vector<ImagePlace>& places) {
+  places.push_back({static_cast<int64_t>(out.size()), image});
+  AppendImageTokens(image.grid, image.patch_tokens, kinds, out);
+}
+
+}  // namespace
 
 const char* NameOf(ImageToken token) {
   constexpr const char* kNames[kImageTokenKinds] = {"<|image_start|>", "<|image_end|>",        "<|image|>",
@@ -44,6 +60,35 @@ void AppendImageTokens(TileGrid grid, int64_t patch_tokens, const ImageTokenIds&
   out.reserve(out.size() + static_cast<size_t>(ImageTokenCount(grid, patch_tokens)));
   for (const ImageTokenRun& run : ImageLayout(grid, patch_tokens))
     out.insert(out.end(), static_cast<size_t>(run.count), ids[run.token]);
+}
+
+void AppendTextWithImages(std::string_view text, std::span<const ImagePart> images, const Tokenizer& tokenizer,
+                          std::vector<TokenId>& out, std::vector<ImagePlace>& places) {
+  const std::string_view name = NameOf(ImageToken::kWhole);
+  size_t placeholders = 0;
+  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + name.size())) ++placeholders;
+  CheckPlaceholders(placeholders, images.size());
+  const ImageTokenIds kinds(tokenizer);
+  for (const ImagePart& image : images) {
+    const size_t at = text.find(name);
+    tokenizer.EncodeAppend(text.substr(0, at), {}, out);
+    AppendImage(image, kinds, out, places);
+    text.remove_prefix(at + name.size());
+  }
+  tokenizer.EncodeAppend(text, {}, out);
+}
+
+void AppendIdsWithImages(std::span<const TokenId> ids, std::span<const ImagePart> images, const ImageTokenIds& kinds,
+                         std::vector<TokenId>& out, std::vector<ImagePlace>& places) {
+  const TokenId placeholder = kinds[ImageToken::kWhole];
+  CheckPlaceholders(static_cast<size_t>(std::count(ids.begin(), ids.end(), placeholder)), images.size());
+  size_t next = 0;
+  for (const TokenId id : ids) {
+    if (id == placeholder)
+      AppendImage(images[next++], kinds, out, places);
+    else
+      out.push_back(id);
+  }
 }
 
 }  // namespace scout::prompt

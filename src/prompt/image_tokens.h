@@ -11,6 +11,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "prompt/image_canvas.h"
@@ -45,6 +47,25 @@ class ImageTokenIds {
   TokenId ids_[kImageTokenKinds];
 };
 
+// A picture in a prompt: what its tokens depend on.
+struct ImagePart {
+  TileGrid grid;
+  int64_t patch_tokens = 0;  // of a tile
+};
+
+// Where a picture's tokens begin in a prompt.
+struct ImagePlace {
+  int64_t first = 0;
+  ImagePart image;
+};
+
 void AppendImageTokens(TileGrid grid, int64_t patch_tokens, const ImageTokenIds& ids, std::vector<TokenId>& out);
+
+// The i-th <|image|> of the text, which is otherwise plain, or of the ids, becomes images[i]: appended to `out`, and where it
+// begins to `places`. Throws kArgument, with both counts, unless there are as many.
+void AppendTextWithImages(std::string_view text, std::span<const ImagePart> images, const Tokenizer& tokenizer,
+                          std::vector<TokenId>& out, std::vector<ImagePlace>& places);
+void AppendIdsWithImages(std::span<const TokenId> ids, std::span<const ImagePart> images, const ImageTokenIds& kinds,
+                         std::vector<TokenId>& out, std::vector<ImagePlace>& places);
 
 }  // namespace scout::prompt

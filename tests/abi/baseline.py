@@ -41,7 +41,7 @@ CHANGES = [
     ("a function is added", "version.h", "SCOUT_API int32_t scout_version_number(void);",
      "SCOUT_API int32_t scout_version_number(void);\nSCOUT_API int32_t scout_version_age(void);", False),
     ("an enumerator is added", "chat.h", "SCOUT_ROLE_TOOL = 3", "SCOUT_ROLE_TOOL = 3, SCOUT_ROLE_CHOIR = 4", False),
-    ("a member is added at the end", "score.h", "  uint64_t position_count;\n", "  uint64_t position_count;\n  uint64_t tag;\n", True),
+    ("a member is added at the end", "device.h", "} scout_device_info;", "  uint64_t tag;\n} scout_device_info;", True),
 ]
 
 

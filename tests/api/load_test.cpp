@@ -74,12 +74,30 @@ TEST(Load, DescribesTheModel) {
   EXPECT_EQ(tensor.used, 1);
   EXPECT_EQ(scout_model_get_tensor(model.get(), 3 + 4 * 13, &tensor), SCOUT_ERR_ARGUMENT);
 
-  // Pages of 16 positions, as long as a chunk: 100 positions are 7 global pages and, of the local group, the current chunk's.
+  // Pages of 16 positions, as long as a chunk: 100 positions are 7 global pages and, of the local group, as many, because a step
+  // may reach over all of them.
   uint64_t bytes = 0;
   ASSERT_EQ(scout_model_kv_bytes(model.get(), 100, SCOUT_KV_DEFAULT, &bytes), SCOUT_OK);
-  EXPECT_EQ(bytes, 7u * 16 * 128 + 16 * 3 * 128);
+  EXPECT_EQ(bytes, 7u * 16 * 128 + 7u * 16 * 3 * 128);
   ASSERT_EQ(scout_model_kv_bytes(model.get(), 100, SCOUT_KV_F32, &bytes), SCOUT_OK);
-  EXPECT_EQ(bytes, 2 * (7u * 16 * 128 + 16 * 3 * 128));
+  EXPECT_EQ(bytes, 2 * (7u * 16 * 128 + 7u * 16 * 3 * 128));
+  // 600 positions: the last position of a chunk and the 512 of a step from there on lie in 33 chunks.
+  ASSERT_EQ(scout_model_kv_bytes(model.get(), 600, SCOUT_KV_DEFAULT, &bytes), SCOUT_OK);
+  EXPECT_EQ(bytes, 38u * 16 * 128 + 33u * 16 * 3 * 128);
+}
+
+TEST(Load, TheBytesOfAContextAreWhatAnEngineOfItNeeds) {
+  const user::Model model = tiny::Load();
+  for (const int64_t positions : {1, 16, 17, 100, 527, 528, 1000}) {
+    scout_engine_options options = user::EngineOptions();
+    options.context = positions;
+    ASSERT_EQ(scout_model_kv_bytes(model.get(), positions, SCOUT_KV_DEFAULT, &options.kv_bytes), SCOUT_OK);
+    scout_engine* engine = nullptr;
+    EXPECT_EQ(scout_engine_new(model.get(), &options, &engine), SCOUT_OK) << positions << ": " << scout_last_error();
+    scout_engine_free(engine);
+    --options.kv_bytes;
+    EXPECT_EQ(scout_engine_new(model.get(), &options, &engine), SCOUT_ERR_NO_MEMORY) << positions;
+  }
 }
 
 TEST(Load, DevicesAreListed) {

@@ -181,6 +181,14 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
       {"scout_generate", [](World& w) { return scout_generate(nullptr, "x", nullptr, &w.new_request); }},
       {"scout_generate", [](World& w) { return scout_generate(w.model.get(), nullptr, nullptr, &w.new_request); }},
       {"scout_generate", [](World& w) { return scout_generate(w.model.get(), "x", nullptr, nullptr); }},
+      {"scout_prompt_tokens", [](World& w) { return scout_prompt_tokens(nullptr, "x", 1, nullptr, w.ids, 4, &w.size); }},
+      {"scout_prompt_tokens", [](World& w) { return scout_prompt_tokens(w.model.get(), nullptr, 1, nullptr, w.ids, 4, &w.size); }},
+      {"scout_prompt_tokens", [](World& w) { return scout_prompt_tokens(w.model.get(), "x", 1, nullptr, nullptr, 4, &w.size); }},
+      {"scout_prompt_tokens", [](World& w) { return scout_prompt_tokens(w.model.get(), "x", 1, nullptr, w.ids, 4, nullptr); }},
+      {"scout_prompt_expand", [](World& w) { return scout_prompt_expand(nullptr, w.ids, 4, nullptr, w.ids, 4, &w.size); }},
+      {"scout_prompt_expand", [](World& w) { return scout_prompt_expand(w.model.get(), nullptr, 4, nullptr, w.ids, 4, &w.size); }},
+      {"scout_prompt_expand", [](World& w) { return scout_prompt_expand(w.model.get(), w.ids, 4, nullptr, nullptr, 4, &w.size); }},
+      {"scout_prompt_expand", [](World& w) { return scout_prompt_expand(w.model.get(), w.ids, 4, nullptr, w.ids, 4, nullptr); }},
       {"scout_request_next", [](World& w) { return scout_request_next(nullptr, 0, &w.event); }},
       {"scout_request_next", [](World& w) { return scout_request_next(w.request.get(), 0, nullptr); }},
       {"scout_request_cancel", [](World&) { return scout_request_cancel(nullptr); }},
@@ -313,9 +321,9 @@ void TryInit(scout_status (*init)(Options*, uint64_t), size_t first_size = sizeo
 
 TEST(Misuse, StructSizesOfThePastAndTheFuture) {
   TryInit(scout_load_options_init, 64);
-  TryInit(scout_engine_options_init);
-  TryInit(scout_request_options_init);
-  TryInit(scout_score_options_init);
+  TryInit(scout_engine_options_init, 56);
+  TryInit(scout_request_options_init, 144);
+  TryInit(scout_score_options_init, 24);
   TryInit(scout_image_options_init);
   TryInit(scout_tile_options_init);
 

@@ -204,6 +204,14 @@ SCOUTCS_API int32_t scoutcs_generate(scout_model *model, const char *text, const
     scout_request **request, char **message) {
   return submitted(scout_generate(model, text, options, request), message);
 }
+SCOUTCS_API int32_t scoutcs_prompt_tokens(const scout_model *model, const char *text, uint64_t text_size,
+    const scout_request_options *options, int32_t *ids, uint64_t capacity, uint64_t *needed, char **message) {
+  return finished(scout_prompt_tokens(model, text, text_size, options, ids, capacity, needed), message);
+}
+SCOUTCS_API int32_t scoutcs_prompt_expand(const scout_model *model, const int32_t *ids, uint64_t count,
+    const scout_request_options *options, int32_t *expanded, uint64_t capacity, uint64_t *needed, char **message) {
+  return finished(scout_prompt_expand(model, ids, count, options, expanded, capacity, needed), message);
+}
 SCOUTCS_API int32_t scoutcs_request_next(scout_request *request, int64_t timeout_ms, const scout_event **event, char **message) {
   return finished(scout_request_next(request, timeout_ms, event), message);
 }

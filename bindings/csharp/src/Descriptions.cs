@@ -200,6 +200,12 @@ namespace Scout
             Context = native->context;
             KvBytes = native->kv_bytes;
             WorkspaceBytes = native->workspace_bytes;
+            PicturesEncoded = native->pictures_encoded;
+            PictureCacheHits = native->picture_cache_hits;
+            PictureCacheMisses = native->picture_cache_misses;
+            PictureCacheEntries = native->picture_cache_entries;
+            PictureCacheBytes = native->picture_cache_bytes;
+            PictureCacheLimitBytes = native->picture_cache_limit_bytes;
         }
 
         /// <summary>Waiting: requests.</summary>
@@ -261,6 +267,25 @@ namespace Scout
 
         /// <summary>Workspace bytes.</summary>
         public ulong WorkspaceBytes { get; }
+
+        /// <summary>Pictures encoded: by the vision tower, so far.</summary>
+        public long PicturesEncoded { get; }
+
+        /// <summary>Picture cache hits: pictures of requests that needed no encoding, so far: another's is kept, or was waited
+        /// for.</summary>
+        public long PictureCacheHits { get; }
+
+        /// <summary>Picture cache misses: pictures of requests for which encoding was begun, so far.</summary>
+        public long PictureCacheMisses { get; }
+
+        /// <summary>Picture cache entries: pictures whose features are kept.</summary>
+        public long PictureCacheEntries { get; }
+
+        /// <summary>Picture cache bytes: of features that are kept.</summary>
+        public ulong PictureCacheBytes { get; }
+
+        /// <summary>Picture cache limit bytes: that may be kept; 0: no cache, or no vision tower.</summary>
+        public ulong PictureCacheLimitBytes { get; }
     }
 
     /// <summary>What a model is.</summary>

@@ -198,6 +198,14 @@ namespace Scout
             out RequestHandle request, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_prompt_tokens(ModelHandle model, byte[] text, ulong text_size,
+            scout_request_options* options, [Out] int[] ids, ulong capacity, out ulong needed, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_prompt_expand(ModelHandle model, int[] ids, ulong count, scout_request_options* options,
+            [Out] int[] expanded, ulong capacity, out ulong needed, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_request_next(IntPtr request, long timeout_ms, out IntPtr @event, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
@@ -367,6 +375,9 @@ namespace Scout
         public int max_running;
         public int no_prefix_cache;
         public ulong cache_salt;
+        public ulong picture_cache_bytes;
+        public int no_picture_cache;
+        public int reserved;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -394,6 +405,12 @@ namespace Scout
         public long context;
         public ulong kv_bytes;
         public ulong workspace_bytes;
+        public long pictures_encoded;
+        public long picture_cache_hits;
+        public long picture_cache_misses;
+        public long picture_cache_entries;
+        public ulong picture_cache_bytes;
+        public ulong picture_cache_limit_bytes;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -542,6 +559,8 @@ namespace Scout
         public int include_special;
         public int raw;
         public int reserved;
+        public IntPtr* images;
+        public ulong image_count;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -577,6 +596,8 @@ namespace Scout
         public int logits;
         public long* positions;
         public ulong position_count;
+        public IntPtr* images;
+        public ulong image_count;
     }
 
     [StructLayout(LayoutKind.Sequential)]

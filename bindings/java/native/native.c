@@ -355,6 +355,9 @@ SWIGINTERN void delete_scout_request_options(struct scout_request_options *self)
 SWIGINTERN int scout_request_options_add_stop(struct scout_request_options *self,char const *text,uint64_t text_size){ return owned_add_stop(self, text, text_size); }
 SWIGINTERN int scout_request_options_add_stop_token(struct scout_request_options *self,int32_t id){ return owned_add_stop_token(self, id); }
 SWIGINTERN int scout_request_options_add_bias(struct scout_request_options *self,int32_t id,float value){ return owned_add_bias(self, id, value); }
+SWIGINTERN int scout_request_options_add_image(struct scout_request_options *self,scout_image const *image){
+    return owned_add_image(&((owned_request_options *)self)->images, &self->images, &self->image_count, image);
+  }
 SWIGINTERN struct scout_engine_options *new_scout_engine_options(void){ return owned_new_engine_options(); }
 SWIGINTERN struct scout_engine_stats *new_scout_engine_stats(void){
     scout_engine_stats *made = (scout_engine_stats *)calloc(1, sizeof *made);
@@ -364,6 +367,9 @@ SWIGINTERN struct scout_engine_stats *new_scout_engine_stats(void){
 SWIGINTERN struct scout_score_options *new_scout_score_options(void){ return owned_new_score_options(); }
 SWIGINTERN void delete_scout_score_options(struct scout_score_options *self){ owned_free_score_options(self); }
 SWIGINTERN int scout_score_options_add_position(struct scout_score_options *self,int64_t position){ return owned_add_position(self, position); }
+SWIGINTERN int scout_score_options_add_image(struct scout_score_options *self,scout_image const *image){
+    return owned_add_image(&((owned_score_options *)self)->images, &self->images, &self->image_count, image);
+  }
 
 static scout_status scout_generate_text(scout_model *model, const char *text, uint64_t text_size, const scout_request_options *options,
                                         scout_request **request) {
@@ -3680,6 +3686,22 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1options_1add_1bias(
 }
 
 
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1request_1options_1add_1image(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  jint jresult = 0 ;
+  struct scout_request_options *arg1 = 0 ;
+  scout_image *arg2 = 0 ;
+  int result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_request_options **)&jarg1; 
+  arg2 = *(scout_image **)&jarg2; 
+  result = (int)scout_request_options_add_image(arg1,(struct scout_image const *)arg2);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1STOP_1NONE_1get(JNIEnv *jenv, jclass jcls) {
   jint jresult = 0 ;
   enum scout_stop result;
@@ -3788,6 +3810,121 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1generate(JNIEnv *jenv, jclas
   }
   {
     (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT); 
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1prompt_1tokens(JNIEnv *jenv, jclass jcls, jlong jarg1, jbyteArray jarg2, jlong jarg4, jintArray jarg5, jlongArray jarg7) {
+  jint jresult = 0 ;
+  scout_model *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  scout_request_options *arg4 = 0 ;
+  int32_t *arg5 = 0 ;
+  uint64_t arg6 ;
+  uint64_t *arg7 = 0 ;
+  uint64_t value7 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_model **)&jarg1; 
+  {
+    if (jarg2 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg2 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg2, NULL);
+    if (arg2 == NULL) return 0;
+    arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
+  }
+  arg4 = *(scout_request_options **)&jarg4; 
+  {
+    arg5 = NULL;
+    arg6 = 0;
+    if (jarg5 != NULL) {
+      arg5 = (int32_t *)(*jenv)->GetIntArrayElements(jenv, jarg5, NULL);
+      if (arg5 == NULL) return 0;
+      arg6 = (size_t)(*jenv)->GetArrayLength(jenv, jarg5);
+    }
+  }
+  {
+    arg7 = (uint64_t *)&value7; 
+  }
+  result = (scout_status)scout_prompt_tokens((struct scout_model const *)arg1,(char const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5,arg6,arg7);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  
+  {
+    const jlong made = (jlong)(intptr_t)value7;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg7, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT);
+  }
+  {
+    if (jarg5 != NULL) (*jenv)->ReleaseIntArrayElements(jenv, jarg5, (jint *)arg5, 0); 
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1prompt_1expand(JNIEnv *jenv, jclass jcls, jlong jarg1, jintArray jarg2, jlong jarg4, jintArray jarg5, jlongArray jarg7) {
+  jint jresult = 0 ;
+  scout_model *arg1 = 0 ;
+  int32_t *arg2 = 0 ;
+  uint64_t arg3 ;
+  scout_request_options *arg4 = 0 ;
+  int32_t *arg5 = 0 ;
+  uint64_t arg6 ;
+  uint64_t *arg7 = 0 ;
+  uint64_t value7 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_model **)&jarg1; 
+  {
+    if (jarg2 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "ids is null");
+      return 0;
+    }
+    arg2 = (int32_t *)(*jenv)->GetIntArrayElements(jenv, jarg2, NULL);
+    if (arg2 == NULL) return 0;
+    arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
+  }
+  arg4 = *(scout_request_options **)&jarg4; 
+  {
+    arg5 = NULL;
+    arg6 = 0;
+    if (jarg5 != NULL) {
+      arg5 = (int32_t *)(*jenv)->GetIntArrayElements(jenv, jarg5, NULL);
+      if (arg5 == NULL) return 0;
+      arg6 = (size_t)(*jenv)->GetArrayLength(jenv, jarg5);
+    }
+  }
+  {
+    arg7 = (uint64_t *)&value7; 
+  }
+  result = (scout_status)scout_prompt_expand((struct scout_model const *)arg1,(int const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5,arg6,arg7);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value7;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg7, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseIntArrayElements(jenv, jarg2, (jint *)arg2, JNI_ABORT); 
+  }
+  {
+    if (jarg5 != NULL) (*jenv)->ReleaseIntArrayElements(jenv, jarg5, (jint *)arg5, 0); 
   }
   
   return jresult;
@@ -4184,6 +4321,58 @@ SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1options_1cache_1sal
   arg1 = *(struct scout_engine_options **)&jarg1; 
   result = (uint64_t) ((arg1)->cache_salt);
   jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1options_1picture_1cache_1bytes_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_engine_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_options **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->picture_cache_bytes = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1options_1picture_1cache_1bytes_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_engine_options *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_options **)&jarg1; 
+  result = (uint64_t) ((arg1)->picture_cache_bytes);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1options_1no_1picture_1cache_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_engine_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->no_picture_cache = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1engine_1options_1no_1picture_1cache_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_engine_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_options **)&jarg1; 
+  result = (int32_t) ((arg1)->no_picture_cache);
+  jresult = (jint)result; 
   return jresult;
 }
 
@@ -4992,6 +5181,162 @@ SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1workspace_1b
 }
 
 
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1pictures_1encoded_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  arg2 = (int64_t)jarg2; 
+  if (arg1) (arg1)->pictures_encoded = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1pictures_1encoded_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  result = (int64_t) ((arg1)->pictures_encoded);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1hits_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  arg2 = (int64_t)jarg2; 
+  if (arg1) (arg1)->picture_cache_hits = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1hits_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  result = (int64_t) ((arg1)->picture_cache_hits);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1misses_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  arg2 = (int64_t)jarg2; 
+  if (arg1) (arg1)->picture_cache_misses = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1misses_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  result = (int64_t) ((arg1)->picture_cache_misses);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1entries_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  arg2 = (int64_t)jarg2; 
+  if (arg1) (arg1)->picture_cache_entries = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1entries_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  result = (int64_t) ((arg1)->picture_cache_entries);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1bytes_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_engine_stats *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->picture_cache_bytes = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1bytes_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_engine_stats *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  result = (uint64_t) ((arg1)->picture_cache_bytes);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1limit_1bytes_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_engine_stats *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->picture_cache_limit_bytes = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1engine_1stats_1picture_1cache_1limit_1bytes_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_engine_stats *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_engine_stats **)&jarg1; 
+  result = (uint64_t) ((arg1)->picture_cache_limit_bytes);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1engine_1stats(JNIEnv *jenv, jclass jcls) {
   jlong jresult = 0 ;
   struct scout_engine_stats *result = 0 ;
@@ -5092,6 +5437,22 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1score_1options_1add_1positio
   arg1 = *(struct scout_score_options **)&jarg1; 
   arg2 = (int64_t)jarg2; 
   result = (int)scout_score_options_add_position(arg1,arg2);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1score_1options_1add_1image(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  jint jresult = 0 ;
+  struct scout_score_options *arg1 = 0 ;
+  scout_image *arg2 = 0 ;
+  int result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_score_options **)&jarg1; 
+  arg2 = *(scout_image **)&jarg2; 
+  result = (int)scout_score_options_add_image(arg1,(struct scout_image const *)arg2);
   jresult = (jint)result; 
   return jresult;
 }

@@ -3923,6 +3923,9 @@ SWIGINTERN void delete_scout_request_options(struct scout_request_options *self)
 SWIGINTERN int scout_request_options_add_stop(struct scout_request_options *self,char const *text,uint64_t text_size){ return owned_add_stop(self, text, text_size); }
 SWIGINTERN int scout_request_options_add_stop_token(struct scout_request_options *self,int32_t id){ return owned_add_stop_token(self, id); }
 SWIGINTERN int scout_request_options_add_bias(struct scout_request_options *self,int32_t id,float value){ return owned_add_bias(self, id, value); }
+SWIGINTERN int scout_request_options_add_image(struct scout_request_options *self,scout_image const *image){
+    return owned_add_image(&((owned_request_options *)self)->images, &self->images, &self->image_count, image);
+  }
 SWIGINTERN struct scout_engine_options *new_scout_engine_options(void){ return owned_new_engine_options(); }
 SWIGINTERN struct scout_engine_stats *new_scout_engine_stats(void){
     scout_engine_stats *made = (scout_engine_stats *)calloc(1, sizeof *made);
@@ -3932,6 +3935,9 @@ SWIGINTERN struct scout_engine_stats *new_scout_engine_stats(void){
 SWIGINTERN struct scout_score_options *new_scout_score_options(void){ return owned_new_score_options(); }
 SWIGINTERN void delete_scout_score_options(struct scout_score_options *self){ owned_free_score_options(self); }
 SWIGINTERN int scout_score_options_add_position(struct scout_score_options *self,int64_t position){ return owned_add_position(self, position); }
+SWIGINTERN int scout_score_options_add_image(struct scout_score_options *self,scout_image const *image){
+    return owned_add_image(&((owned_score_options *)self)->images, &self->images, &self->image_count, image);
+  }
 
 static scout_status scout_generate_text(scout_model *model, const char *text, uint64_t text_size, const scout_request_options *options,
                                         scout_request **request) {
@@ -9254,6 +9260,41 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_request_options_add_image(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_request_options *arg1 = 0 ;
+  scout_image *arg2 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  PyObject *swig_obj[2] ;
+  int result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_request_options_add_image", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_request_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_request_options_add_image" "', argument " "1"" of type '" "struct scout_request_options *""'"); 
+  }
+  arg1 = (struct scout_request_options *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_request_options_add_image" "', argument " "2"" of type '" "scout_image const *""'"); 
+  }
+  arg2 = (scout_image *)(argp2);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (int)scout_request_options_add_image(arg1,(struct scout_image const *)arg2);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *scout_request_options_swigregister(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
   PyObject *obj = NULL;
   if (!SWIG_Python_UnpackTuple(args, "swigregister", 1, 1, &obj)) return NULL;
@@ -9321,6 +9362,180 @@ SWIGINTERN PyObject *_wrap_scout_generate(PyObject *self, PyObject *args) {
   }
   return resultobj;
 fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_prompt_tokens(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_model *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  scout_request_options *arg4 = 0 ;
+  int32_t *arg5 = 0 ;
+  uint64_t arg6 ;
+  uint64_t *arg7 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp4 = 0 ;
+  int res4 = 0 ;
+  PyObject *buffer5 = NULL ;
+  uint64_t value7 = 0 ;
+  PyObject *swig_obj[4] ;
+  scout_status result;
+  
+  {
+    arg7 = &value7; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_prompt_tokens", 4, 4, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_prompt_tokens" "', argument " "1"" of type '" "scout_model const *""'"); 
+  }
+  arg1 = (scout_model *)(argp1);
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
+    arg2 = bytes;
+    arg3 = (uint64_t)size;
+  }
+  res4 = SWIG_ConvertPtr(swig_obj[2], &argp4,SWIGTYPE_p_scout_request_options, 0 |  0 );
+  if (!SWIG_IsOK(res4)) {
+    SWIG_exception_fail(SWIG_ArgError(res4), "in method '" "scout_prompt_tokens" "', argument " "4"" of type '" "scout_request_options const *""'"); 
+  }
+  arg4 = (scout_request_options *)(argp4);
+  {
+    const size_t capacity = PyLong_AsSize_t(swig_obj[3]);
+    if (PyErr_Occurred()) SWIG_fail;
+    if (capacity > ((size_t)1 << 40)) {
+      PyErr_SetString(PyExc_OverflowError, "the capacity is past 2^40");
+      SWIG_fail;
+    }
+    if (capacity != 0) {
+      buffer5 = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(capacity * sizeof(*arg5)));
+      if (buffer5 == NULL) SWIG_fail;
+      arg5 = (int32_t *)PyBytes_AsString(buffer5);
+    }
+    arg6 = capacity;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_prompt_tokens((struct scout_model const *)arg1,(char const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5,arg6,arg7);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (buffer5 == NULL) buffer5 = PyBytes_FromStringAndSize("", 0);
+    if (buffer5 == NULL) SWIG_fail;
+    Py_INCREF(buffer5);
+    resultobj = SWIG_Python_AppendOutput(resultobj, buffer5, 0);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg7), 0); 
+  }
+  {
+    Py_XDECREF(buffer5); 
+  }
+  return resultobj;
+fail:
+  {
+    Py_XDECREF(buffer5); 
+  }
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_prompt_expand(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_model *arg1 = 0 ;
+  int32_t *arg2 = 0 ;
+  uint64_t arg3 ;
+  scout_request_options *arg4 = 0 ;
+  int32_t *arg5 = 0 ;
+  uint64_t arg6 ;
+  uint64_t *arg7 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp4 = 0 ;
+  int res4 = 0 ;
+  PyObject *buffer5 = NULL ;
+  uint64_t value7 = 0 ;
+  PyObject *swig_obj[4] ;
+  scout_status result;
+  
+  {
+    arg7 = &value7; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_prompt_expand", 4, 4, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_prompt_expand" "', argument " "1"" of type '" "scout_model const *""'"); 
+  }
+  arg1 = (scout_model *)(argp1);
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
+    arg2 = (int32_t *)bytes;
+    arg3 = (uint64_t)size / sizeof(int32_t);
+  }
+  res4 = SWIG_ConvertPtr(swig_obj[2], &argp4,SWIGTYPE_p_scout_request_options, 0 |  0 );
+  if (!SWIG_IsOK(res4)) {
+    SWIG_exception_fail(SWIG_ArgError(res4), "in method '" "scout_prompt_expand" "', argument " "4"" of type '" "scout_request_options const *""'"); 
+  }
+  arg4 = (scout_request_options *)(argp4);
+  {
+    const size_t capacity = PyLong_AsSize_t(swig_obj[3]);
+    if (PyErr_Occurred()) SWIG_fail;
+    if (capacity > ((size_t)1 << 40)) {
+      PyErr_SetString(PyExc_OverflowError, "the capacity is past 2^40");
+      SWIG_fail;
+    }
+    if (capacity != 0) {
+      buffer5 = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(capacity * sizeof(*arg5)));
+      if (buffer5 == NULL) SWIG_fail;
+      arg5 = (int32_t *)PyBytes_AsString(buffer5);
+    }
+    arg6 = capacity;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_prompt_expand((struct scout_model const *)arg1,(int const *)arg2,arg3,(struct scout_request_options const *)arg4,arg5,arg6,arg7);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (buffer5 == NULL) buffer5 = PyBytes_FromStringAndSize("", 0);
+    if (buffer5 == NULL) SWIG_fail;
+    Py_INCREF(buffer5);
+    resultobj = SWIG_Python_AppendOutput(resultobj, buffer5, 0);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg7), 0); 
+  }
+  {
+    Py_XDECREF(buffer5); 
+  }
+  return resultobj;
+fail:
+  {
+    Py_XDECREF(buffer5); 
+  }
   return NULL;
 }
 
@@ -10063,6 +10278,114 @@ SWIGINTERN PyObject *_wrap_scout_engine_options_cache_salt_get(PyObject *self, P
   arg1 = (struct scout_engine_options *)(argp1);
   result = (uint64_t) ((arg1)->cache_salt);
   resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_options_picture_cache_bytes_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_engine_options_picture_cache_bytes_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_options_picture_cache_bytes_set" "', argument " "1"" of type '" "struct scout_engine_options *""'"); 
+  }
+  arg1 = (struct scout_engine_options *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_engine_options_picture_cache_bytes_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->picture_cache_bytes = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_options_picture_cache_bytes_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_options_picture_cache_bytes_get" "', argument " "1"" of type '" "struct scout_engine_options *""'"); 
+  }
+  arg1 = (struct scout_engine_options *)(argp1);
+  result = (uint64_t) ((arg1)->picture_cache_bytes);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_options_no_picture_cache_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_engine_options_no_picture_cache_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_options_no_picture_cache_set" "', argument " "1"" of type '" "struct scout_engine_options *""'"); 
+  }
+  arg1 = (struct scout_engine_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_engine_options_no_picture_cache_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->no_picture_cache = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_options_no_picture_cache_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_options_no_picture_cache_get" "', argument " "1"" of type '" "struct scout_engine_options *""'"); 
+  }
+  arg1 = (struct scout_engine_options *)(argp1);
+  result = (int32_t) ((arg1)->no_picture_cache);
+  resultobj = SWIG_From_int((int)(result));
   return resultobj;
 fail:
   return NULL;
@@ -11665,6 +11988,330 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_engine_stats_pictures_encoded_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_engine_stats_pictures_encoded_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_pictures_encoded_set" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  ecode2 = SWIG_AsVal_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_engine_stats_pictures_encoded_set" "', argument " "2"" of type '" "int64_t""'");
+  } 
+  arg2 = (int64_t)(val2);
+  if (arg1) (arg1)->pictures_encoded = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_pictures_encoded_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_pictures_encoded_get" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  result = (int64_t) ((arg1)->pictures_encoded);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_hits_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_engine_stats_picture_cache_hits_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_hits_set" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  ecode2 = SWIG_AsVal_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_engine_stats_picture_cache_hits_set" "', argument " "2"" of type '" "int64_t""'");
+  } 
+  arg2 = (int64_t)(val2);
+  if (arg1) (arg1)->picture_cache_hits = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_hits_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_hits_get" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  result = (int64_t) ((arg1)->picture_cache_hits);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_misses_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_engine_stats_picture_cache_misses_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_misses_set" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  ecode2 = SWIG_AsVal_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_engine_stats_picture_cache_misses_set" "', argument " "2"" of type '" "int64_t""'");
+  } 
+  arg2 = (int64_t)(val2);
+  if (arg1) (arg1)->picture_cache_misses = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_misses_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_misses_get" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  result = (int64_t) ((arg1)->picture_cache_misses);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_entries_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  int64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_engine_stats_picture_cache_entries_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_entries_set" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  ecode2 = SWIG_AsVal_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_engine_stats_picture_cache_entries_set" "', argument " "2"" of type '" "int64_t""'");
+  } 
+  arg2 = (int64_t)(val2);
+  if (arg1) (arg1)->picture_cache_entries = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_entries_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_entries_get" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  result = (int64_t) ((arg1)->picture_cache_entries);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_bytes_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_engine_stats_picture_cache_bytes_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_bytes_set" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_engine_stats_picture_cache_bytes_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->picture_cache_bytes = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_bytes_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_bytes_get" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  result = (uint64_t) ((arg1)->picture_cache_bytes);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_limit_bytes_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_engine_stats_picture_cache_limit_bytes_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_limit_bytes_set" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_engine_stats_picture_cache_limit_bytes_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->picture_cache_limit_bytes = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_engine_stats_picture_cache_limit_bytes_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_engine_stats *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_engine_stats, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_engine_stats_picture_cache_limit_bytes_get" "', argument " "1"" of type '" "struct scout_engine_stats *""'"); 
+  }
+  arg1 = (struct scout_engine_stats *)(argp1);
+  result = (uint64_t) ((arg1)->picture_cache_limit_bytes);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_new_scout_engine_stats(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   struct scout_engine_stats *result = 0 ;
@@ -11883,6 +12530,41 @@ SWIGINTERN PyObject *_wrap_scout_score_options_add_position(PyObject *self, PyOb
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
     result = (int)scout_score_options_add_position(arg1,arg2);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_score_options_add_image(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_score_options *arg1 = 0 ;
+  scout_image *arg2 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  PyObject *swig_obj[2] ;
+  int result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_score_options_add_image", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_score_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_score_options_add_image" "', argument " "1"" of type '" "struct scout_score_options *""'"); 
+  }
+  arg1 = (struct scout_score_options *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_score_options_add_image" "', argument " "2"" of type '" "scout_image const *""'"); 
+  }
+  arg2 = (scout_image *)(argp2);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (int)scout_score_options_add_image(arg1,(struct scout_image const *)arg2);
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
   resultobj = SWIG_From_int((int)(result));
@@ -12464,9 +13146,12 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_request_options_add_stop", _wrap_scout_request_options_add_stop, METH_VARARGS, NULL},
 	 { "scout_request_options_add_stop_token", _wrap_scout_request_options_add_stop_token, METH_VARARGS, NULL},
 	 { "scout_request_options_add_bias", _wrap_scout_request_options_add_bias, METH_VARARGS, NULL},
+	 { "scout_request_options_add_image", _wrap_scout_request_options_add_image, METH_VARARGS, NULL},
 	 { "scout_request_options_swigregister", scout_request_options_swigregister, METH_O, NULL},
 	 { "scout_request_options_swiginit", scout_request_options_swiginit, METH_VARARGS, NULL},
 	 { "scout_generate", _wrap_scout_generate, METH_VARARGS, NULL},
+	 { "scout_prompt_tokens", _wrap_scout_prompt_tokens, METH_VARARGS, NULL},
+	 { "scout_prompt_expand", _wrap_scout_prompt_expand, METH_VARARGS, NULL},
 	 { "scout_request_next", _wrap_scout_request_next, METH_VARARGS, NULL},
 	 { "scout_request_descriptor", _wrap_scout_request_descriptor, METH_O, NULL},
 	 { "scout_request_cancel", _wrap_scout_request_cancel, METH_O, NULL},
@@ -12492,6 +13177,10 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_engine_options_no_prefix_cache_get", _wrap_scout_engine_options_no_prefix_cache_get, METH_O, NULL},
 	 { "scout_engine_options_cache_salt_set", _wrap_scout_engine_options_cache_salt_set, METH_VARARGS, NULL},
 	 { "scout_engine_options_cache_salt_get", _wrap_scout_engine_options_cache_salt_get, METH_O, NULL},
+	 { "scout_engine_options_picture_cache_bytes_set", _wrap_scout_engine_options_picture_cache_bytes_set, METH_VARARGS, NULL},
+	 { "scout_engine_options_picture_cache_bytes_get", _wrap_scout_engine_options_picture_cache_bytes_get, METH_O, NULL},
+	 { "scout_engine_options_no_picture_cache_set", _wrap_scout_engine_options_no_picture_cache_set, METH_VARARGS, NULL},
+	 { "scout_engine_options_no_picture_cache_get", _wrap_scout_engine_options_no_picture_cache_get, METH_O, NULL},
 	 { "new_scout_engine_options", _wrap_new_scout_engine_options, METH_NOARGS, NULL},
 	 { "delete_scout_engine_options", _wrap_delete_scout_engine_options, METH_O, NULL},
 	 { "scout_engine_options_swigregister", scout_engine_options_swigregister, METH_O, NULL},
@@ -12546,6 +13235,18 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_engine_stats_kv_bytes_get", _wrap_scout_engine_stats_kv_bytes_get, METH_O, NULL},
 	 { "scout_engine_stats_workspace_bytes_set", _wrap_scout_engine_stats_workspace_bytes_set, METH_VARARGS, NULL},
 	 { "scout_engine_stats_workspace_bytes_get", _wrap_scout_engine_stats_workspace_bytes_get, METH_O, NULL},
+	 { "scout_engine_stats_pictures_encoded_set", _wrap_scout_engine_stats_pictures_encoded_set, METH_VARARGS, NULL},
+	 { "scout_engine_stats_pictures_encoded_get", _wrap_scout_engine_stats_pictures_encoded_get, METH_O, NULL},
+	 { "scout_engine_stats_picture_cache_hits_set", _wrap_scout_engine_stats_picture_cache_hits_set, METH_VARARGS, NULL},
+	 { "scout_engine_stats_picture_cache_hits_get", _wrap_scout_engine_stats_picture_cache_hits_get, METH_O, NULL},
+	 { "scout_engine_stats_picture_cache_misses_set", _wrap_scout_engine_stats_picture_cache_misses_set, METH_VARARGS, NULL},
+	 { "scout_engine_stats_picture_cache_misses_get", _wrap_scout_engine_stats_picture_cache_misses_get, METH_O, NULL},
+	 { "scout_engine_stats_picture_cache_entries_set", _wrap_scout_engine_stats_picture_cache_entries_set, METH_VARARGS, NULL},
+	 { "scout_engine_stats_picture_cache_entries_get", _wrap_scout_engine_stats_picture_cache_entries_get, METH_O, NULL},
+	 { "scout_engine_stats_picture_cache_bytes_set", _wrap_scout_engine_stats_picture_cache_bytes_set, METH_VARARGS, NULL},
+	 { "scout_engine_stats_picture_cache_bytes_get", _wrap_scout_engine_stats_picture_cache_bytes_get, METH_O, NULL},
+	 { "scout_engine_stats_picture_cache_limit_bytes_set", _wrap_scout_engine_stats_picture_cache_limit_bytes_set, METH_VARARGS, NULL},
+	 { "scout_engine_stats_picture_cache_limit_bytes_get", _wrap_scout_engine_stats_picture_cache_limit_bytes_get, METH_O, NULL},
 	 { "new_scout_engine_stats", _wrap_new_scout_engine_stats, METH_NOARGS, NULL},
 	 { "delete_scout_engine_stats", _wrap_delete_scout_engine_stats, METH_O, NULL},
 	 { "scout_engine_stats_swigregister", scout_engine_stats_swigregister, METH_O, NULL},
@@ -12556,6 +13257,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "new_scout_score_options", _wrap_new_scout_score_options, METH_NOARGS, NULL},
 	 { "delete_scout_score_options", _wrap_delete_scout_score_options, METH_O, NULL},
 	 { "scout_score_options_add_position", _wrap_scout_score_options_add_position, METH_VARARGS, NULL},
+	 { "scout_score_options_add_image", _wrap_scout_score_options_add_image, METH_VARARGS, NULL},
 	 { "scout_score_options_swigregister", scout_score_options_swigregister, METH_O, NULL},
 	 { "scout_score_options_swiginit", scout_score_options_swiginit, METH_VARARGS, NULL},
 	 { "scout_score", _wrap_scout_score, METH_VARARGS, NULL},

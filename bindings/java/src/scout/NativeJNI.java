@@ -226,6 +226,7 @@ final class NativeJNI {
   public final static native int scout_request_options_add_stop(long jarg1, byte[] jarg2);
   public final static native int scout_request_options_add_stop_token(long jarg1, int jarg2);
   public final static native int scout_request_options_add_bias(long jarg1, int jarg2, float jarg3);
+  public final static native int scout_request_options_add_image(long jarg1, long jarg2);
   public final static native int SCOUT_STOP_NONE_get();
   public final static native int SCOUT_STOP_END_get();
   public final static native int SCOUT_STOP_STRING_get();
@@ -233,6 +234,8 @@ final class NativeJNI {
   public final static native int SCOUT_STOP_CANCELLED_get();
   public final static native int SCOUT_STOP_ERROR_get();
   public final static native int scout_generate(long jarg1, byte[] jarg2, long jarg3, long[] jarg4);
+  public final static native int scout_prompt_tokens(long jarg1, byte[] jarg2, long jarg4, int[] jarg5, long[] jarg7);
+  public final static native int scout_prompt_expand(long jarg1, int[] jarg2, long jarg4, int[] jarg5, long[] jarg7);
   public final static native int scout_request_next(long jarg1, long jarg2, Event[] jarg3);
   public final static native int scout_request_descriptor(long jarg1);
   public final static native int scout_request_cancel(long jarg1);
@@ -260,6 +263,10 @@ final class NativeJNI {
   public final static native int scout_engine_options_no_prefix_cache_get(long jarg1);
   public final static native void scout_engine_options_cache_salt_set(long jarg1, long jarg2);
   public final static native long scout_engine_options_cache_salt_get(long jarg1);
+  public final static native void scout_engine_options_picture_cache_bytes_set(long jarg1, long jarg2);
+  public final static native long scout_engine_options_picture_cache_bytes_get(long jarg1);
+  public final static native void scout_engine_options_no_picture_cache_set(long jarg1, int jarg2);
+  public final static native int scout_engine_options_no_picture_cache_get(long jarg1);
   public final static native long new_scout_engine_options();
   public final static native void delete_scout_engine_options(long jarg1);
   public final static native int scout_engine_new(long jarg1, long jarg2, long[] jarg3);
@@ -312,6 +319,18 @@ final class NativeJNI {
   public final static native long scout_engine_stats_kv_bytes_get(long jarg1);
   public final static native void scout_engine_stats_workspace_bytes_set(long jarg1, long jarg2);
   public final static native long scout_engine_stats_workspace_bytes_get(long jarg1);
+  public final static native void scout_engine_stats_pictures_encoded_set(long jarg1, long jarg2);
+  public final static native long scout_engine_stats_pictures_encoded_get(long jarg1);
+  public final static native void scout_engine_stats_picture_cache_hits_set(long jarg1, long jarg2);
+  public final static native long scout_engine_stats_picture_cache_hits_get(long jarg1);
+  public final static native void scout_engine_stats_picture_cache_misses_set(long jarg1, long jarg2);
+  public final static native long scout_engine_stats_picture_cache_misses_get(long jarg1);
+  public final static native void scout_engine_stats_picture_cache_entries_set(long jarg1, long jarg2);
+  public final static native long scout_engine_stats_picture_cache_entries_get(long jarg1);
+  public final static native void scout_engine_stats_picture_cache_bytes_set(long jarg1, long jarg2);
+  public final static native long scout_engine_stats_picture_cache_bytes_get(long jarg1);
+  public final static native void scout_engine_stats_picture_cache_limit_bytes_set(long jarg1, long jarg2);
+  public final static native long scout_engine_stats_picture_cache_limit_bytes_get(long jarg1);
   public final static native long new_scout_engine_stats();
   public final static native void delete_scout_engine_stats(long jarg1);
   public final static native int scout_engine_get_stats(long jarg1, long jarg2);
@@ -320,6 +339,7 @@ final class NativeJNI {
   public final static native long new_scout_score_options();
   public final static native void delete_scout_score_options(long jarg1);
   public final static native int scout_score_options_add_position(long jarg1, long jarg2);
+  public final static native int scout_score_options_add_image(long jarg1, long jarg2);
   public final static native int scout_score(long jarg1, int[] jarg2, long jarg4, long[] jarg5);
   public final static native int scout_scores_next(long jarg1, long jarg2, ScoreBlock[] jarg3);
   public final static native int scout_scores_descriptor(long jarg1);

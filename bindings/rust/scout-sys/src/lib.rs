@@ -232,6 +232,13 @@ pub struct scout_engine_options {
     pub no_prefix_cache: i32,
     /// requests of engines with different salts never share pages
     pub cache_salt: u64,
+    /// most memory for the features of pictures that later requests may ask about again, the least recently used go; 0 =
+    /// 268435456. A picture of the released models has 3 MB for each tile
+    pub picture_cache_bytes: u64,
+    /// 1: nothing is kept of a picture when the requests that need it have computed it; 0: its features are
+    pub no_picture_cache: i32,
+    /// See engine.h.
+    pub reserved: i32,
 }
 
 /// What an engine holds and has done.
@@ -282,6 +289,18 @@ pub struct scout_engine_stats {
     pub kv_bytes: u64,
     /// See engine.h.
     pub workspace_bytes: u64,
+    /// by the vision tower, so far
+    pub pictures_encoded: i64,
+    /// pictures of requests that needed no encoding, so far: another's is kept, or was waited for
+    pub picture_cache_hits: i64,
+    /// pictures of requests for which encoding was begun, so far
+    pub picture_cache_misses: i64,
+    /// pictures whose features are kept
+    pub picture_cache_entries: i64,
+    /// of features that are kept
+    pub picture_cache_bytes: u64,
+    /// that may be kept; 0: no cache, or no vision tower
+    pub picture_cache_limit_bytes: u64,
 }
 
 /// How a picture is read.
@@ -551,6 +570,12 @@ pub struct scout_request_options {
     pub raw: i32,
     /// See request.h.
     pub reserved: i32,
+    /// \[image_count\] pictures of a text or of ids, whose handles may be freed after the call. A question of a chat
+    /// comes behind them; in what is continued as it stands, and among ids, each "\<\|image\|\>" becomes the next of
+    /// them, so there are as many. A scout_chat holds its own
+    pub images: *const *const scout_image,
+    /// at most 1024; with 0 "\<\|image\|\>" is text, and its id a token
+    pub image_count: u64,
 }
 
 /// A piece of an answer: whole UTF-8 characters, with what they came from. Everything in it is the library's and is
@@ -614,6 +639,12 @@ pub struct scout_score_options {
     pub positions: *const i64,
     /// See score.h.
     pub position_count: u64,
+    /// \[image_count\] pictures: each "\<\|image\|\>" (scout_token_find) among the ids becomes the tokens of the next of
+    /// them, so there are as many, and positions are those of what this gives (scout_prompt_expand). The handles may be
+    /// freed after the call
+    pub images: *const *const scout_image,
+    /// at most 1024; with 0 the id of "\<\|image\|\>" is a token as any other
+    pub image_count: u64,
 }
 
 /// A run of consecutive results. Everything in it is borrowed until the next scout_scores_next on these scores, or until
@@ -776,7 +807,7 @@ extern "C" {
 
     /// Submits a conversation for an answer. The chat is copied and may go on changing.
     ///
-    /// * `options`: NULL = the defaults
+    /// * `options`: NULL = the defaults; no images: the chat holds its own
     /// * `request`: to be freed with scout_request_free
     ///
     /// Answers SCOUT_OK; SCOUT_AGAIN when the waiting list is full, with a message; _LIMIT for a prompt that can never
@@ -789,20 +820,21 @@ extern "C" {
     /// options-\>raw) by going on from it.
     ///
     /// * `text`: may contain NUL; may be NULL with size 0
-    /// * `options`: NULL = the defaults
+    /// * `options`: NULL = the defaults; images are the text's
     /// * `request`: to be freed with scout_request_free
     ///
-    /// Answers as scout_submit.
+    /// Answers as scout_generate.
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_submit_text(engine: *mut scout_engine, text: *const c_char, text_size: u64, options: *const scout_request_options, request: *mut *mut scout_request) -> scout_status;
 
-    /// Submits token ids to be continued. They are taken as they are: no begin-of-text token is added.
+    /// Submits token ids to be continued. They are taken as they are: no begin-of-text token is added. With images each
+    /// "\<\|image\|\>" (scout_token_find) among them becomes all the tokens of the next picture.
     ///
-    /// * `options`: NULL = the defaults
+    /// * `options`: NULL = the defaults; images are those of the ids
     /// * `request`: to be freed with scout_request_free
     ///
-    /// Answers as scout_submit.
+    /// Answers as scout_generate.
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_submit_tokens(engine: *mut scout_engine, ids: *const i32, count: u64, options: *const scout_request_options, request: *mut *mut scout_request) -> scout_status;
@@ -1132,7 +1164,9 @@ extern "C" {
     /// Threads: any. Since 0.1.
     pub fn scout_model_get_tensor(model: *const scout_model, index: u64, info: *mut scout_tensor_info) -> scout_status;
 
-    /// Bytes of keys and values that one request of \`positions\` positions needs, page padding included.
+    /// Bytes of keys and values that one request of \`positions\` positions needs: as kv_bytes of an engine with that
+    /// context and the default step_rows no fewer will do. Page padding is included, and in layers that attend in chunks
+    /// the room of a step that goes on into the next ones.
     ///
     /// * `kv_format`: SCOUT_KV_\*; 0 = as the model was loaded
     /// * `bytes`: the answer
@@ -1156,14 +1190,45 @@ extern "C" {
     /// takes a text with a size.
     ///
     /// * `text`: NUL-terminated UTF-8
-    /// * `options`: NULL = the defaults
+    /// * `options`: NULL = the defaults; images are the text's
     /// * `request`: to be freed with scout_request_free
     ///
     /// Answers SCOUT_OK; SCOUT_AGAIN when the waiting list is full, with a message; _LIMIT for a prompt that can never
-    /// fit; _ARGUMENT, _UNSUPPORTED, _STATE, _NO_MEMORY.
+    /// fit, or too many pictures; SCOUT_ERR_ARGUMENT when there are not as many "\<\|image\|\>" as pictures, with both
+    /// counts; SCOUT_ERR_UNSUPPORTED for pictures when the model was loaded without a vision tower, saying why; _STATE,
+    /// _NO_MEMORY.
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_generate(model: *mut scout_model, text: *const c_char, options: *const scout_request_options, request: *mut *mut scout_request) -> scout_status;
+
+    /// The token ids that scout_generate and scout_submit_text make of a text, its pictures' tokens included. Nothing is
+    /// computed of the pictures' pixels. Same rule for the buffer as scout_encode.
+    ///
+    /// * `text`: may contain NUL; may be NULL with size 0
+    /// * `options`: NULL = the defaults; raw and images count
+    /// * `ids`: room for \`capacity\` ids
+    /// * `needed`: ids in all, always written: a request's prompt_tokens
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_LIMIT when capacity is too small, or for too many pictures; SCOUT_ERR_ARGUMENT when
+    /// there are not as many "\<\|image\|\>" as pictures; SCOUT_ERR_UNSUPPORTED for pictures when the model was loaded
+    /// without a vision tower; _STATE, _NO_MEMORY.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_prompt_tokens(model: *const scout_model, text: *const c_char, text_size: u64, options: *const scout_request_options, ids: *mut i32, capacity: u64, needed: *mut u64) -> scout_status;
+
+    /// The token ids that scout_submit_tokens and scout_score make of ids among which "\<\|image\|\>" (scout_token_find)
+    /// stands for pictures: what those of pictures become, and so which position is whose. Same rule for the buffer as
+    /// scout_encode.
+    ///
+    /// * `ids`: at least one
+    /// * `options`: NULL = the defaults; images count
+    /// * `expanded`: room for \`capacity\` ids
+    /// * `needed`: ids in all, always written
+    ///
+    /// Answers as scout_prompt_tokens.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_prompt_expand(model: *const scout_model, ids: *const i32, count: u64, options: *const scout_request_options, expanded: *mut i32, capacity: u64, needed: *mut u64) -> scout_status;
 
     /// Takes the next event of a request. From the first call on, scout_engine_next gives none of this request; when that
     /// has given one before, the others come from there too and this answers SCOUT_ERR_STATE.
@@ -1216,12 +1281,12 @@ extern "C" {
     pub fn scout_score_options_init(options: *mut scout_score_options, struct_size: u64) -> scout_status;
 
     /// Starts scoring tokens. The work shares steps with the engine's other requests and pauses until its blocks are
-    /// taken.
+    /// taken. What a picture's own tokens score says nothing: a model is not trained on them.
     ///
     /// * `options`: NULL = the defaults
     /// * `scores`: to be freed with scout_scores_free
     ///
-    /// Answers as scout_submit.
+    /// Answers as scout_generate.
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_score(engine: *mut scout_engine, ids: *const i32, count: u64, options: *const scout_score_options, scores: *mut *mut scout_scores) -> scout_status;
@@ -1399,7 +1464,7 @@ mod layout {
         assert_eq!(member!(scout_device_info, description), (16, 8), "scout_device_info.description");
         assert_eq!(member!(scout_device_info, memory_total_bytes), (24, 8), "scout_device_info.memory_total_bytes");
         assert_eq!(member!(scout_device_info, memory_free_bytes), (32, 8), "scout_device_info.memory_free_bytes");
-        assert_eq!((size_of::<scout_engine_options>(), align_of::<scout_engine_options>()), (56, 8));
+        assert_eq!((size_of::<scout_engine_options>(), align_of::<scout_engine_options>()), (72, 8));
         assert_eq!(member!(scout_engine_options, struct_size), (0, 4), "scout_engine_options.struct_size");
         assert_eq!(member!(scout_engine_options, mode), (4, 4), "scout_engine_options.mode");
         assert_eq!(member!(scout_engine_options, kv_format), (8, 4), "scout_engine_options.kv_format");
@@ -1411,7 +1476,10 @@ mod layout {
         assert_eq!(member!(scout_engine_options, max_running), (40, 4), "scout_engine_options.max_running");
         assert_eq!(member!(scout_engine_options, no_prefix_cache), (44, 4), "scout_engine_options.no_prefix_cache");
         assert_eq!(member!(scout_engine_options, cache_salt), (48, 8), "scout_engine_options.cache_salt");
-        assert_eq!((size_of::<scout_engine_stats>(), align_of::<scout_engine_stats>()), (168, 8));
+        assert_eq!(member!(scout_engine_options, picture_cache_bytes), (56, 8), "scout_engine_options.picture_cache_bytes");
+        assert_eq!(member!(scout_engine_options, no_picture_cache), (64, 4), "scout_engine_options.no_picture_cache");
+        assert_eq!(member!(scout_engine_options, reserved), (68, 4), "scout_engine_options.reserved");
+        assert_eq!((size_of::<scout_engine_stats>(), align_of::<scout_engine_stats>()), (216, 8));
         assert_eq!(member!(scout_engine_stats, struct_size), (0, 4), "scout_engine_stats.struct_size");
         assert_eq!(member!(scout_engine_stats, reserved), (4, 4), "scout_engine_stats.reserved");
         assert_eq!(member!(scout_engine_stats, waiting), (8, 8), "scout_engine_stats.waiting");
@@ -1434,6 +1502,12 @@ mod layout {
         assert_eq!(member!(scout_engine_stats, context), (144, 8), "scout_engine_stats.context");
         assert_eq!(member!(scout_engine_stats, kv_bytes), (152, 8), "scout_engine_stats.kv_bytes");
         assert_eq!(member!(scout_engine_stats, workspace_bytes), (160, 8), "scout_engine_stats.workspace_bytes");
+        assert_eq!(member!(scout_engine_stats, pictures_encoded), (168, 8), "scout_engine_stats.pictures_encoded");
+        assert_eq!(member!(scout_engine_stats, picture_cache_hits), (176, 8), "scout_engine_stats.picture_cache_hits");
+        assert_eq!(member!(scout_engine_stats, picture_cache_misses), (184, 8), "scout_engine_stats.picture_cache_misses");
+        assert_eq!(member!(scout_engine_stats, picture_cache_entries), (192, 8), "scout_engine_stats.picture_cache_entries");
+        assert_eq!(member!(scout_engine_stats, picture_cache_bytes), (200, 8), "scout_engine_stats.picture_cache_bytes");
+        assert_eq!(member!(scout_engine_stats, picture_cache_limit_bytes), (208, 8), "scout_engine_stats.picture_cache_limit_bytes");
         assert_eq!((size_of::<scout_image_options>(), align_of::<scout_image_options>()), (40, 8));
         assert_eq!(member!(scout_image_options, struct_size), (0, 4), "scout_image_options.struct_size");
         assert_eq!(member!(scout_image_options, alpha), (4, 4), "scout_image_options.alpha");
@@ -1524,7 +1598,7 @@ mod layout {
         assert_eq!(member!(scout_tensor_info, bytes), (56, 8), "scout_tensor_info.bytes");
         assert_eq!(member!(scout_tensor_info, used), (64, 4), "scout_tensor_info.used");
         assert_eq!(member!(scout_tensor_info, reserved), (68, 4), "scout_tensor_info.reserved");
-        assert_eq!((size_of::<scout_request_options>(), align_of::<scout_request_options>()), (144, 8));
+        assert_eq!((size_of::<scout_request_options>(), align_of::<scout_request_options>()), (160, 8));
         assert_eq!(member!(scout_request_options, struct_size), (0, 4), "scout_request_options.struct_size");
         assert_eq!(member!(scout_request_options, temperature), (4, 4), "scout_request_options.temperature");
         assert_eq!(member!(scout_request_options, top_k), (8, 4), "scout_request_options.top_k");
@@ -1550,6 +1624,8 @@ mod layout {
         assert_eq!(member!(scout_request_options, include_special), (132, 4), "scout_request_options.include_special");
         assert_eq!(member!(scout_request_options, raw), (136, 4), "scout_request_options.raw");
         assert_eq!(member!(scout_request_options, reserved), (140, 4), "scout_request_options.reserved");
+        assert_eq!(member!(scout_request_options, images), (144, 8), "scout_request_options.images");
+        assert_eq!(member!(scout_request_options, image_count), (152, 8), "scout_request_options.image_count");
         assert_eq!((size_of::<scout_event>(), align_of::<scout_event>()), (152, 8));
         assert_eq!(member!(scout_event, struct_size), (0, 4), "scout_event.struct_size");
         assert_eq!(member!(scout_event, stop), (4, 4), "scout_event.stop");
@@ -1572,11 +1648,13 @@ mod layout {
         assert_eq!(member!(scout_event, queue_ms), (128, 8), "scout_event.queue_ms");
         assert_eq!(member!(scout_event, prefill_ms), (136, 8), "scout_event.prefill_ms");
         assert_eq!(member!(scout_event, decode_ms), (144, 8), "scout_event.decode_ms");
-        assert_eq!((size_of::<scout_score_options>(), align_of::<scout_score_options>()), (24, 8));
+        assert_eq!((size_of::<scout_score_options>(), align_of::<scout_score_options>()), (40, 8));
         assert_eq!(member!(scout_score_options, struct_size), (0, 4), "scout_score_options.struct_size");
         assert_eq!(member!(scout_score_options, logits), (4, 4), "scout_score_options.logits");
         assert_eq!(member!(scout_score_options, positions), (8, 8), "scout_score_options.positions");
         assert_eq!(member!(scout_score_options, position_count), (16, 8), "scout_score_options.position_count");
+        assert_eq!(member!(scout_score_options, images), (24, 8), "scout_score_options.images");
+        assert_eq!(member!(scout_score_options, image_count), (32, 8), "scout_score_options.image_count");
         assert_eq!((size_of::<scout_score_block>(), align_of::<scout_score_block>()), (48, 8));
         assert_eq!(member!(scout_score_block, struct_size), (0, 4), "scout_score_block.struct_size");
         assert_eq!(member!(scout_score_block, reserved), (4, 4), "scout_score_block.reserved");
