@@ -106,6 +106,8 @@ Engine NewEngine(const ModelOptions& options, scout_model* model) {
   engine_options.kv_format = KvFormat(options.kv);
   engine_options.context = options.context;
   engine_options.kv_bytes = static_cast<uint64_t>(options.kv_gb * 1e9);
+  engine_options.picture_cache_bytes = uint64_t{options.picture_cache_mb} * 1000000;
+  engine_options.no_picture_cache = options.picture_cache_mb == 0 ? 1 : 0;
   scout_engine* engine = nullptr;
   Check(scout_engine_new(model, &engine_options, &engine));
   return Engine(engine);

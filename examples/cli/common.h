@@ -56,6 +56,7 @@ struct ModelOptions {
   double kv_gb = 0;
   bool map = false;
   bool vision = false;  // the model is to see pictures, where it can
+  uint32_t picture_cache_mb = 256;
   bool quiet = false;
 };
 

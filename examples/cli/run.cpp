@@ -26,6 +26,7 @@ struct RunOptions {
   int64_t max_tokens = 0;
   std::vector<std::string> stop;
   bool raw = false;
+  bool no_vision = false;
   bool json = false;
   bool stats = false;
 };
@@ -109,13 +110,15 @@ Chat NewChat(const scout_model* model, const RunOptions& options) {
 void Once(const RunOptions& options, const std::vector<Image>& images, scout_model* model, scout_engine* engine) {
   std::vector<const char*> stop;
   std::vector<uint64_t> sizes;
-  const scout_request_options request_options = RequestOptions(options, stop, sizes);
+  scout_request_options request_options = RequestOptions(options, stop, sizes);
   const std::string prompt = options.prompt == "-" ? ReadFile("-") : options.prompt;
   scout_request* made = nullptr;
   if (options.raw || InfoOf(model).has_chat == 0) {
-    if (!images.empty()) throw Failure("--image needs a chat, and the model's tokenizer has no chat format");
-    const std::vector<int32_t> ids = Encode(model, prompt, SCOUT_ENCODE_BOS);
-    CheckSubmitted(scout_submit_tokens(engine, ids.data(), ids.size(), &request_options, &made));
+    std::vector<const scout_image*> handles;
+    for (const Image& image : images) handles.push_back(image.get());
+    request_options.images = handles.data();
+    request_options.image_count = handles.size();
+    CheckSubmitted(scout_submit_text(engine, prompt.data(), prompt.size(), &request_options, &made));
   } else {
     const Chat chat = NewChat(model, options);
     AddQuestion(chat.get(), images, prompt);
@@ -171,7 +174,7 @@ class LineEditor {
 };
 
 void Converse(const RunOptions& options, std::vector<Image> images, scout_model* model, scout_engine* engine) {
-  const bool sees = SeesPictures(model);
+  const bool sees = !options.no_vision && SeesPictures(model);
   if (!images.empty() && !sees) throw Failure("--image: " + options.model.model + " sees no pictures");
   std::fprintf(stderr, "Chatting with %s. %sCtrl-C stops an answer, Ctrl-D ends, /new begins afresh.\n",
                options.model.model.c_str(), sees ? "Paste the path of a picture to show it. " : "");
@@ -215,10 +218,10 @@ void Converse(const RunOptions& options, std::vector<Image> images, scout_model*
 void RunCommand(RunOptions options) {
   const bool interactive = options.prompt.empty() && isatty(STDIN_FILENO);
   if (options.prompt.empty() && !interactive) options.prompt = "-";
-  if (options.raw && !options.images.empty()) throw Failure("--image does not go with --raw", kUsage);
+  if (options.no_vision && !options.images.empty()) throw Failure("--image does not go with --no-vision", kUsage);
   std::vector<Image> images;  // before the model, which takes longer
   for (const std::string& path : options.images) images.push_back(ReadImage(path));
-  options.model.vision = interactive || !images.empty();
+  options.model.vision = (interactive && !options.no_vision) || !images.empty();
   const Model model = Load(options.model);
   const Engine engine = NewEngine(options.model, model.get());
   if (interactive) {
@@ -236,9 +239,19 @@ void AddRun(CLI::App& app) {
   AddModelOptions(*command, options->model);
   command->add_option("PROMPT", options->prompt, "the question; - reads it from stdin");
   command
-      ->add_option("--image", options->images,
-                   "a picture that the question is about: PNG, JPEG or WebP; may be given several times")
+      ->add_option(
+          "--image", options->images,
+          "a picture that the question is about: PNG, JPEG or WebP; may be given several times. With --raw each <|image|> of the "
+          "prompt becomes the next of them")
       ->allow_extra_args(false);
+  command->add_flag(
+      "--no-vision", options->no_vision,
+      "chat without pictures: the vision tower, which a chat loads so that one can be pasted, stays on the disk (with the "
+      "released models 1.7 GB of memory)");
+  command
+      ->add_option("--picture-cache-mb", options->model.picture_cache_mb,
+                   "memory for what a chat has seen of its pictures, so that a further question does not look again; 0 = none")
+      ->capture_default_str();
   command->add_option("--system", options->system, "a system message");
   command->add_option("--temperature", options->temperature, "0 = always the most likely token")->capture_default_str();
   command->add_option("--top-k", options->top_k, "sample among the k most likely; 0 = all")->capture_default_str();

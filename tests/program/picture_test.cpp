@@ -60,6 +60,16 @@ TEST(ProgramPictures, AQuestionMayBeAboutSeveral) {
   EXPECT_GT(with_two, with_one + 3);
 }
 
+TEST(ProgramPictures, ARawPromptSaysWhereTheyStand) {
+  if (!HasMedia()) GTEST_SKIP() << "it takes libscout-media.so";
+  const std::string run = "run " + Quoted(TheModels().seeing) + " -q -n 2 --context 2048 --raw --json ";
+  const std::string one = "--image " + Quoted(kFiles + "half.jpg") + " ";
+  const int64_t without = PromptTokens(Scout(run + "ab")), with_one = PromptTokens(Scout(run + one + "'a<|image|>b'"));
+  EXPECT_EQ(without, 3) << "the begin-of-text token and two bytes";
+  EXPECT_GT(with_one, without + 3);
+  EXPECT_EQ(PromptTokens(Scout(run + one + one + "'a<|image|>b<|image|>'")), 2 * with_one - without);
+}
+
 TEST(ProgramPictures, WhatCannotBeSeenIsSaidInOneLine) {
   if (!HasMedia()) GTEST_SKIP() << "it takes libscout-media.so";
   const std::string image = " --image " + Quoted(kFiles + "half.jpg");
@@ -71,7 +81,8 @@ TEST(ProgramPictures, WhatCannotBeSeenIsSaidInOneLine) {
     EXPECT_EQ(result.out, "");
   };
   refused("run " + Quoted(TheModels().blind) + " -q what" + image, 1, "vision");
-  refused("run " + Quoted(TheModels().seeing) + " -q --raw what" + image, 2, "--raw");
+  refused("run " + Quoted(TheModels().seeing) + " -q --raw what" + image, 1, "the prompt has 0 <|image|> and 1 picture is given");
+  refused("run " + Quoted(TheModels().seeing) + " -q --no-vision what" + image, 2, "--no-vision");
   refused("run " + Quoted(TheModels().seeing) + " -q what --image no/such.png", 1, "no/such.png");
   refused("run " + Quoted(TheModels().seeing) + " -q what --image " + Quoted(TheModels().blind), 1, "neither PNG, JPEG nor WebP");
 }
