@@ -53,13 +53,17 @@ set(library_range "libscout0 (>= ${PROJECT_VERSION}), libscout0 (<< ${PROJECT_VE
 set(about "libscout runs Llama 4 Scout, a mixture-of-experts language model, inside a\nprogram's own process, behind a small C interface: no server, no callbacks,\nno environment.\n\n")
 set(control ${PROJECT_BINARY_DIR}/debian)
 
-debian_package(library libscout0 BINARY scout SECTION libs RECOMMENDS "libscout-data, libscout-media" CONTROL ${control}/shlibs ${control}/symbols ${control}/triggers
+debian_package(library libscout0 BINARY scout SECTION libs RECOMMENDS "libscout-data, libscout-media" SUGGESTS "libscout-video" CONTROL ${control}/shlibs ${control}/symbols ${control}/triggers
   DESCRIPTION "Llama 4 language models in a program's own process\n${about}This package holds the shared library and the folder for its plug-ins.")
 debian_package(development libscout-dev SECTION libdevel DEPENDS "libscout0 (= ${this_version}), libc6-dev" RECOMMENDS "libscout-data" SUGGESTS "pkgconf, cmake"
   DESCRIPTION "Llama 4 language models in a program's own process - development\n${about}This package holds the header, the archive, the descriptions for pkg-config and\nCMake, the interface files for SWIG and the description of the ABI as JSON.")
 if(TARGET scout_plugin_media)
   debian_package(media libscout-media BINARY scout_plugin_media SECTION libs DEPENDS "${library_range}"
     DESCRIPTION "Llama 4 language models in a program's own process - pictures\n${about}This package holds the plug-in with which libscout reads PNG, JPEG and WebP.")
+endif()
+if(TARGET scout_plugin_video)
+  debian_package(video libscout-video BINARY scout_plugin_video SECTION libs DEPENDS "${library_range}"
+    DESCRIPTION "Llama 4 language models in a program's own process - video\n${about}This package holds the plug-in with which libscout reads MP4, QuickTime, Matroska\nand WebM through FFmpeg. A program that uses it combines with Debian's FFmpeg,\nwhich is under the GPL.")
 endif()
 debian_package(models libscout-data ALL SECTION science
   DESCRIPTION "Llama 4 language models in a program's own process - small model\n${about}This package holds scout-tiny, a Llama 4 of a few million parameters that tells\nshort stories: to link against, to test with and to look at.")
