@@ -69,7 +69,7 @@ typedef struct scout_image_info {
   int32_t orientation;  /**< EXIF's number by which it was turned; 1 = it was not */
   uint64_t width;       /**< pixels, once turned */
   uint64_t height;      /**< pixels, once turned */
-  const char *format;   /**< "PNG", "JPEG", "WebP", or "pixels"; static */
+  const char *format;   /**< "PNG", "JPEG", "WebP", "video" for a frame, or "pixels"; static */
 } scout_image_info;
 
 /** Fills in the defaults.

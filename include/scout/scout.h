@@ -12,6 +12,7 @@
  * | scout_scores    | scout_score                   | engine's memory, model         | scout_score_options  | next: one at a time; cancel: any         | cancels; its pages return                                |
  * | scout_chat      | scout_chat_new                | model's tokenizer              | -                    | one at a time                            | frees                                                    |
  * | scout_image     | scout_image_from_*            | its pixels                     | scout_image_options, scout_tile_options | any, at once          | drops the caller's hold                                  |
+ * | scout_video     | scout_video_open, _from_bytes   | its decoder, the file or bytes | scout_video_options  | next: one at a time; cancel: any         | cancels; its pictures remain                             |
  * | scout_event     | *_next                        | nothing: borrowed until the next call of the same *_next | - | the one that asked              | (not freed)                                              |
  * | scout_score_block | scout_scores_next           | nothing: borrowed until the next scout_scores_next | -   | the one that asked                       | (not freed)                                              |
  *
@@ -33,5 +34,6 @@
 #include "tokenizer.h"
 #include "types.h"
 #include "version.h"
+#include "video.h"
 
 #endif /* SCOUT_SCOUT_H */

@@ -75,5 +75,7 @@ typedef struct scout_chat scout_chat;
 typedef struct scout_scores scout_scores;
 /** A picture. */
 typedef struct scout_image scout_image;
+/** A clip whose frames are being taken. */
+typedef struct scout_video scout_video;
 
 #endif /* SCOUT_TYPES_H */

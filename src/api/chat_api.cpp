@@ -6,7 +6,6 @@
 #include "api/boundary.h"
 #include "api/objects.h"
 #include "api/picture.h"
-#include "prompt/image_tokens.h"
 
 namespace scout::api {
 namespace {
@@ -105,13 +104,7 @@ scout_status scout_chat_add_image(scout_chat* chat, const scout_image* image) {
     const auto object = Get(chat, "chat");
     const Exclusive alone(object->busy, "a call on this chat");
     const auto picture = Get(image, "image");
-    NeedVision(*object->model);
-    if (!object->open) Fail(ErrorCode::kState, "no message is begun: call scout_chat_begin first");
-    if (object->open->role == scout::prompt::Role::kSystem)
-      Fail(ErrorCode::kArgument, "a system message has text only, no pictures");
-    if (object->pictures.size() >= static_cast<size_t>(scout::engine::kMostPictures))
-      Fail(ErrorCode::kLimit, "the chat has ", object->pictures.size(), " pictures, at most ", scout::engine::kMostPictures);
-    const scout::prompt::ImageTokenIds needed(object->model->NeedTokenizer());
+    CheckTakesPictures(*object);
     object->pictures.reserve(object->pictures.size() + 1);
     PreparedPicture prepared = Prepare(*object->model, *picture);
     object->open->parts.push_back({scout::prompt::Part::Kind::kImage, {}, prepared.part});

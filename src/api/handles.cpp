@@ -44,7 +44,7 @@ struct Block {
 };
 
 constexpr const char* kNames[] = {"?",          "scout_model",  "scout_operation", "scout_engine", "scout_request",
-                                  "scout_chat", "scout_scores", "scout_image"};
+                                  "scout_chat", "scout_scores", "scout_image",     "scout_video"};
 const char* NameOf(Kind kind) { return kNames[static_cast<size_t>(kind)]; }
 
 int64_t ThisProcess() noexcept {

@@ -18,7 +18,7 @@
 
 namespace scout::api {
 
-enum class Kind : uint32_t { kFree = 0, kModel, kOperation, kEngine, kRequest, kChat, kScores, kImage };
+enum class Kind : uint32_t { kFree = 0, kModel, kOperation, kEngine, kRequest, kChat, kScores, kImage, kVideo };
 
 // What hangs on a handle.
 class Object {

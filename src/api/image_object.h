@@ -27,6 +27,7 @@ class ImageObject final : public Object {
   prompt::RgbImage image;
   int orientation = 1;
   const char* format = "";
+  int64_t max_tiles = 0;  // in a chat; 0 = as many as the model takes
 
   // Made when first asked for, and kept until other rules are asked for. Any thread.
   std::shared_ptr<const prompt::ImageTiles> Tiles(const TileRequest& request) const;

@@ -34,29 +34,40 @@ engine::PictureKey KeyOf(const prompt::ImageTiles& tiles) {
   return key;
 }
 
-TileRequest TileRequestOf(const ModelObject& model) {
+TileRequest TileRequestOf(const ModelObject& model, const ImageObject& image, int64_t max_tiles = 0) {
   NeedVision(model);
   const model::VisionConfig& vision = *model.model->vision();
   TileRequest request;
   request.rules.tile_side = vision.tile_size;
   request.rules.patch_tokens = vision.feature_rows();
+  if (max_tiles == 0) max_tiles = image.max_tiles;
+  if (max_tiles != 0) request.rules.max_tiles = max_tiles;
   return request;
 }
 
 }  // namespace
 
 prompt::ImagePart PartOf(const ModelObject& model, const ImageObject& image) {
-  const prompt::TileRules rules = TileRequestOf(model).rules;
+  const prompt::TileRules rules = TileRequestOf(model, image).rules;
   return {prompt::ChooseGrid(image.image.size(), rules), rules.patch_tokens};
 }
 
-PreparedPicture Prepare(const ModelObject& model, const ImageObject& image) {
-  const TileRequest request = TileRequestOf(model);
+PreparedPicture Prepare(const ModelObject& model, const ImageObject& image, int64_t max_tiles) {
+  const TileRequest request = TileRequestOf(model, image, max_tiles);
   PreparedPicture prepared;
   prepared.tiles = image.Tiles(request);
   prepared.part = {prepared.tiles->grid, request.rules.patch_tokens};
   prepared.key = KeyOf(*prepared.tiles);
   return prepared;
+}
+
+void CheckTakesPictures(const ChatObject& chat, size_t pending) {
+  NeedVision(*chat.model);
+  if (!chat.open) Fail(ErrorCode::kState, "no message is begun: call scout_chat_begin first");
+  if (chat.open->role == prompt::Role::kSystem) Fail(ErrorCode::kArgument, "a system message has text only, no pictures");
+  if (chat.pictures.size() + pending >= static_cast<size_t>(engine::kMostPictures))
+    Fail(ErrorCode::kLimit, "the chat has ", chat.pictures.size() + pending, " pictures, at most ", engine::kMostPictures);
+  const prompt::ImageTokenIds needed(chat.model->NeedTokenizer());
 }
 
 std::vector<engine::Picture> PlacePictures(std::span<const PreparedPicture> pictures, std::span<const prompt::ImagePlace> places) {

@@ -32,6 +32,7 @@ struct World {
     tiling.struct_size = sizeof tiling;
     tiles.struct_size = sizeof tiles;
     info.struct_size = sizeof info;
+    video_info.struct_size = sizeof video_info;
   }
   user::Model model;
   user::Engine engine;
@@ -57,6 +58,9 @@ struct World {
   scout_chat* new_chat = nullptr;
   scout_scores* new_scores = nullptr;
   scout_image* new_image = nullptr;
+  scout_video* new_video = nullptr;
+  scout_video_info video_info = {};
+  int64_t time = 0;
   const scout_event* event = nullptr;
   const scout_score_block* block = nullptr;
 };
@@ -268,6 +272,26 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
          scout_image_free(nullptr);
          return refused;
        }},
+      {"scout_video_options_init", [](World&) { return scout_video_options_init(nullptr, sizeof(scout_video_options)); }},
+      {"scout_video_open", [](World& w) { return scout_video_open(nullptr, nullptr, &w.new_video); }},
+      {"scout_video_open", [](World&) { return scout_video_open("x.mp4", nullptr, nullptr); }},
+      {"scout_video_from_bytes", [](World& w) { return scout_video_from_bytes(nullptr, 3, nullptr, &w.new_video); }},
+      {"scout_video_from_bytes", [](World&) { return scout_video_from_bytes("GIF8", 4, nullptr, nullptr); }},
+      {"scout_video_get_info", [](World& w) { return scout_video_get_info(nullptr, &w.video_info); }},
+      {"scout_video_next", [](World& w) { return scout_video_next(nullptr, &w.new_image, &w.time); }},
+      {"scout_video_next", [](World& w) { return scout_video_next(nullptr, nullptr, &w.time); }},
+      {"scout_video_next", [](World& w) { return scout_video_next(nullptr, &w.new_image, nullptr); }},
+      {"scout_video_cancel", [](World&) { return scout_video_cancel(nullptr); }},
+      {"scout_video_free",
+       [=](World&) {
+         scout_video_free(nullptr);
+         return refused;
+       }},
+      {"scout_chat_add_video", [](World& w) { return scout_chat_add_video(nullptr, nullptr, &w.size); }},
+      {"scout_chat_add_video", [](World& w) { return scout_chat_add_video(w.chat.get(), nullptr, &w.size); }},
+      {"scout_chat_add_video", [](World& w) { return scout_chat_add_video(w.chat.get(), nullptr, nullptr); }},
+      {"scout_chat_add_frame", [](World& w) { return scout_chat_add_frame(nullptr, w.image.get(), 0, 0); }},
+      {"scout_chat_add_frame", [](World& w) { return scout_chat_add_frame(w.chat.get(), nullptr, 0, 0); }},
   };
 }
 
@@ -284,6 +308,7 @@ TEST(Misuse, EveryPointerMayBeNull) {
   EXPECT_EQ(world.new_chat, nullptr);
   EXPECT_EQ(world.new_scores, nullptr);
   EXPECT_EQ(world.new_image, nullptr);
+  EXPECT_EQ(world.new_video, nullptr);
   EXPECT_EQ(tiny::Count(world.chat.get()), 1u);
   EXPECT_EQ(tiny::Solo(world.model, tiny::Prompt(5), 3).ids.size(), 3u);
 }
@@ -326,6 +351,7 @@ TEST(Misuse, StructSizesOfThePastAndTheFuture) {
   TryInit(scout_score_options_init, 24);
   TryInit(scout_image_options_init);
   TryInit(scout_tile_options_init);
+  TryInit(scout_video_options_init);
 
   World world;
   struct Future {

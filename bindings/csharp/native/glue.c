@@ -292,3 +292,32 @@ SCOUTCS_API int32_t scoutcs_version_number(void) {
 SCOUTCS_API const char *scoutcs_build_info(void) {
   return scout_build_info();
 }
+SCOUTCS_API int32_t scoutcs_video_options_init(scout_video_options *options, uint64_t struct_size, char **message) {
+  return finished(scout_video_options_init(options, struct_size), message);
+}
+SCOUTCS_API int32_t scoutcs_video_open(const char *path, const scout_video_options *options, scout_video **video, char **message) {
+  return finished(scout_video_open(path, options, video), message);
+}
+SCOUTCS_API int32_t scoutcs_video_from_bytes(const char *bytes, uint64_t bytes_size, const scout_video_options *options,
+    scout_video **video, char **message) {
+  return finished(scout_video_from_bytes(bytes, bytes_size, options, video), message);
+}
+SCOUTCS_API int32_t scoutcs_video_get_info(const scout_video *video, scout_video_info *info, char **message) {
+  return finished(scout_video_get_info(video, info), message);
+}
+SCOUTCS_API int32_t scoutcs_video_next(scout_video *video, scout_image **image, int64_t *time_us, char **message) {
+  return finished(scout_video_next(video, image, time_us), message);
+}
+SCOUTCS_API int32_t scoutcs_video_cancel(scout_video *video, char **message) {
+  return finished(scout_video_cancel(video), message);
+}
+SCOUTCS_API void scoutcs_video_free(scout_video *video) {
+  scout_video_free(video);
+}
+SCOUTCS_API int32_t scoutcs_chat_add_video(scout_chat *chat, scout_video *video, uint64_t *frames, char **message) {
+  return finished(scout_chat_add_video(chat, video, frames), message);
+}
+SCOUTCS_API int32_t scoutcs_chat_add_frame(scout_chat *chat, const scout_image *image, int64_t time_us, int32_t max_tiles,
+    char **message) {
+  return finished(scout_chat_add_frame(chat, image, time_us, max_tiles), message);
+}

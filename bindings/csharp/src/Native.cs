@@ -285,6 +285,38 @@ namespace Scout
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern IntPtr scoutcs_build_info();
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_video_options_init(ref scout_video_options options, ulong struct_size,
+            out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_video_open(byte[] path, scout_video_options* options, out VideoHandle video,
+            out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_video_from_bytes(byte[] bytes, ulong bytes_size, scout_video_options* options,
+            out VideoHandle video, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_video_get_info(IntPtr video, ref scout_video_info info, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_video_next(VideoHandle video, out ImageHandle image, out long time_us,
+            out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_video_cancel(VideoHandle video, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern void scoutcs_video_free(IntPtr video);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_chat_add_video(ChatHandle chat, VideoHandle video, out ulong frames, out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_chat_add_frame(ChatHandle chat, ImageHandle image, long time_us, int max_tiles,
+            out IntPtr message);
     }
 
     internal sealed class ModelHandle : ScoutHandle
@@ -346,6 +378,15 @@ namespace Scout
         protected override bool ReleaseHandle()
         {
             Native.scoutcs_image_free(handle);
+            return true;
+        }
+    }
+
+    internal sealed class VideoHandle : ScoutHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            Native.scoutcs_video_free(handle);
             return true;
         }
     }
@@ -610,5 +651,41 @@ namespace Scout
         public float* logprobs;
         public float* logits;
         public ulong vocabulary;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct scout_video_options
+    {
+        public uint struct_size;
+        public int count;
+        public double fps;
+        public double scene_change;
+        public long start_us;
+        public long end_us;
+        public int max_tiles;
+        public int orientation;
+        public int threads;
+        public int max_frames;
+        public long max_duration_us;
+        public ulong max_bytes;
+        public ulong max_pixels;
+        public ulong max_work;
+        public byte* plugin_dir;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct scout_video_info
+    {
+        public uint struct_size;
+        public int orientation;
+        public ulong width;
+        public ulong height;
+        public long duration_us;
+        public double frame_rate;
+        public ulong frames;
+        public byte* container;
+        public byte* codec;
+        public byte* decoder;
+        public byte* library;
     }
 }

@@ -3236,14 +3236,15 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_scout_score_options swig_types[24]
 #define SWIGTYPE_p_scout_scores swig_types[25]
 #define SWIGTYPE_p_scout_tensor_info swig_types[26]
-#define SWIGTYPE_p_short swig_types[27]
-#define SWIGTYPE_p_signed_char swig_types[28]
-#define SWIGTYPE_p_unsigned_char swig_types[29]
-#define SWIGTYPE_p_unsigned_int swig_types[30]
-#define SWIGTYPE_p_unsigned_long_long swig_types[31]
-#define SWIGTYPE_p_unsigned_short swig_types[32]
-static swig_type_info *swig_types[34];
-static swig_module_info swig_module = {swig_types, 33, 0, 0, 0, 0};
+#define SWIGTYPE_p_scout_video swig_types[27]
+#define SWIGTYPE_p_short swig_types[28]
+#define SWIGTYPE_p_signed_char swig_types[29]
+#define SWIGTYPE_p_unsigned_char swig_types[30]
+#define SWIGTYPE_p_unsigned_int swig_types[31]
+#define SWIGTYPE_p_unsigned_long_long swig_types[32]
+#define SWIGTYPE_p_unsigned_short swig_types[33]
+static swig_type_info *swig_types[35];
+static swig_module_info swig_module = {swig_types, 34, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -13301,6 +13302,7 @@ static swig_type_info _swigt__p_scout_request_options = {"_p_scout_request_optio
 static swig_type_info _swigt__p_scout_score_options = {"_p_scout_score_options", "scout_score_options *|struct scout_score_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_scores = {"_p_scout_scores", "scout_scores *|struct scout_scores *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_tensor_info = {"_p_scout_tensor_info", "scout_tensor_info *|struct scout_tensor_info *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_video = {"_p_scout_video", "scout_video *|struct scout_video *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_short = {"_p_short", "int16_t *|int_least16_t *|short *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_signed_char = {"_p_signed_char", "int8_t *|int_fast8_t *|int_least8_t *|signed char *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_unsigned_char = {"_p_unsigned_char", "uint8_t *|uint_fast8_t *|uint_least8_t *|unsigned char *", 0, 0, (void*)0, 0};
@@ -13336,6 +13338,7 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_scout_score_options,
   &_swigt__p_scout_scores,
   &_swigt__p_scout_tensor_info,
+  &_swigt__p_scout_video,
   &_swigt__p_short,
   &_swigt__p_signed_char,
   &_swigt__p_unsigned_char,
@@ -13371,6 +13374,7 @@ static swig_cast_info _swigc__p_scout_request_options[] = {  {&_swigt__p_scout_r
 static swig_cast_info _swigc__p_scout_score_options[] = {  {&_swigt__p_scout_score_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_scores[] = {  {&_swigt__p_scout_scores, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_tensor_info[] = {  {&_swigt__p_scout_tensor_info, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_video[] = {  {&_swigt__p_scout_video, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_short[] = {  {&_swigt__p_short, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_signed_char[] = {  {&_swigt__p_signed_char, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_unsigned_char[] = {  {&_swigt__p_unsigned_char, 0, 0, 0},{0, 0, 0, 0}};
@@ -13406,6 +13410,7 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_scout_score_options,
   _swigc__p_scout_scores,
   _swigc__p_scout_tensor_info,
+  _swigc__p_scout_video,
   _swigc__p_short,
   _swigc__p_signed_char,
   _swigc__p_unsigned_char,

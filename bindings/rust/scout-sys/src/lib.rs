@@ -176,9 +176,17 @@ pub struct scout_scores {
     _marker: PhantomData<(*mut u8, PhantomPinned)>,
 }
 
-/// A picture. Made by scout_image_from_pixels, scout_image_from_bytes, scout_image_from_file; ended by scout_image_free.
+/// A picture. Made by scout_image_from_pixels, scout_image_from_bytes, scout_image_from_file, scout_video_next; ended by
+/// scout_image_free.
 #[repr(C)]
 pub struct scout_image {
+    _bytes: [u8; 0],
+    _marker: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+/// A clip whose frames are being taken. Made by scout_video_open, scout_video_from_bytes; ended by scout_video_free.
+#[repr(C)]
+pub struct scout_video {
     _bytes: [u8; 0],
     _marker: PhantomData<(*mut u8, PhantomPinned)>,
 }
@@ -380,7 +388,7 @@ pub struct scout_image_info {
     pub width: u64,
     /// pixels, once turned
     pub height: u64,
-    /// "PNG", "JPEG", "WebP", or "pixels"; static
+    /// "PNG", "JPEG", "WebP", "video" for a frame, or "pixels"; static
     pub format: *const c_char,
 }
 
@@ -666,6 +674,71 @@ pub struct scout_score_block {
     pub logits: *const f32,
     /// See score.h.
     pub vocabulary: u64,
+}
+
+/// Which frames are taken of a clip, and what a clip may cost.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct scout_video_options {
+    /// See video.h.
+    pub struct_size: u32,
+    /// frames in all, evenly from the beginning on; 0 = by fps
+    pub count: i32,
+    /// frames a second, up to 1000, not with count; 0 = 1. A frame that is chosen twice is taken once
+    pub fps: f64,
+    /// of these, only frames that differ from the last taken by at least so many percent of the most they could, averaged
+    /// over 16 x 16 fields; 0 = all, up to 100. A cut is often 10 and more
+    pub scene_change: f64,
+    /// where the part to take begins, microseconds from the clip's start
+    pub start_us: i64,
+    /// where it ends; 0 = with the clip
+    pub end_us: i64,
+    /// of a frame in a chat, 1 to 256; 0 = 1
+    pub max_tiles: i32,
+    /// 0 = turn as the clip says; 1 = leave it as it is stored; 2 to 8 = turn it as EXIF means by that number
+    pub orientation: i32,
+    /// of the decoder, up to 64; 0 = as many as the process may use, at most 8; they change no pixel
+    pub threads: i32,
+    /// refuse a choice of more; 0 = 256
+    pub max_frames: i32,
+    /// refuse a longer clip; 0 = four hours
+    pub max_duration_us: i64,
+    /// refuse a larger clip; 0 = 4294967296
+    pub max_bytes: u64,
+    /// refuse a clip with larger frames, before one is decoded; 0 = 35389440, as 8192 x 4320 has
+    pub max_pixels: u64,
+    /// pixels decoded in all, those of frames that are not taken included; 0 = 274877906944
+    pub max_work: u64,
+    /// where the plug-in is looked for; NULL = "scout" beside libscout
+    pub plugin_dir: *const c_char,
+}
+
+/// What a clip is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct scout_video_info {
+    /// set by the caller
+    pub struct_size: u32,
+    /// EXIF's number by which frames are turned; 1 = they are not
+    pub orientation: i32,
+    /// of a frame, once turned, in pixels
+    pub width: u64,
+    /// of a frame, once turned, in pixels
+    pub height: u64,
+    /// microseconds
+    pub duration_us: i64,
+    /// frames a second of the clip; 0 = it does not say
+    pub frame_rate: f64,
+    /// that are chosen; as many come, or fewer
+    pub frames: u64,
+    /// "MP4", "QuickTime", "Matroska" or "WebM"; static
+    pub container: *const c_char,
+    /// "H.264", "HEVC", "VP8", "VP9", "AV1" or "MJPEG"; static
+    pub codec: *const c_char,
+    /// FFmpeg's name of the decoder; static
+    pub decoder: *const c_char,
+    /// FFmpeg's versions and the licence that its build is under; static
+    pub library: *const c_char,
 }
 
 extern "C" {
@@ -1433,6 +1506,99 @@ extern "C" {
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_build_info() -> *const c_char;
+
+    /// Fills in the defaults: a frame a second.
+    ///
+    /// * `struct_size`: sizeof(scout_video_options) as the caller knows it
+    ///
+    /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_video_options_init(options: *mut scout_video_options, struct_size: u64) -> scout_status;
+
+    /// Opens a clip: checks its container and codec, and decodes its first frame. The file's name does not matter; it
+    /// stays open.
+    ///
+    /// * `options`: NULL = the defaults
+    /// * `video`: to be freed with scout_video_free; NULL after a failure
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_UNSUPPORTED for another container or codec, by its name, for a network address, or
+    /// when the plug-in is missing; SCOUT_ERR_LIMIT for a clip or a choice past a limit of the options, naming it;
+    /// _ARGUMENT, _FORMAT, _TRUNCATED, _IO, _STATE (after fork), _NO_MEMORY.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_video_open(path: *const c_char, options: *const scout_video_options, video: *mut *mut scout_video) -> scout_status;
+
+    /// Opens a clip in memory, which is copied.
+    ///
+    /// * `bytes`: the whole file; never SCOUT_NUL for its size
+    /// * `options`: NULL = the defaults
+    /// * `video`: to be freed with scout_video_free; NULL after a failure
+    ///
+    /// Answers as scout_video_open.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_video_from_bytes(bytes: *const c_char, bytes_size: u64, options: *const scout_video_options, video: *mut *mut scout_video) -> scout_status;
+
+    /// Describes a clip.
+    ///
+    /// * `info`: struct_size set by the caller; members past it are not written
+    ///
+    /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_video_get_info(video: *const scout_video, info: *mut scout_video_info) -> scout_status;
+
+    /// The next of the frames that the options chose, in the order of their times. It is a picture like any other; in a
+    /// chat it takes at most max_tiles tiles. After a failure the video gives no more frames: every further call fails as
+    /// the first did.
+    ///
+    /// * `image`: to be freed with scout_image_free; NULL after a failure and at the end
+    /// * `time_us`: when the frame is shown, microseconds from the clip's start; not written without a frame
+    ///
+    /// Answers SCOUT_OK; SCOUT_DONE at the end; SCOUT_ERR_FORMAT for a damaged frame, naming its time; SCOUT_ERR_LIMIT
+    /// when max_work is reached; SCOUT_ERR_CANCELLED; _ARGUMENT, _UNSUPPORTED, _TRUNCATED, _IO, _STATE (another thread is
+    /// inside), _NO_MEMORY.
+    ///
+    /// Threads: one at a time for a video. Since 0.1.
+    pub fn scout_video_next(video: *mut scout_video, image: *mut *mut scout_image, time_us: *mut i64) -> scout_status;
+
+    /// Ends the call under way on a video, soon, and those that follow with SCOUT_ERR_CANCELLED.
+    ///
+    /// Answers SCOUT_OK, SCOUT_ERR_ARGUMENT.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_video_cancel(video: *mut scout_video) -> scout_status;
+
+    /// Frees a video. The pictures that it gave remain. A call on it that is under way in another thread is cancelled.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_video_free(video: *mut scout_video);
+
+    /// Adds the frames of a video that were not taken yet to the message that scout_chat_begin began, each with its time
+    /// before it: the same as scout_video_next and scout_chat_add_frame in turn. After a failure the message is as
+    /// before.
+    ///
+    /// * `frames`: how many were added
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_UNSUPPORTED when the model was loaded without a vision tower, saying why;
+    /// SCOUT_ERR_STATE when no message is begun; SCOUT_ERR_LIMIT for more pictures than a chat may hold; as
+    /// scout_video_next and scout_chat_add_image.
+    ///
+    /// Threads: one at a time for a chat and for the video. Since 0.1.
+    pub fn scout_chat_add_video(chat: *mut scout_chat, video: *mut scout_video, frames: *mut u64) -> scout_status;
+
+    /// Adds a frame to the message that scout_chat_begin began: the text "\[1.0 s\]" with its time, in tenths, and
+    /// directly behind it the picture.
+    ///
+    /// * `image`: any picture, made of pixels or of a clip
+    /// * `time_us`: from the clip's start, microseconds, at least 0
+    /// * `max_tiles`: of the picture, 1 to 256; 0 = 1
+    ///
+    /// Answers as scout_chat_add_image.
+    ///
+    /// Threads: one at a time for a chat. Since 0.1.
+    pub fn scout_chat_add_frame(chat: *mut scout_chat, image: *const scout_image, time_us: i64, max_tiles: i32) -> scout_status;
 }
 
 #[cfg(all(test, target_pointer_width = "64"))]
@@ -1663,5 +1829,33 @@ mod layout {
         assert_eq!(member!(scout_score_block, logprobs), (24, 8), "scout_score_block.logprobs");
         assert_eq!(member!(scout_score_block, logits), (32, 8), "scout_score_block.logits");
         assert_eq!(member!(scout_score_block, vocabulary), (40, 8), "scout_score_block.vocabulary");
+        assert_eq!((size_of::<scout_video_options>(), align_of::<scout_video_options>()), (96, 8));
+        assert_eq!(member!(scout_video_options, struct_size), (0, 4), "scout_video_options.struct_size");
+        assert_eq!(member!(scout_video_options, count), (4, 4), "scout_video_options.count");
+        assert_eq!(member!(scout_video_options, fps), (8, 8), "scout_video_options.fps");
+        assert_eq!(member!(scout_video_options, scene_change), (16, 8), "scout_video_options.scene_change");
+        assert_eq!(member!(scout_video_options, start_us), (24, 8), "scout_video_options.start_us");
+        assert_eq!(member!(scout_video_options, end_us), (32, 8), "scout_video_options.end_us");
+        assert_eq!(member!(scout_video_options, max_tiles), (40, 4), "scout_video_options.max_tiles");
+        assert_eq!(member!(scout_video_options, orientation), (44, 4), "scout_video_options.orientation");
+        assert_eq!(member!(scout_video_options, threads), (48, 4), "scout_video_options.threads");
+        assert_eq!(member!(scout_video_options, max_frames), (52, 4), "scout_video_options.max_frames");
+        assert_eq!(member!(scout_video_options, max_duration_us), (56, 8), "scout_video_options.max_duration_us");
+        assert_eq!(member!(scout_video_options, max_bytes), (64, 8), "scout_video_options.max_bytes");
+        assert_eq!(member!(scout_video_options, max_pixels), (72, 8), "scout_video_options.max_pixels");
+        assert_eq!(member!(scout_video_options, max_work), (80, 8), "scout_video_options.max_work");
+        assert_eq!(member!(scout_video_options, plugin_dir), (88, 8), "scout_video_options.plugin_dir");
+        assert_eq!((size_of::<scout_video_info>(), align_of::<scout_video_info>()), (80, 8));
+        assert_eq!(member!(scout_video_info, struct_size), (0, 4), "scout_video_info.struct_size");
+        assert_eq!(member!(scout_video_info, orientation), (4, 4), "scout_video_info.orientation");
+        assert_eq!(member!(scout_video_info, width), (8, 8), "scout_video_info.width");
+        assert_eq!(member!(scout_video_info, height), (16, 8), "scout_video_info.height");
+        assert_eq!(member!(scout_video_info, duration_us), (24, 8), "scout_video_info.duration_us");
+        assert_eq!(member!(scout_video_info, frame_rate), (32, 8), "scout_video_info.frame_rate");
+        assert_eq!(member!(scout_video_info, frames), (40, 8), "scout_video_info.frames");
+        assert_eq!(member!(scout_video_info, container), (48, 8), "scout_video_info.container");
+        assert_eq!(member!(scout_video_info, codec), (56, 8), "scout_video_info.codec");
+        assert_eq!(member!(scout_video_info, decoder), (64, 8), "scout_video_info.decoder");
+        assert_eq!(member!(scout_video_info, library), (72, 8), "scout_video_info.library");
     }
 }
