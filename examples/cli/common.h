@@ -36,6 +36,7 @@ struct Free {
   void operator()(scout_chat* p) const { scout_chat_free(p); }
   void operator()(scout_scores* p) const { scout_scores_free(p); }
   void operator()(scout_image* p) const { scout_image_free(p); }
+  void operator()(scout_video* p) const { scout_video_free(p); }
 };
 using Model = std::unique_ptr<scout_model, Free>;
 using Operation = std::unique_ptr<scout_operation, Free>;
@@ -44,6 +45,7 @@ using Request = std::unique_ptr<scout_request, Free>;
 using Chat = std::unique_ptr<scout_chat, Free>;
 using Scores = std::unique_ptr<scout_scores, Free>;
 using Image = std::unique_ptr<scout_image, Free>;
+using Video = std::unique_ptr<scout_video, Free>;
 
 // Options that every command with a model takes.
 struct ModelOptions {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <initializer_list>
 #include <system_error>
 
 namespace cli {
@@ -36,12 +37,20 @@ Word NextWord(const std::string& line, size_t at) {
   return word;
 }
 
-bool NamesPicture(const std::string& path) {
+// What a path names by how it ends, if there is such a file.
+enum class Named { kNothing, kPicture, kClip };
+
+Named WhatIs(const std::string& path) {
   std::string extension = std::filesystem::path(path).extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (extension != ".png" && extension != ".jpg" && extension != ".jpeg" && extension != ".webp") return false;
+  const auto is = [&](std::initializer_list<const char*> names) {
+    return std::find(names.begin(), names.end(), extension) != names.end();
+  };
+  const Named named = is({".png", ".jpg", ".jpeg", ".webp"})          ? Named::kPicture
+                      : is({".mp4", ".m4v", ".mov", ".mkv", ".webm"}) ? Named::kClip
+                                                                      : Named::kNothing;
   std::error_code error;
-  return std::filesystem::is_regular_file(path, error);
+  return named != Named::kNothing && std::filesystem::is_regular_file(path, error) ? named : Named::kNothing;
 }
 
 }  // namespace
@@ -52,27 +61,45 @@ Image ReadImage(const std::string& path) {
   return Image(image);
 }
 
-void AddQuestion(scout_chat* chat, const std::vector<Image>& images, std::string_view text) {
+Video OpenVideo(const std::string& path, const Frames& frames) {
+  scout_video_options options;
+  Check(scout_video_options_init(&options, sizeof options));
+  options.fps = frames.fps;
+  options.count = frames.count;
+  options.scene_change = frames.scene;
+  scout_video* video = nullptr;
+  Check(scout_video_open(path.c_str(), &options, &video));
+  return Video(video);
+}
+
+void AddQuestion(scout_chat* chat, const std::vector<Image>& images, const std::vector<Video>& videos, std::string_view text) {
+  uint64_t frames = 0;
   Check(scout_chat_begin(chat, SCOUT_ROLE_USER));
   for (const Image& image : images) Check(scout_chat_add_image(chat, image.get()));
+  for (const Video& video : videos) Check(scout_chat_add_video(chat, video.get(), &frames));
   Check(scout_chat_add_text(chat, text.data(), text.size()));
 }
 
-std::vector<Piece> CutLine(const std::string& line, bool pictures) {
+std::vector<Piece> CutLine(const std::string& line, bool pictures, const Frames& frames) {
   constexpr std::string_view kScheme = "file://";
   std::vector<Piece> pieces;
   size_t text_from = 0;
   const auto add_text = [&](size_t end) {
-    if (end > text_from) pieces.push_back({line.substr(text_from, end - text_from), nullptr});
+    if (end > text_from) pieces.push_back({line.substr(text_from, end - text_from), nullptr, nullptr});
   };
   for (size_t at = 0; pictures && at < line.size();) {
     const Word word = NextWord(line, at);
     at = word.end;
     std::string path = word.meaning;
     if (path.starts_with(kScheme)) path.erase(0, kScheme.size());
-    if (!NamesPicture(path)) continue;
+    const Named named = WhatIs(path);
+    if (named == Named::kNothing) continue;
     add_text(word.begin);
-    pieces.push_back({path, ReadImage(path)});
+    if (named == Named::kPicture) {
+      pieces.push_back({path, ReadImage(path), nullptr});
+    } else {
+      pieces.push_back({path, nullptr, OpenVideo(path, frames)});
+    }
     text_from = word.end;
   }
   add_text(line.size());
@@ -84,6 +111,9 @@ void AddPieces(scout_chat* chat, const std::vector<Piece>& pieces) {
   for (const Piece& piece : pieces) {
     if (piece.image != nullptr) {
       Check(scout_chat_add_image(chat, piece.image.get()));
+    } else if (piece.video != nullptr) {
+      uint64_t frames = 0;
+      Check(scout_chat_add_video(chat, piece.video.get(), &frames));
     } else {
       Check(scout_chat_add_text(chat, piece.text.data(), piece.text.size()));
     }

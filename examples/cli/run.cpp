@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
@@ -15,7 +16,8 @@ namespace {
 struct RunOptions {
   ModelOptions model;
   std::string prompt;
-  std::vector<std::string> images;
+  std::vector<std::string> images, videos;
+  Frames frames;
   std::string system;
   float temperature = 0;
   int top_k = 0;
@@ -107,13 +109,15 @@ Chat NewChat(const scout_model* model, const RunOptions& options) {
   return owned;
 }
 
-void Once(const RunOptions& options, const std::vector<Image>& images, scout_model* model, scout_engine* engine) {
+void Once(const RunOptions& options, const std::vector<Image>& images, const std::vector<Video>& videos, scout_model* model,
+          scout_engine* engine) {
   std::vector<const char*> stop;
   std::vector<uint64_t> sizes;
   scout_request_options request_options = RequestOptions(options, stop, sizes);
   const std::string prompt = options.prompt == "-" ? ReadFile("-") : options.prompt;
   scout_request* made = nullptr;
   if (options.raw || InfoOf(model).has_chat == 0) {
+    if (!videos.empty()) throw Failure("--video needs a chat, and the model's tokenizer has no chat format");
     std::vector<const scout_image*> handles;
     for (const Image& image : images) handles.push_back(image.get());
     request_options.images = handles.data();
@@ -121,7 +125,7 @@ void Once(const RunOptions& options, const std::vector<Image>& images, scout_mod
     CheckSubmitted(scout_submit_text(engine, prompt.data(), prompt.size(), &request_options, &made));
   } else {
     const Chat chat = NewChat(model, options);
-    AddQuestion(chat.get(), images, prompt);
+    AddQuestion(chat.get(), images, videos, prompt);
     CheckSubmitted(scout_submit(engine, chat.get(), &request_options, &made));
   }
   const Request request(made);
@@ -173,11 +177,13 @@ class LineEditor {
   EditLine* edit_;
 };
 
-void Converse(const RunOptions& options, std::vector<Image> images, scout_model* model, scout_engine* engine) {
+void Converse(const RunOptions& options, std::vector<Image> images, std::vector<Video> videos, scout_model* model,
+              scout_engine* engine) {
   const bool sees = !options.no_vision && SeesPictures(model);
-  if (!images.empty() && !sees) throw Failure("--image: " + options.model.model + " sees no pictures");
+  if ((!images.empty() || !videos.empty()) && !sees)
+    throw Failure((images.empty() ? "--video: " : "--image: ") + options.model.model + " sees no pictures");
   std::fprintf(stderr, "Chatting with %s. %sCtrl-C stops an answer, Ctrl-D ends, /new begins afresh.\n",
-               options.model.model.c_str(), sees ? "Paste the path of a picture to show it. " : "");
+               options.model.model.c_str(), sees ? "Paste the path of a picture or a clip to show it. " : "");
   std::vector<const char*> stop;
   std::vector<uint64_t> sizes;
   const scout_request_options request_options = RequestOptions(options, stop, sizes);
@@ -191,10 +197,13 @@ void Converse(const RunOptions& options, std::vector<Image> images, scout_model*
       continue;
     }
     try {
-      std::vector<Piece> pieces = CutLine(line, sees);
-      for (size_t i = 0; i < images.size(); ++i)
-        pieces.insert(pieces.begin() + static_cast<std::ptrdiff_t>(i), Piece{{}, std::move(images[i])});
+      std::vector<Piece> pieces = CutLine(line, sees, options.frames);
+      std::vector<Piece> given;
+      for (Image& image : images) given.push_back({{}, std::move(image), nullptr});
+      for (Video& video : videos) given.push_back({{}, nullptr, std::move(video)});
       images.clear();
+      videos.clear();
+      pieces.insert(pieces.begin(), std::make_move_iterator(given.begin()), std::make_move_iterator(given.end()));
       AddPieces(chat.get(), pieces);
     } catch (const Failure& failure) {
       std::fprintf(stderr, "scout: %s\n", failure.what());
@@ -219,15 +228,19 @@ void RunCommand(RunOptions options) {
   const bool interactive = options.prompt.empty() && isatty(STDIN_FILENO);
   if (options.prompt.empty() && !interactive) options.prompt = "-";
   if (options.no_vision && !options.images.empty()) throw Failure("--image does not go with --no-vision", kUsage);
+  if (options.no_vision && !options.videos.empty()) throw Failure("--video does not go with --no-vision", kUsage);
+  if (options.raw && !options.videos.empty()) throw Failure("--video does not go with --raw", kUsage);
   std::vector<Image> images;  // before the model, which takes longer
   for (const std::string& path : options.images) images.push_back(ReadImage(path));
-  options.model.vision = (interactive && !options.no_vision) || !images.empty();
+  std::vector<Video> videos;
+  for (const std::string& path : options.videos) videos.push_back(OpenVideo(path, options.frames));
+  options.model.vision = (interactive && !options.no_vision) || !images.empty() || !videos.empty();
   const Model model = Load(options.model);
   const Engine engine = NewEngine(options.model, model.get());
   if (interactive) {
-    Converse(options, std::move(images), model.get(), engine.get());
+    Converse(options, std::move(images), std::move(videos), model.get(), engine.get());
   } else {
-    Once(options, images, model.get(), engine.get());
+    Once(options, images, videos, model.get(), engine.get());
   }
 }
 
@@ -244,6 +257,19 @@ void AddRun(CLI::App& app) {
           "a picture that the question is about: PNG, JPEG or WebP; may be given several times. With --raw each <|image|> of the "
           "prompt becomes the next of them")
       ->allow_extra_args(false);
+  command
+      ->add_option("--video", options->videos,
+                   "a clip that the question is about: MP4, QuickTime, Matroska or WebM; may be given several times")
+      ->allow_extra_args(false);
+  auto* fps =
+      command->add_option("--fps", options->frames.fps, "frames of a clip to look at, a second; 0 = 1")->capture_default_str();
+  command->add_option("--frames", options->frames.count, "frames of a clip to look at in all, instead of --fps; 0 = by --fps")
+      ->capture_default_str()
+      ->excludes(fps);
+  command
+      ->add_option("--scene-change", options->frames.scene,
+                   "of these, only frames that differ from the last one by so many percent; 0 = all")
+      ->capture_default_str();
   command->add_flag(
       "--no-vision", options->no_vision,
       "chat without pictures: the vision tower, which a chat loads so that one can be pasted, stays on the disk (with the "
