@@ -49,7 +49,7 @@ void RmsNorm(Context& context, const RmsNormOp& op);                            
 void GatherRows(Context& context, const GatherRowsOp& op);                           // rows.cpp
 void RopeNormStore(Context& context, const RopeNormStoreOp& op);                     // rope_norm_store.cpp
 void Linear(Context& context, const LinearOp& op);                                   // linear.cpp
-void LinearBf16(Context& context, const LinearOp& op);                               // bf16_linear.cpp
+void LinearOfFloats(Context& context, const LinearOp& op);                           // float_linear.cpp
 void Route(Context& context, const RouteOp& op);                                     // linear.cpp
 void Attention(Context& context, const AttentionOp& op);                             // attention.cpp
 void MergeAttention(Context& context, const MergeAttentionOp& op);                   // merge_attention.cpp

@@ -16,10 +16,10 @@ constexpr int kMaxThreads = 1024;
 
 Isa ChosenIsa(const std::string& wanted) {
   const Isa best = DetectIsa();
-  if (wanted.empty()) return PreferredIsa();
-  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16})
+  if (wanted.empty()) return best;
+  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512})
     if (wanted == NameOf(isa)) return std::min(isa, best);
-  Fail(ErrorCode::kArgument, "instruction set \"", Escape(wanted), "\" is not one of generic, avx2, avx512, avx512bf16");
+  Fail(ErrorCode::kArgument, "instruction set \"", Escape(wanted), "\" is not one of generic, avx2, avx512");
 }
 
 class Packer final : public PanelPacker {

@@ -303,8 +303,10 @@ inline void OuterTile(const float* a, int64_t a_stride, int64_t depth, const flo
                       int64_t c_stride) {
   V sum[R][C];
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < C; ++v) sum[r][v] = Adds ? V::Load(c + r * c_stride + 16 * v) : V::Zero();
+    for (int v = 0; v < C; ++v) sum[r][v] = V::Zero();
   for (int64_t i = 0; i < depth; ++i) {
+    if (i % 16 == 0)  // of the rows that come next, a line each
+      for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * a_stride + i);
     V right[C];
     for (int v = 0; v < C; ++v) right[v] = V::Load(b + i * columns + 16 * v);
     for (int r = 0; r < R; ++r) {
@@ -313,7 +315,10 @@ inline void OuterTile(const float* a, int64_t a_stride, int64_t depth, const flo
     }
   }
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < C; ++v) V::Store(c + r * c_stride + 16 * v, sum[r][v]);
+    for (int v = 0; v < C; ++v) {
+      float* const to = c + r * c_stride + 16 * v;
+      V::Store(to, Adds ? V::Add(V::Load(to), sum[r][v]) : sum[r][v]);
+    }
 }
 
 template <bool Adds, int C>
@@ -342,6 +347,34 @@ void OuterProduct(const float* a, int64_t a_stride, int64_t rows, int64_t depth,
 void OuterProductAdd(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
                      int64_t c_stride) {
   Outer<true>(a, a_stride, rows, depth, b, columns, c, c_stride);
+}
+
+template <typename Loader>
+inline void WidenOf(const unsigned char* from, int64_t count, float* to) {
+  const auto* const values = reinterpret_cast<const typename Loader::Value*>(from);
+  ForVectors(
+      count, [&](int64_t i) { V::Store(to + i, Loader::Load(values + i)); },
+      [&](int64_t i, int64_t n) { V::StorePart(to + i, n, Loader::LoadPart(values + i, n)); });
+}
+void WidenF16(const unsigned char* from, int64_t count, float* to) { WidenOf<LoadF16>(from, count, to); }
+void WidenBf16(const unsigned char* from, int64_t count, float* to) { WidenOf<LoadBf16>(from, count, to); }
+// Blocks of a half and 32 bytes (quant/q8_0.h).
+void WidenQ8_0(const unsigned char* from, int64_t count, float* to) {
+  for (int64_t at = 0; at < count; at += 32, from += 34) {
+    uint16_t half[16] = {};
+    float scale[16];
+    __builtin_memcpy(half, from, 2);
+    V::Store(scale, V::LoadF16(half));
+    const auto* const codes = reinterpret_cast<const signed char*>(from + 2);
+    for (int i = 0; i < 32; ++i) to[at + i] = scale[0] * static_cast<float>(codes[i]);
+  }
+}
+
+void Turn(const float* from, int64_t from_stride, int64_t count, float* to, int64_t to_stride) {
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) V::Turn(from + i, from_stride, to + i * to_stride, to_stride);
+  for (; i < count; ++i)
+    for (int64_t r = 0; r < 16; ++r) to[i * to_stride + r] = from[r * from_stride + i];
 }
 
 void AddTo(const float* from, int64_t count, float* to) {
@@ -420,6 +453,10 @@ void ToBf16(const float* from, int64_t count, uint16_t* to) {
   (table).normalise = Normalise;                        \
   (table).rotate = Rotate;                              \
   (table).outer_product_add = OuterProductAdd;          \
+  (table).widen_f16 = WidenF16;                         \
+  (table).widen_bf16 = WidenBf16;                       \
+  (table).widen_q8_0 = WidenQ8_0;                       \
+  (table).turn = Turn;                                  \
   (table).outer_product = OuterProduct;                 \
   (table).add = AddTo;                                  \
   (table).multiply = Multiply;                          \

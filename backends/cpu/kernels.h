@@ -126,13 +126,16 @@ struct Kernels {
   // b: [depth, columns], columns a multiple of 16.
   void (*outer_product)(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns, float* c,
                         int64_t c_stride);
-  // The same, from what is in c on.
+  // The same, and then added to what is in c.
   void (*outer_product_add)(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* b, int64_t columns,
                             float* c, int64_t c_stride);
 
-  // y[n * 32 + r] = W[r] . x[n] for 32 rows of a BF16 weight and rows rounded to BF16, in the order of ref/dot.h. w: [pairs, 32,
-  // 2], x: [rows, x_stride]. Null where fused multiply-adds serve.
-  void (*bf16_product)(const uint16_t* w, const uint16_t* x, int64_t x_stride, int64_t rows, int64_t pairs, float* y);
+  // Values of a weight as float32: to[count]. `count` is whole blocks.
+  void (*widen_f16)(const unsigned char* from, int64_t count, float* to);
+  void (*widen_bf16)(const unsigned char* from, int64_t count, float* to);
+  void (*widen_q8_0)(const unsigned char* from, int64_t count, float* to);
+  // to[i * to_stride + r] = from[r * from_stride + i] for sixteen rows of `count` values.
+  void (*turn)(const float* from, int64_t from_stride, int64_t count, float* to, int64_t to_stride);
 
   // The largest value, of NaNs no word; -infinity for none.
   float (*largest)(const float* x, int64_t count);
@@ -144,6 +147,5 @@ struct Kernels {
 const Kernels* GenericKernels();
 const Kernels* Avx2Kernels();
 const Kernels* Avx512Kernels();
-const Kernels* Avx512Bf16Kernels();
 
 }  // namespace scout::cpu

@@ -68,6 +68,28 @@ struct V {
   static void FoldEach(const V* sums, float* out) {
     for (int a = 0; a < A; ++a) out[a] = Fold(sums[a]);
   }
+  // to[i][r] = from[r][i] for eight by eight.
+  static void Turn8(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+    __m256 row[8], two[8];
+    for (int r = 0; r < 8; ++r) row[r] = _mm256_loadu_ps(from + r * from_stride);
+    for (int r = 0; r < 8; r += 2) {
+      two[r] = _mm256_unpacklo_ps(row[r], row[r + 1]);
+      two[r + 1] = _mm256_unpackhi_ps(row[r], row[r + 1]);
+    }
+    const auto pairs = [](__m256 a, __m256 b, bool high) {
+      const __m256d c = _mm256_castps_pd(a), d = _mm256_castps_pd(b);
+      return _mm256_castpd_ps(high ? _mm256_unpackhi_pd(c, d) : _mm256_unpacklo_pd(c, d));
+    };
+    for (int j = 0; j < 4; ++j) {  // columns j and 4 + j of rows 0..3 and of rows 4..7
+      const __m256 low = pairs(two[j / 2], two[2 + j / 2], j % 2 != 0), high = pairs(two[4 + j / 2], two[6 + j / 2], j % 2 != 0);
+      _mm256_storeu_ps(to + j * to_stride, _mm256_permute2f128_ps(low, high, 0x20));
+      _mm256_storeu_ps(to + (4 + j) * to_stride, _mm256_permute2f128_ps(low, high, 0x31));
+    }
+  }
+  static void Turn(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+    for (int64_t i = 0; i < 16; i += 8)
+      for (int64_t r = 0; r < 16; r += 8) Turn8(from + r * from_stride + i, from_stride, to + i * to_stride + r, to_stride);
+  }
   static __m256 Scale(__m256 p, __m256 n) {
     const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
     const __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);

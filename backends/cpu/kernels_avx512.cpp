@@ -53,6 +53,31 @@ struct V {
     const __m512 one = add(two, _mm512_permute_ps(two, 0xb1));
     _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, one)));
   }
+  // to[i][r] = from[r][i] for sixteen by sixteen.
+  static void Turn(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+    __m512 row[16], two[16], four[16];
+    for (int r = 0; r < 16; ++r) row[r] = _mm512_loadu_ps(from + r * from_stride);
+    for (int r = 0; r < 16; r += 2) {
+      two[r] = _mm512_unpacklo_ps(row[r], row[r + 1]);
+      two[r + 1] = _mm512_unpackhi_ps(row[r], row[r + 1]);
+    }
+    const auto pairs = [](__m512 a, __m512 b, bool high) {
+      const __m512d c = _mm512_castps_pd(a), d = _mm512_castps_pd(b);
+      return _mm512_castpd_ps(high ? _mm512_unpackhi_pd(c, d) : _mm512_unpacklo_pd(c, d));
+    };
+    // four[r + j]: in 128-bit lane l, column 4 l + j of rows r .. r + 3.
+    for (int r = 0; r < 16; r += 4)
+      for (int j = 0; j < 4; ++j) four[r + j] = pairs(two[r + j / 2], two[r + 2 + j / 2], j % 2 != 0);
+    for (int j = 0; j < 4; ++j) {
+      const __m512 a = _mm512_shuffle_f32x4(four[j], four[4 + j], 0x88), b = _mm512_shuffle_f32x4(four[j], four[4 + j], 0xdd);
+      const __m512 c = _mm512_shuffle_f32x4(four[8 + j], four[12 + j], 0x88),
+                   d = _mm512_shuffle_f32x4(four[8 + j], four[12 + j], 0xdd);
+      _mm512_storeu_ps(to + j * to_stride, _mm512_shuffle_f32x4(a, c, 0x88));
+      _mm512_storeu_ps(to + (4 + j) * to_stride, _mm512_shuffle_f32x4(b, d, 0x88));
+      _mm512_storeu_ps(to + (8 + j) * to_stride, _mm512_shuffle_f32x4(a, c, 0xdd));
+      _mm512_storeu_ps(to + (12 + j) * to_stride, _mm512_shuffle_f32x4(b, d, 0xdd));
+    }
+  }
   static V ScaleByPowerOf2(V p, V n) {
     const __m512i whole = _mm512_cvtps_epi32(n.v), half = _mm512_srai_epi32(whole, 1), bias = _mm512_set1_epi32(127);
     const __m512i first = _mm512_slli_epi32(_mm512_add_epi32(half, bias), 23);

@@ -72,6 +72,10 @@ struct V {
   static V WhereLess(V a, V b, V yes, V no) {
     return Each([&](int l) { return a.lane[l] < b.lane[l] ? yes.lane[l] : no.lane[l]; });
   }
+  static void Turn(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+    for (int64_t i = 0; i < 16; ++i)
+      for (int64_t r = 0; r < 16; ++r) to[i * to_stride + r] = from[r * from_stride + i];
+  }
   static float Fold(V v) {
     for (int step = 8; step >= 1; step /= 2)
       for (int l = 0; l < step; ++l) v.lane[l] += v.lane[l + step];

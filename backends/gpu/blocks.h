@@ -4,8 +4,8 @@
 //   Codes(block, s, w)         the 32 codes as signed bytes, offsets applied, in eight words
 //   Scales(block, s, S, M)     factors of the codes' first and second sixteen (equal where a sub-block has 32)
 //   D(block), Minimum(block)   value = D * S * code + Minimum * M, the second term where kMinimum
-// A float format gives Value(row, i). Blocks lie at multiples of 2 bytes, some formats' at multiples of 4 (their words are read
-// whole).
+// A float format gives Value(row, i). FloatRow and BlockRow widen values of either. Blocks lie at multiples of 2 bytes, some
+// formats' at multiples of 4 (their words are read whole).
 #pragma once
 
 #include "gpu/gpu.h"
@@ -189,6 +189,32 @@ struct Q6_K {
   }
   GPU_FUNCTION static float D(const uint8_t* block) { return F16At(block + 208); }
   GPU_FUNCTION static float Minimum(const uint8_t*) { return 0; }
+};
+
+// Widen(row, at, count, to): values at .. at + count - 1 as float32, count <= 32; `at` is a multiple of 32, and so is a block
+// format's count.
+template <typename F>
+struct FloatRow {
+  GPU_FUNCTION static void Widen(const uint8_t* row, int at, int count, float (&to)[32]) {
+    for (int i = 0; i < count; ++i) to[i] = F::Value(row, at + i);
+  }
+};
+template <typename F>
+struct BlockRow {
+  GPU_FUNCTION static void Widen(const uint8_t* row, int at, int, float (&to)[32]) {
+    const uint8_t* const block = row + static_cast<int64_t>(at / F::kValues) * F::kBytes;
+    const int group = at % F::kValues / 32;
+    uint32_t w[8];
+    int S[2], M[2];
+    F::Codes(block, group, w);
+    F::Scales(block, group, S, M);
+    const float d = F::D(block), m = F::Minimum(block);
+    for (int i = 0; i < 32; ++i) {
+      const float code = static_cast<float>(static_cast<int8_t>(w[i / 4] >> 8 * (i % 4)));
+      to[i] = d * static_cast<float>(S[i / 16]) * code;
+      if (F::kMinimum) to[i] = to[i] + m * static_cast<float>(M[i / 16]);
+    }
+  }
 };
 
 }  // namespace scout::SCOUT_GPU

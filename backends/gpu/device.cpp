@@ -78,6 +78,7 @@ DeviceWeight::DeviceWeight(const std::shared_ptr<Device>& device, const WeightDe
   rows_ = host->rows();
   cols_ = host->cols();
   experts_ = host->experts();
+  meets_floats_ = host->meets_floats();
   for (const HostWeight::Part& from : host->parts()) {
     Part part;
     part.format = from.format;

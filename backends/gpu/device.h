@@ -77,9 +77,11 @@ class DeviceWeight final : public Weight {
   int64_t experts() const override { return experts_; }
   size_t size_bytes() const override;
   const std::vector<Part>& parts() const { return parts_; }
+  bool meets_floats() const { return meets_floats_; }  // the role kManyRows: activations stay float32
 
  private:
   int64_t rows_ = 0, cols_ = 0, experts_ = 1;
+  bool meets_floats_ = false;
   std::vector<Part> parts_;
 };
 

@@ -24,11 +24,7 @@ class GpuBackend final : public Backend {
     const DeviceFacts facts = device_->Facts();
     return {facts.name, facts.description, facts.memory_total_bytes, facts.memory_free_bytes};
   }
-  // Not BF16 that meets many rows: its product in pairs is not written yet.
-  bool Supports(DType format, WeightRole role) const override {
-    if (role == WeightRole::kManyRows && format == DType::kBF16) return false;
-    return FloatFormat(format) >= 0 || BlockFormat(format) >= 0;
-  }
+  bool Supports(DType format, WeightRole) const override { return FloatFormat(format) >= 0 || BlockFormat(format) >= 0; }
   std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
     for (const WeightPart& part : desc.parts)
       if (!Supports(part.format, desc.role))

@@ -13,11 +13,13 @@ struct KernelTable {
   struct FloatFormat {
     const void* embed;
     const void* product;
+    const void* float_rows;  // weights of the role kManyRows
   };
   struct BlockFormat {
     const void* embed;
     const void* few;
     const void* many;
+    const void* float_rows;
     size_t few_shared_bytes, many_shared_bytes;
     int group;  // values of an activation's scale
   };
@@ -27,7 +29,9 @@ struct KernelTable {
   const void *rope_norm_store, *attend, *merge_spans, *zero_padding, *merge_attention, *sample_blocks;
   const void *finish, *scatter, *unfold, *add_positions, *layer_norm, *rotate, *group_attend, *pixel_shuffle;
   int warp;
-  int few_outputs, value_outputs, many_outputs;  // of a block
+  int few_outputs, value_outputs, many_outputs, float_outputs;  // of a block
+  int float_tile_rows;
+  size_t float_shared_bytes;
   size_t (*attend_shared_bytes)(int d);
 };
 

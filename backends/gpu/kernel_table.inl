@@ -12,13 +12,15 @@ namespace scout::SCOUT_GPU {
 
 template <typename F>
 gpu::KernelTable::FloatFormat FloatKernels() {
-  return {Handle<&EmbedValues<F>, gpu::EmbedArgs>(), Handle<&ProductValues<F>, gpu::ProductArgs>()};
+  return {Handle<&EmbedValues<F>, gpu::EmbedArgs>(), Handle<&ProductValues<F>, gpu::ProductArgs>(),
+          Handle<&ProductFloats<FloatRow<F>>, gpu::ProductArgs>()};
 }
 template <typename F>
 gpu::KernelTable::BlockFormat BlockKernels() {
   return {Handle<&EmbedBlocks<F>, gpu::EmbedArgs>(),
           Handle<&ProductFew<F>, gpu::ProductArgs>(),
           Handle<&ProductMany<F>, gpu::ProductArgs>(),
+          Handle<&ProductFloats<BlockRow<F>>, gpu::ProductArgs>(),
           FewShape<F>::kSharedBytes,
           ManyShape<F>::kSharedBytes,
           F::kValues};
@@ -57,6 +59,9 @@ inline const gpu::KernelTable& Kernels() {
       kFewOutputs,
       kBlockThreads / kLanes16,
       ManyShape<Q4_K>::kOutputs,
+      FloatShape::kTile,
+      FloatShape::kTile,
+      FloatShape::kSharedBytes,
       [](int d) { return AttentionShape::SharedBytes(d); }};
   return table;
 }

@@ -1,5 +1,6 @@
 // y[n, o] = W[o] . x[n], in the defined arithmetic (backends/ref/dot.h), so that the bits are those of every other backend whatever
 // the number of rows:
+//   kManyRows         any format widened to float32, one sum for each 128 values of K, these sums added from left to right
 //   float weights     sixteen partial sums by i mod 16, fused multiply-adds in ascending order, folded 8, 4, 2, 1
 //   block weights     exact integers inside a block, blocks folded from left to right
 // Two forms for block weights: ProductFew streams the weight once for up to eight rows, ProductMany multiplies tiles with matrix
@@ -57,6 +58,72 @@ GPU_KERNEL ProductValues(gpu::ProductArgs a) {
     const float y = FoldLanes16(sum[n]);
     if (lane == 0 && n < tile.count && wanted < a.rows) Write(a, tile.Row(n), output, y);
   }
+}
+
+// A block of the form for weights of the role kManyRows: 64 rows x 64 outputs, 4 x 4 of them for each thread, 32 values of K at a
+// time.
+struct FloatShape {
+  static constexpr int kTile = 64, kStep = 32, kDepth = 128;
+  static constexpr int kStride = kStep + 1;  // so that rows meet different banks
+  static constexpr int kAcross = 16;         // threads
+  static constexpr int kEach = kTile / kAcross;
+  static constexpr size_t kSharedBytes = 2 * sizeof(float) * kTile * kStride;
+};
+
+// grid: [outputs / 64, rows / 64]
+template <typename Row>
+GPU_KERNEL ProductFloats(gpu::ProductArgs a) {
+  using Shape = FloatShape;
+  constexpr int kEach = Shape::kEach;
+  SharedCursor cursor;
+  auto x = cursor.Take<float>(Shape::kTile * Shape::kStride);
+  auto w = cursor.Take<float>(Shape::kTile * Shape::kStride);
+  const int first_row = BlockY() * Shape::kTile, first_output = BlockX() * Shape::kTile;
+  const int my_row = Thread() / Shape::kAcross, my_output = Thread() % Shape::kAcross;
+  float total[kEach][kEach] = {}, sum[kEach][kEach] = {};
+  for (int at = 0; at < a.k; at += Shape::kStep) {
+    const int values = a.k - at < Shape::kStep ? a.k - at : Shape::kStep;
+    for (int i = Thread(); i < Shape::kTile * Shape::kStep; i += kBlockThreads) {
+      const int row = i / Shape::kStep, e = i % Shape::kStep;
+      const bool inside = first_row + row < a.n && e < values;
+      x[row * Shape::kStride + e] = inside ? a.values[static_cast<int64_t>(first_row + row) * a.k + at + e] : 0.0f;
+    }
+    if (Thread() < Shape::kTile) {
+      float value[32] = {};
+      if (first_output + Thread() < a.rows) Row::Widen(a.weight + (first_output + Thread()) * a.row_bytes, at, values, value);
+      for (int e = 0; e < Shape::kStep; ++e) w[Thread() * Shape::kStride + e] = value[e];
+    }
+    SyncBlock();
+    for (int e = 0; e < values; ++e) {
+      float right[kEach];
+#pragma unroll
+      for (int j = 0; j < kEach; ++j) right[j] = w[(my_output + j * Shape::kAcross) * Shape::kStride + e];
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) {
+        const float left = x[(my_row + i * Shape::kAcross) * Shape::kStride + e];
+#pragma unroll
+        for (int j = 0; j < kEach; ++j) sum[i][j] = Fma(right[j], left, sum[i][j]);
+      }
+    }
+    const int done = at + values;
+    if (done % Shape::kDepth == 0 || done == a.k) {
+#pragma unroll
+      for (int i = 0; i < kEach; ++i)
+#pragma unroll
+        for (int j = 0; j < kEach; ++j) {
+          total[i][j] = done <= Shape::kDepth ? sum[i][j] : total[i][j] + sum[i][j];
+          sum[i][j] = 0;
+        }
+    }
+    SyncBlock();
+  }
+#pragma unroll
+  for (int i = 0; i < kEach; ++i)
+#pragma unroll
+    for (int j = 0; j < kEach; ++j) {
+      const int row = first_row + my_row + i * Shape::kAcross, output = first_output + my_output + j * Shape::kAcross;
+      if (row < a.n && output < a.rows) Write(a, row, output, total[i][j]);
+    }
 }
 
 // One value of a block's 32 against the activations': its part of the block's two integer sums.

@@ -36,6 +36,7 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
   in.rows = rows;
   in.k = weight.cols();
   in.values = values;
+  if (weight.meets_floats()) return in;
   for (const DeviceWeight::Part& part : weight.parts()) {
     const int at = BlockFormat(part.format);
     if (at < 0) continue;
@@ -71,6 +72,13 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
     args.n = static_cast<int32_t>(in.rows);
     args.order = groups ? groups->order : nullptr;
     const int of_floats = FloatFormat(part.format);
+    if (weight.meets_floats()) {
+      const void* const kernel =
+          of_floats >= 0 ? kernels.floats[of_floats].float_rows : kernels.blocks[BlockFormat(part.format)].float_rows;
+      step.Launch("a product", kernel, (part.rows + kernels.float_outputs - 1) / kernels.float_outputs,
+                  (in.rows + kernels.float_tile_rows - 1) / kernels.float_tile_rows, kThreads, kernels.float_shared_bytes, args);
+      continue;
+    }
     const bool many = of_floats < 0 && (groups ? groups->many != nullptr : in.rows > kMostFewRows);
     const int64_t tile_rows = many ? kManyRows : kFewRows;
     args.tiles = !groups ? nullptr : many ? groups->many : groups->few;

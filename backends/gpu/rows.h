@@ -15,19 +15,9 @@ GPU_KERNEL EmbedBlocks(gpu::EmbedArgs a) {
   const uint8_t* const row = a.table + id * a.row_bytes;
   float* const out = a.out + static_cast<int64_t>(BlockX()) * a.cols;
   for (int g = Thread(); g < a.cols / 32; g += Threads()) {
-    constexpr int kGroups = F::kValues / 32;
-    const uint8_t* const block = row + static_cast<int64_t>(g / kGroups) * F::kBytes;
-    uint32_t w[8];
-    int S[2], M[2];
-    F::Codes(block, g % kGroups, w);
-    F::Scales(block, g % kGroups, S, M);
-    const float d = F::D(block), m = F::Minimum(block);
-    for (int i = 0; i < 32; ++i) {
-      const float code = static_cast<float>(static_cast<int8_t>(w[i / 4] >> 8 * (i % 4)));
-      float value = d * static_cast<float>(S[i / 16]) * code;
-      if (F::kMinimum) value = value + m * static_cast<float>(M[i / 16]);
-      out[32 * g + i] = value;
-    }
+    float value[32];
+    BlockRow<F>::Widen(row, 32 * g, 32, value);
+    for (int i = 0; i < 32; ++i) out[32 * g + i] = value[i];
   }
 }
 template <typename F>

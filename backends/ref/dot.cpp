@@ -1,8 +1,9 @@
 #include "ref/dot.h"
 
+#include <algorithm>
+
 #include "base/math.h"
 #include "quant/activation.h"
-#include "quant/bf16.h"
 #include "quant/formats.h"
 
 namespace scout::ref {
@@ -13,6 +14,16 @@ float DotLanes(const float* w, const float* x, int64_t k) {
   for (int step = 8; step >= 1; step /= 2)
     for (int l = 0; l < step; ++l) lane[l] += lane[l + step];
   return lane[0];
+}
+
+float DotBlocks(const float* w, const float* x, int64_t k) {
+  float total = 0;
+  for (int64_t at = 0; at < k; at += kBlockDepth) {
+    float sum = 0;
+    for (int64_t i = at; i < std::min(k, at + kBlockDepth); ++i) sum = Fma(w[i], x[i], sum);
+    total = at == 0 ? sum : total + sum;
+  }
+  return total;
 }
 
 float DotDouble(const float* w, const float* x, int64_t k) {
@@ -28,7 +39,7 @@ void Prepare(Numerics numerics, const HostWeight& weight, const float* values, i
   out.rows = rows;
   out.k = weight.cols();
   out.values = values;
-  if (numerics == Numerics::kFloat32) return;
+  if (numerics == Numerics::kFloat32 || weight.meets_floats()) return;
   bool want32 = false, want256 = false;
   for (const HostWeight::Part& part : weight.parts()) {
     want32 |= quant::ActivationGroup(part.format) == 32;
@@ -103,25 +114,12 @@ void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const 
   }
 }
 
-float DotBf16(const float* w, const float* x, int64_t k) {
-  const auto flush = [](float v) { return v > -0x1p-126f && v < 0x1p-126f ? 0.0f : v; };
-  float sum = 0;
-  for (int64_t i = 0; i < k; i += 2) {
-    if (i + 1 < k) sum = flush(Fma(flush(w[i + 1]), flush(x[i + 1]), sum));
-    sum = flush(Fma(flush(w[i]), flush(x[i]), sum));
-  }
-  return sum;
-}
-
-void ProductBf16(const HostWeight& weight, const Activations& in, float* y, ProductScratch& scratch) {
+void ProductOfFloats(const HostWeight& weight, const Activations& in, float* y, ProductScratch& scratch) {
   const int64_t k = in.k, outputs = weight.rows();
   scratch.row.resize(static_cast<size_t>(k));
-  scratch.rounded.resize(static_cast<size_t>(in.rows * k));
-  for (int64_t i = 0; i < in.rows * k; ++i)
-    scratch.rounded[static_cast<size_t>(i)] = quant::Bf16ToF32(quant::F32ToBf16(in.values[i]));
   for (int64_t o = 0; o < outputs; ++o) {
     weight.DecodeRow(0, o, scratch.row.data());
-    for (int64_t n = 0; n < in.rows; ++n) y[n * outputs + o] = DotBf16(scratch.row.data(), scratch.rounded.data() + n * k, k);
+    for (int64_t n = 0; n < in.rows; ++n) y[n * outputs + o] = DotBlocks(scratch.row.data(), in.values + n * k, k);
   }
 }
 

@@ -23,11 +23,10 @@
 //   The largest |isum| is Q6_K's, 16 * 128 * 16 * 32 * 127 = 133,169,152, so int32 holds every one of them; above 2^24 the
 //   conversion to float32 rounds to nearest, ties to even.
 //
-// * BF16 weights of the role kManyRows. The activations are rounded to BF16 (nearest, ties to even). One sum starts at 0; the
-// values
-//   go by in pairs (2 i, 2 i + 1), in ascending order, and of each pair the second one first: sum = fma(w, x, sum). An odd K has a
-//   0 at its end. Everything below 2^-126 in magnitude, what comes in and what comes out, is taken for 0. That is what AVX-512 BF16
-//   does.
+// * Weights of the role kManyRows, of any format, as their values in float32; the activations stay float32. K is cut into blocks of
+//   128, the last one may be shorter. In each a sum starts at 0 and takes the values in ascending order: sum = fma(w, x, sum). The
+//   blocks' sums are added up from left to right: total = sum of the first, total = total + sum of the next. Outputs are lanes, so
+//   that nothing is added across a register, and the blocks keep the error near that of sixteen partial sums.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +40,8 @@ namespace scout::ref {
 
 float DotLanes(const float* w, const float* x, int64_t k);
 float DotDouble(const float* w, const float* x, int64_t k);
+constexpr int64_t kBlockDepth = 128;  // values of K that DotBlocks adds up before the sum joins the others
+float DotBlocks(const float* w, const float* x, int64_t k);
 inline float DotFloat(Numerics numerics, const float* w, const float* x, int64_t k) {
   return numerics == Numerics::kFloat32 ? DotDouble(w, x, k) : DotLanes(w, x, k);
 }
@@ -61,17 +62,14 @@ void Prepare(Numerics numerics, const HostWeight& weight, const float* values, i
 // One block of integers against the activations' codes at value `at` of row n.
 float BlockTerm(const IntegerBlock& block, const int8_t* codes, const int16_t* sums);
 
-float DotBf16(const float* w, const float* x, int64_t k);
-
 // y[n, o] = W[e][o] . x[n] for all rows and outputs. y: [N, O]
 struct ProductScratch {
   std::vector<float> row;            // [K]
   std::vector<IntegerBlock> blocks;  // [K / values per block]
-  std::vector<float> rounded;        // [N, K]
 };
 void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const Activations& in, float* y, ProductScratch& scratch);
 
-// y[n, o] = DotBf16(W[o], x[n]), x rounded. y: [N, O]
-void ProductBf16(const HostWeight& weight, const Activations& in, float* y, ProductScratch& scratch);
+// y[n, o] = DotBlocks(W[o], x[n]). y: [N, O]
+void ProductOfFloats(const HostWeight& weight, const Activations& in, float* y, ProductScratch& scratch);
 
 }  // namespace scout::ref

@@ -16,8 +16,8 @@ void Linear(Context& context, const LinearOp& op) {
   const bool in_place = op.epilogue == Epilogue::kStore || op.epilogue == Epilogue::kGelu;
   if (!in_place) context.y.resize(static_cast<size_t>(rows * outputs));
   float* const y = in_place ? out : context.y.data();  // [N, O]
-  if (weight.meets_bf16() && op.epilogue != Epilogue::kSwiGlu && context.numerics != Numerics::kFloat32)
-    ProductBf16(weight, context.in, y, context.product);
+  if (weight.meets_floats() && context.numerics != Numerics::kFloat32)
+    ProductOfFloats(weight, context.in, y, context.product);
   else
     Product(context.numerics, weight, 0, context.in, y, context.product);
   if (op.bias) {

@@ -164,6 +164,7 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
   std::unique_ptr<HostWeight> weight(new HostWeight);
   weight->cols_ = desc.parts[0].cols;
   weight->experts_ = desc.experts;
+  weight->meets_floats_ = desc.role == WeightRole::kManyRows;
   for (const WeightPart& from : desc.parts) {
     CheckPart(desc, from, weight->cols_);
     Part part;
@@ -184,7 +185,7 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
           InfoOf(from.format).values_per_block > 1 || reinterpret_cast<uintptr_t>(mapped + place.offset) % value_bytes == 0;
       in_place = mapped != nullptr && aligned;
     }
-    if (packer && !in_place && !from.transposed && !as_f32 && IsWholePanels(desc))
+    if (packer && !in_place && !from.transposed && !as_f32 && !weight->meets_floats_ && IsWholePanels(desc))
       part.panel_bytes = packer->PanelBytes(from.format, from.cols);
     if (part.panel_bytes > 0) {
       const size_t packed_bytes =
@@ -227,9 +228,6 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
     weight->parts_.push_back(std::move(part));
   }
   if (as_f32) weight->JoinParts();
-  weight->meets_bf16_ =
-      desc.role == WeightRole::kManyRows &&
-      std::all_of(desc.parts.begin(), desc.parts.end(), [](const WeightPart& part) { return part.format == DType::kBF16; });
   return weight;
 }
 

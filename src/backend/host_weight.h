@@ -58,8 +58,8 @@ class HostWeight final : public Weight {
   const std::vector<Part>& parts() const { return parts_; }
   const Part& PartOfRow(int64_t row) const;
   bool quantised() const;  // any part in a block format: activations are then rounded for it
-  // Whether activations are rounded to BF16: a weight of the role kManyRows whose parts are all BF16.
-  bool meets_bf16() const { return meets_bf16_; }
+  // Whether activations stay float32 whatever the format is: a weight of the role kManyRows. None of its parts is packed.
+  bool meets_floats() const { return meets_floats_; }
   // One row as float32, of a part that is not packed. out: [cols]
   void DecodeRow(int64_t e, int64_t row, float* out) const;
 
@@ -68,7 +68,7 @@ class HostWeight final : public Weight {
   void JoinParts();
 
   int64_t rows_ = 0, cols_ = 0, experts_ = 1;
-  bool meets_bf16_ = false;
+  bool meets_floats_ = false;
   size_t mapped_bytes_ = 0;
   std::vector<Part> parts_;
   std::vector<HostMemory> memory_;                            // one per part that was read

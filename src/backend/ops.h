@@ -48,7 +48,7 @@ enum class WeightRole {
   kLinear,     // [O, K]
   kRouter,     // [E, D]: activations are never quantised for it
   kExperts,    // E x [O, K]
-  kManyRows,   // [O, K], met by hundreds of rows at a time (vision): where it is BF16, activations are rounded to BF16 too
+  kManyRows,   // [O, K], met by hundreds of rows at a time (vision): activations stay float32 whatever its format is
 };
 
 // One tensor of a file that becomes rows of a weight. A weight may be stacked from parts of different formats: in Q4_K_M files

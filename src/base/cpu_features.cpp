@@ -43,8 +43,6 @@ const char* NameOf(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
-    case Isa::kAvx512Bf16:
-      return "avx512bf16";
     default:
       return "generic";
   }
@@ -52,10 +50,6 @@ const char* NameOf(Isa isa) {
 
 #if defined(__x86_64__)
 // clang 14's __builtin_cpu_supports does not know the name "f16c". The state it needs is AVX's, which the caller asks about.
-static bool HasAvx512Bf16() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0;
-}
 static bool HasF16c() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
@@ -69,19 +63,10 @@ Isa DetectIsa() {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vnni");
-  if (avx512 && HasAvx512Bf16()) return Isa::kAvx512Bf16;
   if (avx512) return Isa::kAvx512;
   if (avx2) return Isa::kAvx2;
 #endif
   return Isa::kGeneric;
-}
-
-Isa PreferredIsa() {
-  const Isa best = DetectIsa();
-#if defined(__x86_64__)
-  if (best == Isa::kAvx512Bf16 && __builtin_cpu_is("intel")) return Isa::kAvx512;
-#endif
-  return best;
 }
 
 std::string ProcessorName() {

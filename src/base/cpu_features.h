@@ -7,20 +7,15 @@ namespace scout {
 
 // Levels of instruction sets, each including the ones before it.
 enum class Isa {
-  kGeneric,     // the baseline the library is built for (x86-64-v2)
-  kAvx2,        // AVX2, FMA and F16C
-  kAvx512,      // AVX-512 F, BW, VL, DQ and VNNI
-  kAvx512Bf16,  // and BF16
+  kGeneric,  // the baseline the library is built for (x86-64-v2)
+  kAvx2,     // AVX2, FMA and F16C
+  kAvx512,   // AVX-512 F, BW, VL, DQ and VNNI
 };
 
-const char* NameOf(Isa isa);  // "generic", "avx2", "avx512", "avx512bf16"
+const char* NameOf(Isa isa);  // "generic", "avx2", "avx512"
 
 // The best level that processor and system offer.
 Isa DetectIsa();
-
-// The level to use unless told otherwise. Intel's processors have BF16 products that take longer than the fused multiply-adds they
-// stand for (measured: half the rate), so there the level below is the faster one; the bits are the same.
-Isa PreferredIsa();
 
 // "AMD EPYC 9965 192-Core Processor", or "processor" where it does not say.
 std::string ProcessorName();

@@ -45,32 +45,4 @@ class FpEnvironment {
   FpEnvironment& operator=(const FpEnvironment&) = delete;
 };
 
-// Takes subnormal numbers for zero, coming in and going out, until the end of the scope. Only around calls that the compiler cannot
-// see through: it knows nothing of this.
-class FlushSubnormals {
- public:
-#if defined(__SSE2__)
-  FlushSubnormals() noexcept : former_(_mm_getcsr()) { _mm_setcsr(former_ | 0x8040); }
-  ~FlushSubnormals() { _mm_setcsr(former_); }
-
- private:
-  uint32_t former_;
-#elif defined(__aarch64__)
-  FlushSubnormals() noexcept {
-    asm volatile("mrs %0, fpcr" : "=r"(former_));
-    asm volatile("msr fpcr, %0" : : "r"(former_ | uint64_t{1} << 24));
-  }
-  ~FlushSubnormals() { asm volatile("msr fpcr, %0" : : "r"(former_)); }
-
- private:
-  uint64_t former_;
-#else
-  FlushSubnormals() noexcept = default;
-#endif
-
- public:
-  FlushSubnormals(const FlushSubnormals&) = delete;
-  FlushSubnormals& operator=(const FlushSubnormals&) = delete;
-};
-
 }  // namespace scout

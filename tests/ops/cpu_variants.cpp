@@ -14,7 +14,6 @@ std::vector<std::string> Isas() {
   std::vector<std::string> isas = {"generic"};
   if (DetectIsa() >= Isa::kAvx2) isas.push_back("avx2");
   if (DetectIsa() >= Isa::kAvx512) isas.push_back("avx512");
-  if (DetectIsa() >= Isa::kAvx512Bf16) isas.push_back("avx512bf16");
   return isas;
 }
 

@@ -198,44 +198,67 @@ TEST(LinearWithBias, EveryEpilogueAndFormat) {
   }
 }
 
-// BF16 weights and rows rounded to BF16: every instruction set, outputs that fill no task, K odd, subnormal numbers on both sides.
-TEST(LinearOfManyRows, RoundsRowsToBf16) {
-  if (!SweepsAll()) GTEST_SKIP() << "the gpu backend refuses BF16 weights of the role kManyRows";
-  if (MakeCpu(Isas()[0], 1)->Info().name != "cpu") GTEST_SKIP() << "the gpu backend meets these weights with float32 rows";
-  for (const int64_t k : {1, 2, 37, 588, 1408}) {
-    for (const int64_t outputs : {1, 31, 32, 75}) {
-      for (const int64_t rows : {1, 5, 13, 110}) {
-        const WeightDesc desc =
-            RandomWeight(WeightRole::kManyRows, 1, {{DType::kBF16, (outputs + 1) / 2}, {DType::kBF16, (outputs + 1) / 2}}, k, 7);
-        auto x = Random(1).Values(rows * k);
-        for (size_t i = 0; i < x.size(); i += 11) x[i] = i % 2 ? 1e-39f : -3e-38f;
-        const auto bias = Random(3).Values((outputs + 1) / 2 * 2);
-        const Outputs got = OnAll([&](Backend& backend) {
-          const auto weight = backend.PrepareWeight(desc), b = backend.PrepareWeight(VectorDesc(bias, 1));
-          const Rows in(backend, rows, k, x),
-              out(backend, rows, weight->rows(), std::vector<float>(static_cast<size_t>(rows * weight->rows()), 1.0f));
-          RunStep(backend, PlainPlan(1), [&] { backend.Linear({in.act(), weight.get(), Epilogue::kAdd, out.act(), b.get()}); });
-          EXPECT_TRUE(out.GuardsIntact());
-          return out.Read();
-        });
-        // A rounding to BF16 is off by 2^-8 at most of each of K products of a value up to 30 and a weight up to 1.
-        for (size_t i = 0; i < got.defined.size(); ++i)
-          ASSERT_NEAR(got.defined[i], got.oracle[i], 0x1p-8 * 3 * std::sqrt(static_cast<double>(k)) * 5 + 1e-3) << k;
+struct ManyRowsCase {
+  DType format;
+  int64_t k, outputs, rows;
+  Epilogue epilogue = Epilogue::kAdd;
+};
+
+std::vector<float> RunManyRows(Backend& backend, const ManyRowsCase& c, const std::vector<float>& x, bool mapped = false) {
+  const WeightDesc desc =
+      RandomWeight(WeightRole::kManyRows, 1, {{c.format, c.outputs - c.outputs / 2}, {c.format, c.outputs / 2}}, c.k, 7, mapped);
+  const auto weight = backend.PrepareWeight(desc), bias = backend.PrepareWeight(VectorDesc(Random(3).Values(c.outputs), 1));
+  const bool swiglu = c.epilogue == Epilogue::kSwiGlu;
+  const int64_t rows = static_cast<int64_t>(x.size()) / c.k, width = swiglu ? c.outputs / 2 : c.outputs;
+  const Rows in(backend, rows, c.k, x), out(backend, rows, width, std::vector<float>(static_cast<size_t>(rows * width), 1.0f));
+  RunStep(backend, PlainPlan(1), [&] {
+    backend.Linear({in.act(), weight.get(), c.epilogue, out.act(), swiglu ? nullptr : bias.get()});
+  });
+  EXPECT_TRUE(out.GuardsIntact());
+  return out.Read();
+}
+
+// K that ends inside a block of the sum or fills some, outputs and rows that fill no task, subnormal numbers on the way.
+TEST(LinearOfManyRows, KeepsFloat32RowsWhateverTheFormat) {
+  for (const DType format : Sweep<DType>({std::begin(kWeightFormats), std::end(kWeightFormats)},
+                                         {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ6_K})) {
+    const bool blocks = IsBlocks(format);
+    for (const int64_t k : Sweep<int64_t>({1, 37, 128, 256, 588, 1408}, {37, 256, 588})) {
+      if (blocks && k % static_cast<int64_t>(InfoOf(format).values_per_block) != 0) continue;
+      for (const int64_t outputs : Sweep<int64_t>({2, 48, 75}, {75})) {
+        for (const int64_t rows : Sweep<int64_t>({1, 13, 201}, {13, 70})) {
+          auto x = Random(1).Values(rows * k);
+          for (size_t i = 0; i < x.size(); i += 11) x[i] = i % 2 ? 1e-39f : -3e-38f;
+          const Outputs got = OnAll([&](Backend& backend) { return RunManyRows(backend, {format, k, outputs, rows}, x); });
+          // Rounding: 2^-24 of each partial sum, which are some sqrt(K) times 3 times a weight of up to 3.
+          for (size_t i = 0; i < got.defined.size(); ++i)
+            ASSERT_NEAR(got.defined[i], got.oracle[i], 0x1p-24 * 60 * static_cast<double>(k + 8))
+                << InfoOf(format).name << " " << k;
+        }
       }
     }
   }
 }
 
-TEST(LinearOfManyRows, OtherFormatsAreAsEver) {
-  for (const DType format : {DType::kF32, DType::kF16, DType::kQ8_0}) {
-    const auto run = [&](WeightRole role) {
-      const auto backend = MakeCpu("", 1);
-      const auto weight = backend->PrepareWeight(RandomWeight(role, 1, {{format, 32}}, 64, 7));
-      const Rows in(*backend, 5, 64, Random(1).Values(5 * 64)), out(*backend, 5, 32);
-      RunStep(*backend, PlainPlan(1), [&] { backend->Linear({in.act(), weight.get(), Epilogue::kStore, out.act()}); });
-      return out.Read();
-    };
-    EXPECT_TRUE(SameBits(run(WeightRole::kLinear), run(WeightRole::kManyRows)));
+TEST(LinearOfManyRows, EveryEpilogue) {
+  for (const Epilogue epilogue : {Epilogue::kStore, Epilogue::kAdd, Epilogue::kGelu, Epilogue::kSwiGlu})
+    for (const DType format : {DType::kBF16, DType::kQ8_0})
+      OnAll([&](Backend& backend) { return RunManyRows(backend, {format, 96, 34, 7, epilogue}, Random(1).Values(7 * 96)); });
+}
+
+// A row's bits are its own: alone, at the end of a batch, read from a mapped file.
+TEST(LinearOfManyRows, RowsDoNotSeeEachOther) {
+  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+    const int64_t k = 160, outputs = 50, rows = Sweep<int64_t>({400}, {70})[0];
+    const auto x = Random(1).Values(rows * k);
+    for (const auto& backend : AllBackends()) {
+      const auto all = RunManyRows(*backend, {format, k, outputs, rows}, x);
+      EXPECT_TRUE(SameBits(RunManyRows(*backend, {format, k, outputs, rows}, x, true), all)) << "mapped";
+      for (const int64_t row : {int64_t{0}, rows / 2, rows - 1}) {
+        const auto alone = RunManyRows(*backend, {format, k, outputs, 1}, {x.begin() + row * k, x.begin() + (row + 1) * k});
+        EXPECT_TRUE(SameBits(alone, {all.begin() + row * outputs, all.begin() + (row + 1) * outputs})) << row;
+      }
+    }
   }
 }
 
