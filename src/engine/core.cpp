@@ -74,6 +74,7 @@ Core::Core(std::unique_ptr<model::Runner> runner, std::shared_ptr<const TokenTex
       vision_config_(vision_ == nullptr ? std::nullopt : std::optional(vision_->config())),
       pixel_table_(prompt::NormalisationTable()) {
   std::sort(stop_tokens_.begin(), stop_tokens_.end());
+  seeing_.reserve(kMostSeen);
   const int64_t capacity = scheduler_.store().capacity();
   if (options_.context == 0) options_.context = capacity;
   const model::RunnerOptions& with = runner_->options();

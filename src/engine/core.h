@@ -84,9 +84,9 @@ class Core : public std::enable_shared_from_this<Core> {
   };
 
   // Under the lock.
-  void GiveFeatures(const PictureKey& key, const std::shared_ptr<const model::Features>& features) noexcept;
+  int64_t GiveFeatures(const PictureKey& key, const std::shared_ptr<const model::Features>& features) noexcept;
   bool PictureIsWanted(const PictureKey& key) const;
-  bool ChoosePicture();
+  bool ChoosePictures();
   std::shared_ptr<Request> Enter(std::shared_ptr<RequestState> state);
   void End(RequestState& request, StopReason reason, int status, std::string_view message) noexcept;
   void EndAll(StopReason reason, int status, std::string_view message) noexcept;
@@ -107,7 +107,7 @@ class Core : public std::enable_shared_from_this<Core> {
   bool Slice(const std::optional<Clock::time_point>& until) noexcept;  // false: there was nothing to do
   bool StepSlice(const std::optional<Clock::time_point>& until) noexcept;
   bool See(const std::optional<Clock::time_point>& until) noexcept;  // as Slice, of encoding pictures
-  void FinishPicture() noexcept;
+  void FinishPictures() noexcept;
   void DropRunner() noexcept;
   bool BeginStep();
   std::optional<Error> Sample();
@@ -138,7 +138,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::mutex step_mutex_;  // held inside Step
   std::unique_ptr<model::Runner> runner_;
   bool step_active_ = false;
-  struct Seeing {                           // a picture on its way through the vision tower
+  struct Seen {                             // a picture on its way through the vision tower
     std::shared_ptr<RequestState> request;  // which ends where that fails
     PictureKey key{};
     std::shared_ptr<const std::vector<uint8_t>> tiles;
@@ -147,7 +147,10 @@ class Core : public std::enable_shared_from_this<Core> {
   std::unique_ptr<model::Vision> vision_;
   const std::optional<model::VisionConfig> vision_config_;
   const std::array<float, 256> pixel_table_;
-  std::optional<Seeing> seeing_;
+  static constexpr size_t kMostSeen = 64;  // pictures together, whose tiles fit the tower's workspace
+  std::vector<Seen> seeing_;               // room for kMostSeen
+  std::vector<std::shared_ptr<const model::Features>> seen_;
+  size_t alone_ = 0;              // so many pictures go one by one: together they failed
   bool step_is_next_ = false;     // pictures had their turn, however short
   Clock::duration owed_{};        // how long steps ran since pictures were last encoded
   std::atomic<int64_t> live_{0};  // requests of the running step that still want its result

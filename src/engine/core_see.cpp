@@ -1,8 +1,11 @@
-// The stepper's work on pictures: one at a time through the vision tower, between two steps, so that other requests go on.
+// The stepper's work on pictures: through the vision tower between two steps, so that other requests go on.
 //
-// A picture is taken up when its request runs and the next step might reach it. Encoding gets as much time as the steps before it
-// took, and at least a layer; what comes out does not depend on that.
+// A picture is taken up when its request runs and the next step might reach it. All that the next step might reach go through the
+// tower as one batch, as far as their tiles fit its workspace; a larger picture goes alone, and the tower cuts it. Encoding gets as
+// much time as the steps before it took, and at least a layer; what comes out depends on neither. A batch is given up when nobody
+// waits for any of its pictures any more. One that fails is repeated picture by picture, so that only the one at fault fails.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "engine/core.h"
@@ -16,14 +19,16 @@ bool Lacks(const RequestState& request, const RequestPicture& one) {
 
 }  // namespace
 
-void Core::GiveFeatures(const PictureKey& key, const std::shared_ptr<const model::Features>& features) noexcept {
+int64_t Core::GiveFeatures(const PictureKey& key, const std::shared_ptr<const model::Features>& features) noexcept {
+  int64_t given = 0;
   for (const auto& request : scheduler_.running()) {
     for (RequestPicture& one : request->pictures) {
       if (one.picture.key != key || !Lacks(*request, one)) continue;
       one.features = features;
-      ++stats_.picture_hits;
+      ++given;
     }
   }
+  return given;
 }
 
 bool Core::PictureIsWanted(const PictureKey& key) const {
@@ -35,9 +40,12 @@ bool Core::PictureIsWanted(const PictureKey& key) const {
          std::any_of(scheduler_.waiting().begin(), scheduler_.waiting().end(), wants);
 }
 
-// The first picture that the oldest request needs soon; true when a request got features from the cache instead.
-bool Core::ChoosePicture() {
-  bool given = false;
+// Unless some are on their way: those that the running requests need soon, the oldest request's first. True when a request got
+// features from the cache instead.
+bool Core::ChoosePictures() {
+  bool given = false, more = seeing_.empty();
+  const int64_t tile_bytes = vision_config_->tile_bytes();
+  int64_t tiles = 0;
   for (const auto& request : scheduler_.running()) {
     if (request->paused() || request->phase != Phase::kRunning) continue;
     const int64_t soon = request->pages.computed + options_.step_rows;
@@ -46,11 +54,15 @@ bool Core::ChoosePicture() {
       one.features = features_.Find(one.picture.key);
       stats_.picture_hits += one.features != nullptr;
       given = given || one.features != nullptr;
-      if (one.features != nullptr || seeing_) continue;
+      const auto same = [&](const Seen& seen) { return seen.key == one.picture.key; };
+      if (one.features != nullptr || !more || std::any_of(seeing_.begin(), seeing_.end(), same)) continue;
+      tiles += static_cast<int64_t>(one.picture.tiles->size()) / tile_bytes;
+      more = seeing_.empty() || (tiles <= vision_->tiles_at_once() && alone_ == 0 && seeing_.size() < kMostSeen);
+      if (!more) continue;
       int64_t rows = 0;
       for (const PatchRun& run : one.picture.patches) rows += run.count;
-      seeing_.emplace(Seeing{request, one.picture.key, one.picture.tiles, rows});
-      ++stats_.picture_misses;
+      seeing_.push_back({request, one.picture.key, one.picture.tiles, rows});
+      stats_.picture_misses += alone_ == 0;  // those that are repeated were counted
     }
   }
   return given;
@@ -60,57 +72,77 @@ bool Core::See(const std::optional<Clock::time_point>& until) noexcept {
   if (vision_ == nullptr) return false;
   const Clock::duration allowed = std::exchange(owed_, {});
   const Clock::time_point began = Clock::now();
-  const auto wanted = [&] { return !closed_ && PictureIsWanted(seeing_->key); };
+  const auto wanted = [&] {
+    return !closed_ && std::any_of(seeing_.begin(), seeing_.end(), [&](const Seen& one) { return PictureIsWanted(one.key); });
+  };
   bool given = false;
   {
     const std::lock_guard lock(mutex_);
-    if (seeing_ && !wanted()) {
+    if (!seeing_.empty() && !wanted()) {
       vision_->Abort();
-      seeing_.reset();
+      seeing_.clear();
     }
-    const bool had = seeing_.has_value();
-    if (!closed_) given = ChoosePicture();
-    if (!seeing_) return given;
-    if (!had) vision_->Begin(*seeing_->tiles, pixel_table_);
+    const bool had = !seeing_.empty();
+    if (!closed_) given = ChoosePictures();
+    if (seeing_.empty()) return given;
+    if (!had) {
+      std::array<std::span<const uint8_t>, kMostSeen> tiles;
+      for (size_t i = 0; i < seeing_.size(); ++i) tiles[i] = *seeing_[i].tiles;
+      vision_->Begin(std::span(tiles).first(seeing_.size()), pixel_table_);
+    }
   }
   for (;;) {
     if (vision_->Advance()) {
-      FinishPicture();
+      FinishPictures();
       return true;
     }
     const Clock::time_point now = Clock::now();
     if (now - began >= allowed || (until && now >= *until)) return true;
     const std::lock_guard lock(mutex_);
-    if (!wanted()) return true;  // the next call lets go of it
+    if (!wanted()) return true;  // the next call lets go of them
   }
 }
 
-void Core::FinishPicture() noexcept {
-  std::shared_ptr<const model::Features> features;
-  std::optional<Error> error = vision_->Finish(&features);
+void Core::FinishPictures() noexcept {
+  std::optional<Error> error = vision_->Finish(&seen_);
   const std::lock_guard lock(mutex_);
   try {
-    if (!error && features->rows() != seeing_->rows)
-      Fail(ErrorCode::kInternal, "internal error: ", features->rows(), " rows of features for ", seeing_->rows, " patches");
-    if (!error) {
-      ++stats_.pictures;
-      --stats_.picture_hits;  // the one for which it was encoded
-      GiveFeatures(seeing_->key, features);
-      features_.Insert(seeing_->key, features);
+    if (!error && seen_.size() != seeing_.size())
+      Fail(ErrorCode::kInternal, "internal error: features of ", seen_.size(), " pictures for ", seeing_.size());
+    for (size_t i = 0; !error && i < seeing_.size(); ++i) {
+      if (seen_[i]->rows() != seeing_[i].rows)
+        Fail(ErrorCode::kInternal, "internal error: ", seen_[i]->rows(), " rows of features for ", seeing_[i].rows, " patches");
     }
   } catch (const Error& thrown) {
     error.emplace(thrown);
   } catch (...) {
-    // No memory to keep them for later: those who wait have them.
+    error.emplace(ErrorCode::kInternal, "internal error");
   }
-  if (error) End(*seeing_->request, StopReason::kError, static_cast<int>(error->code()), error->what());
-  seeing_.reset();
+  if (alone_ > 0) --alone_;
+  if (!error) {
+    stats_.pictures += static_cast<int64_t>(seeing_.size());
+    for (size_t i = 0; i < seeing_.size(); ++i) {
+      const int64_t given = GiveFeatures(seeing_[i].key, seen_[i]);
+      stats_.picture_hits += std::max<int64_t>(0, given - 1);  // but the one for which it was encoded
+    }
+    try {
+      for (size_t i = 0; i < seeing_.size(); ++i) features_.Insert(seeing_[i].key, seen_[i]);
+    } catch (...) {
+      // No memory to keep them for later: those who wait have them.
+    }
+  } else if (seeing_.size() > 1) {
+    alone_ = seeing_.size();
+  } else {
+    End(*seeing_[0].request, StopReason::kError, static_cast<int>(error->code()), error->what());
+  }
+  seeing_.clear();
+  seen_.clear();
 }
 
 // Under the lock, when no step runs.
 void Core::DropRunner() noexcept {
-  if (seeing_) vision_->Abort();
-  seeing_.reset();
+  if (!seeing_.empty()) vision_->Abort();
+  seeing_.clear();
   vision_.reset();
   features_.Clear();
   runner_.reset();

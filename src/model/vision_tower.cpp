@@ -15,6 +15,10 @@ StepPlan EmptyPlan() {
   return plan;
 }
 
+Act RowsOf(const Act& act, int64_t first, int64_t count) {
+  return {act.buffer, act.offset + static_cast<size_t>(first * act.cols) * 4, count, act.cols};
+}
+
 }  // namespace
 
 VisionTower::VisionTower(std::shared_ptr<const void> owner, const VisionConfig& config, const VisionWeights& weights,
@@ -38,13 +42,15 @@ VisionTower::VisionTower(std::shared_ptr<const void> owner, const VisionConfig& 
 
 void VisionTower::Embed() {
   const auto tile_bytes = static_cast<size_t>(config_.tile_bytes());
-  backend_->Unfold(
-      {.tiles = tiles_.subspan(static_cast<size_t>(first_tile_) * tile_bytes, static_cast<size_t>(batch_tiles_) * tile_bytes),
-       .table = table_,
-       .colours = static_cast<int32_t>(config_.colours),
-       .tile_size = static_cast<int32_t>(config_.tile_size),
-       .patch_size = static_cast<int32_t>(config_.patch_size),
-       .out = a_.patches});
+  ForPicturesOfBatch([&](const Picture& picture, int64_t tile, int64_t count) {
+    backend_->Unfold(
+        {.tiles = picture.tiles.subspan(static_cast<size_t>(tile) * tile_bytes, static_cast<size_t>(count) * tile_bytes),
+         .table = table_,
+         .colours = static_cast<int32_t>(config_.colours),
+         .tile_size = static_cast<int32_t>(config_.tile_size),
+         .patch_size = static_cast<int32_t>(config_.patch_size),
+         .out = RowsOf(a_.patches, (picture.first_tile + tile - first_tile_) * config_.patches(), count * config_.patches())});
+  });
   backend_->Linear({a_.patches, weights_.patches.get(), Epilogue::kStore, a_.embedded});
   backend_->AddPositions({a_.embedded, weights_.class_row.get(), weights_.positions.get(), a_.x});
   const VisionNorm& norm = weights_.pre_norm;
@@ -79,9 +85,13 @@ void VisionTower::Project() {
                           .out = a_.shuffled});
   backend_->Linear({a_.shuffled, weights_.adapter_up.get(), Epilogue::kGelu, a_.adapter});
   backend_->Linear({a_.adapter, weights_.adapter_down.get(), Epilogue::kGelu, a_.adapter_out});
-  const auto first = static_cast<size_t>(first_tile_ * config_.feature_rows() * config_.out);
-  const Act features{features_.get(), first * 4, batch_tiles_ * config_.feature_rows(), config_.out};
-  backend_->Linear({a_.adapter_out, weights_.projector.get(), Epilogue::kStore, features});
+  backend_->Linear({a_.adapter_out, weights_.projector.get(), Epilogue::kStore, a_.features});
+  const int64_t rows = config_.feature_rows();
+  ForPicturesOfBatch([&](const Picture& picture, int64_t tile, int64_t count) {
+    const Act all{picture.features.get(), 0, picture.tile_count * rows, config_.out};
+    const auto from = std::span(rows_).subspan(static_cast<size_t>((picture.first_tile + tile - first_tile_) * rows));
+    backend_->GatherRows({a_.features, from.first(static_cast<size_t>(count * rows)), RowsOf(all, tile * rows, count * rows)});
+  });
 }
 
 // ---- memory ------------------------------------------------------------------------------------------------------------------
@@ -109,7 +119,8 @@ VisionTower::Activations VisionTower::Place(const VisionConfig& c, Buffer* buffe
   place({{&a.patches, patches, c.patch_values()},
          {&a.qkv, rows, 3 * c.width},
          {&a.hidden, rows, c.hidden},
-         {&a.shuffled, q, c.shuffle * c.shuffle * c.width}});
+         {&a.shuffled, q, c.shuffle * c.shuffle * c.width},
+         {&a.features, q, c.out}});
   return a;
 }
 
@@ -119,19 +130,35 @@ uint64_t VisionWorkspaceBytes(const VisionConfig& config, int64_t tiles) {
 
 // ---- steps -------------------------------------------------------------------------------------------------------------------
 
-void VisionTower::Prepare() {
+void VisionTower::Prepare(std::span<const std::span<const uint8_t>> pictures) {
   const auto tile_bytes = static_cast<size_t>(config_.tile_bytes());
-  if (tiles_.size() % tile_bytes != 0)
-    Fail(ErrorCode::kInternal, "internal error: ", tiles_.size(), " bytes of tiles of ", tile_bytes);
   SCOUT_CHECK(table_.size() == 256, table_.size(), " entries for 256 bytes");
-  tile_count_ = static_cast<int64_t>(tiles_.size() / tile_bytes);
-  const uint64_t values =
-      CheckedMul(static_cast<uint64_t>(tile_count_ * config_.feature_rows()), static_cast<uint64_t>(config_.out), "features");
-  features_ = backend_->Alloc(MemoryKind::kWorkspace, static_cast<size_t>(CheckedMul(values, 4, "features")));
-  const uint64_t need = VisionWorkspaceBytes(config_, std::min(tiles_at_once_, tile_count_));
+  for (const std::span<const uint8_t> tiles : pictures) {
+    SCOUT_CHECK(tiles.size() % tile_bytes == 0, tiles.size(), " bytes of tiles of ", tile_bytes);
+    Picture& picture = pictures_.emplace_back();
+    picture.tiles = tiles;
+    picture.first_tile = tile_count_;
+    picture.tile_count = static_cast<int64_t>(tiles.size() / tile_bytes);
+    tile_count_ += picture.tile_count;
+    const uint64_t values = CheckedMul(static_cast<uint64_t>(picture.tile_count * config_.feature_rows()),
+                                       static_cast<uint64_t>(config_.out), "features");
+    picture.features = backend_->Alloc(MemoryKind::kWorkspace, static_cast<size_t>(CheckedMul(values, 4, "features")));
+  }
+  const int64_t most = std::min(tiles_at_once_, tile_count_);
+  const uint64_t need = VisionWorkspaceBytes(config_, most);
   if (!workspace_ || workspace_->size_bytes() < need) {
     workspace_.reset();
     workspace_ = backend_->Alloc(MemoryKind::kWorkspace, static_cast<size_t>(need));
+  }
+  while (rows_.size() < static_cast<size_t>(most * config_.feature_rows())) rows_.push_back(static_cast<int32_t>(rows_.size()));
+}
+
+template <typename Body>
+void VisionTower::ForPicturesOfBatch(const Body& body) {
+  for (const Picture& picture : pictures_) {
+    const int64_t first = std::max(picture.first_tile, first_tile_);
+    const int64_t end = std::min(picture.first_tile + picture.tile_count, first_tile_ + batch_tiles_);
+    if (first < end) body(picture, first - picture.first_tile, end - first);
   }
 }
 
@@ -141,12 +168,11 @@ void VisionTower::BeginBatch() {
   next_ = 0;
 }
 
-void VisionTower::Begin(std::span<const uint8_t> tiles, std::span<const float> table) noexcept {
+void VisionTower::Begin(std::span<const std::span<const uint8_t>> pictures, std::span<const float> table) noexcept {
   Abort();
-  tiles_ = tiles;
   table_ = table;
   try {
-    Prepare();
+    Prepare(pictures);
     BeginBatch();
   } catch (const Error& error) {
     error_ = error;
@@ -176,7 +202,7 @@ bool VisionTower::Advance() noexcept {
   return false;
 }
 
-std::optional<Error> VisionTower::Finish(std::shared_ptr<const Features>* features) noexcept {
+std::optional<Error> VisionTower::Finish(std::vector<std::shared_ptr<const Features>>* features) noexcept {
   std::optional<Error> error;
   if (begun_) error = backend_->EndStep();
   if (error_) error = std::move(error_);
@@ -185,7 +211,10 @@ std::optional<Error> VisionTower::Finish(std::shared_ptr<const Features>* featur
   begun_ = false;
   if (!error) {
     try {
-      *features = std::make_shared<const Features>(owner_, std::move(features_), tile_count_ * config_.feature_rows(), config_.out);
+      features->clear();
+      for (Picture& picture : pictures_)
+        features->push_back(std::make_shared<const Features>(owner_, std::move(picture.features),
+                                                             picture.tile_count * config_.feature_rows(), config_.out));
     } catch (...) {
       error = no_memory_;
     }
@@ -198,8 +227,7 @@ void VisionTower::Abort() noexcept {
   if (begun_) (void)backend_->EndStep();
   begun_ = false;
   error_.reset();
-  features_.reset();
-  tiles_ = {};
+  pictures_.clear();
   table_ = {};
   tile_count_ = first_tile_ = batch_tiles_ = next_ = 0;
 }

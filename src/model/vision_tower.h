@@ -22,9 +22,9 @@ class VisionTower final : public Vision {
   int64_t tiles_at_once() const override { return tiles_at_once_; }
   size_t memory_bytes() const override { return (workspace_ ? workspace_->size_bytes() : 0) + turns_->size_bytes(); }
 
-  void Begin(std::span<const uint8_t> tiles, std::span<const float> table) noexcept override;
+  void Begin(std::span<const std::span<const uint8_t>> pictures, std::span<const float> table) noexcept override;
   bool Advance() noexcept override;
-  std::optional<Error> Finish(std::shared_ptr<const Features>* features) noexcept override;
+  std::optional<Error> Finish(std::vector<std::shared_ptr<const Features>>* features) noexcept override;
   void Abort() noexcept override;
 
  private:
@@ -39,13 +39,23 @@ class VisionTower final : public Vision {
     Act shuffled;        // [T Q, f f D], Q feature rows of a tile
     Act adapter;         // [T Q, adapter]
     Act adapter_out;     // [T Q, adapter_out]
+    Act features;        // [T Q, out]
     uint64_t bytes = 0;  // of all of them; several take the same place, one after the other
   };
   static Activations Place(const VisionConfig& config, Buffer* buffer, int64_t tiles);
   friend uint64_t VisionWorkspaceBytes(const VisionConfig& config, int64_t tiles);
 
-  void Prepare();
+  struct Picture {
+    std::span<const uint8_t> tiles;
+    int64_t first_tile = 0, tile_count = 0;  // among those of all pictures
+    std::unique_ptr<Buffer> features;        // [tile_count Q, out]
+  };
+
+  void Prepare(std::span<const std::span<const uint8_t>> pictures);
   void BeginBatch();
+  // body(picture, tile, count): the tiles of the batch picture by picture, from tile `tile` of the picture on.
+  template <typename Body>
+  void ForPicturesOfBatch(const Body& body);
   void Embed();
   void Layer(int64_t layer);
   void Project();
@@ -59,14 +69,14 @@ class VisionTower final : public Vision {
   std::unique_ptr<Buffer> workspace_;  // as large as the largest batch so far
   const StepPlan plan_;                // empty: these operations read none
 
-  std::span<const uint8_t> tiles_;
+  std::vector<Picture> pictures_;
   std::span<const float> table_;
-  int64_t tile_count_ = 0;
+  int64_t tile_count_ = 0;                    // of all pictures
   int64_t first_tile_ = 0, batch_tiles_ = 0;  // of the batch in progress
   int64_t next_ = 0;                          // 0: embed, 1 .. layers: a layer, layers + 1: project
   Activations a_;
-  std::unique_ptr<Buffer> features_;
-  bool begun_ = false;  // the backend is inside a step
+  std::vector<int32_t> rows_;  // 0, 1, ..: of a batch's features
+  bool begun_ = false;         // the backend is inside a step
   std::optional<Error> error_;
   const Error no_memory_{ErrorCode::kNoMemory, "no memory for the features of pictures"};  // made while there was some
 };

@@ -291,14 +291,21 @@ class FakeVision final : public model::Vision {
   }
 
   const model::VisionConfig& config() const override { return config_; }
-  int64_t tiles_at_once() const override { return 1; }
+  int64_t tiles_at_once() const override { return control_->tiles_at_once; }
   size_t memory_bytes() const override { return 0; }
 
-  void Begin(std::span<const uint8_t> tiles, std::span<const float> table) noexcept override {
-    Complain(!running_ && table.size() == 256 && tiles.size() % kFakeTileBytes == 0, "Begin");
+  void Begin(std::span<const std::span<const uint8_t>> pictures, std::span<const float> table) noexcept override {
+    Complain(!running_ && table.size() == 256 && !pictures.empty(), "Begin");
     running_ = true;
-    tiles_ = tiles;
-    left_ = kFakeTileLayers * static_cast<int64_t>(tiles.size()) / kFakeTileBytes;
+    pictures_.assign(pictures.begin(), pictures.end());
+    int64_t tiles = 0;
+    for (const auto& picture : pictures_) {
+      Complain(picture.size() % kFakeTileBytes == 0, "half a tile");
+      tiles += static_cast<int64_t>(picture.size()) / kFakeTileBytes;
+    }
+    Complain(pictures_.size() == 1 || tiles <= control_->tiles_at_once, "more than fit together");
+    ++control_->batches;
+    left_ = kFakeTileLayers * ((tiles + control_->tiles_at_once - 1) / control_->tiles_at_once);
   }
   bool Advance() noexcept override {
     Complain(running_ && left_ > 0, "Advance outside a picture");
@@ -306,24 +313,27 @@ class FakeVision final : public model::Vision {
     if (control_->on_advance) control_->on_advance();
     return --left_ == 0;
   }
-  std::optional<Error> Finish(std::shared_ptr<const model::Features>* features) noexcept override {
+  std::optional<Error> Finish(std::vector<std::shared_ptr<const model::Features>>* features) noexcept override {
     Complain(running_ && left_ == 0, "Finish before the last layer");
     running_ = false;
-    ++control_->pictures;
+    control_->pictures += static_cast<int64_t>(pictures_.size());
     if (control_->fail) {
       const std::string why = control_->fail();
       if (!why.empty()) return Error(ErrorCode::kDevice, why);
     }
-    const auto tiles = static_cast<int64_t>(tiles_.size()) / kFakeTileBytes;
-    const int64_t rows = tiles * config_.feature_rows();
-    auto buffer = std::make_unique<HostBuffer>(static_cast<size_t>(rows) * 8);
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      uint64_t hash = 1;
-      for (int64_t i = 0; i < kFakeTileBytes; ++i) hash = Mix(hash, tiles_[static_cast<size_t>(tile * kFakeTileBytes + i)]);
-      for (int64_t row = 0; row < config_.feature_rows(); ++row)
-        reinterpret_cast<uint64_t*>(buffer->data())[tile * config_.feature_rows() + row] = Mix(hash, static_cast<uint64_t>(row));
+    features->clear();
+    for (const auto& picture : pictures_) {
+      const auto tiles = static_cast<int64_t>(picture.size()) / kFakeTileBytes;
+      const int64_t rows = tiles * config_.feature_rows();
+      auto buffer = std::make_unique<HostBuffer>(static_cast<size_t>(rows) * 8);
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        uint64_t hash = 1;
+        for (int64_t i = 0; i < kFakeTileBytes; ++i) hash = Mix(hash, picture[static_cast<size_t>(tile * kFakeTileBytes + i)]);
+        for (int64_t row = 0; row < config_.feature_rows(); ++row)
+          reinterpret_cast<uint64_t*>(buffer->data())[tile * config_.feature_rows() + row] = Mix(hash, static_cast<uint64_t>(row));
+      }
+      features->push_back(std::make_shared<const model::Features>(nullptr, std::move(buffer), rows, 2));
     }
-    *features = std::make_shared<const model::Features>(nullptr, std::move(buffer), rows, 2);
     return std::nullopt;
   }
   void Abort() noexcept override {
@@ -337,7 +347,7 @@ class FakeVision final : public model::Vision {
   }
   std::shared_ptr<FakeVisionControl> control_;
   model::VisionConfig config_;
-  std::span<const uint8_t> tiles_;
+  std::vector<std::span<const uint8_t>> pictures_;
   int64_t left_ = 0;
   bool running_ = false;
 };

@@ -45,7 +45,8 @@ struct FakeControl {
 struct FakeVisionControl {
   std::function<void()> on_advance;   // between layers
   std::function<std::string()> fail;  // a message makes Finish fail with it
-  std::atomic<int64_t> pictures{0}, advances{0}, aborts{0}, alive{0};
+  int64_t tiles_at_once = 1;
+  std::atomic<int64_t> pictures{0}, batches{0}, advances{0}, aborts{0}, alive{0};
   std::vector<std::string> complaints;
 };
 // Tiles of 3 x 2 x 2 bytes become 4 rows each.

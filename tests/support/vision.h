@@ -31,14 +31,19 @@ inline std::vector<float> PixelTable() {
   return table;
 }
 
-inline std::shared_ptr<const model::Features> SeeTiles(model::Vision& tower, std::span<const uint8_t> tiles) {
+inline std::vector<std::shared_ptr<const model::Features>> SeePictures(model::Vision& tower,
+                                                                       const std::vector<std::span<const uint8_t>>& pictures) {
   const std::vector<float> table = PixelTable();
-  tower.Begin(tiles, table);
+  tower.Begin(pictures, table);
   while (!tower.Advance()) {
   }
-  std::shared_ptr<const model::Features> features;
+  std::vector<std::shared_ptr<const model::Features>> features;
   if (const auto error = tower.Finish(&features)) throw *error;
   return features;
+}
+
+inline std::shared_ptr<const model::Features> SeeTiles(model::Vision& tower, std::span<const uint8_t> tiles) {
+  return SeePictures(tower, {tiles})[0];
 }
 
 // Of a backend whose memory is the process's own.

@@ -63,11 +63,13 @@ TEST(Pictures, AnswersDependOnTheRequestAlone) {
   for (const int32_t rows : {1, 2, 3, 5, 7, 16, 64}) {
     for (const bool cache : {false, true}) {
       for (const uint64_t bytes : {uint64_t{0}, uint64_t{200}, uint64_t{1} << 20}) {
+        const int64_t tiles = bytes == 200 ? 1 : 4;  // at once
         EngineOptions options;
         options.step_rows = options.decode_step_rows = rows;
         options.prefix_cache = cache;
         options.picture_cache_bytes = bytes;
         Harness harness({}, options);
+        harness.vision->tiles_at_once = tiles;
         for (const bool again : {false, true}) {
           const std::vector<Answer> answers = harness.RunAll(jobs);
           for (size_t i = 0; i < jobs.size(); ++i)
@@ -146,6 +148,73 @@ TEST(Pictures, RequestsThatWaitForTheSamePictureShareItsEncoding) {
   EXPECT_EQ(harness.vision->pictures, 1);
 }
 
+TEST(Pictures, ThoseThatAStepNeedsGoTogether) {
+  EngineOptions options;
+  options.step_rows = options.decode_step_rows = 64;
+  Harness harness({}, options);
+  harness.vision->tiles_at_once = 8;
+  const std::vector<Job> jobs = {Seen({{1, 1, 3}, {2, 3, 2}}), Seen({{3, 2, 4}, {1, 1, 2}}), Seen({{4, 3, 1}})};
+  const std::vector<Answer> alone = Alone(jobs);
+  const std::vector<Answer> answers = harness.RunAll(jobs);
+  for (size_t i = 0; i < jobs.size(); ++i) EXPECT_TRUE(answers[i].SameAs(alone[i])) << i;
+  EXPECT_EQ(harness.vision->pictures, 4) << "each once";
+  EXPECT_EQ(harness.vision->batches, 2) << "6 tiles, and then the 3 that do not fit beside them";
+  EXPECT_EQ(harness.vision->advances, 2 * kFakeTileLayers);
+  EXPECT_EQ(harness.engine->Stats().pictures, 4);
+  // A later step's picture waits for its time.
+  harness.Run(Seen({{5, 1, 3}, {6, 1, 200}}));
+  EXPECT_EQ(harness.vision->batches, 4);
+  // One that fits no batch goes alone, and the tower cuts it.
+  harness.Run(Seen({{7, 9, 1}}));
+  EXPECT_EQ(harness.vision->batches, 5);
+  EXPECT_EQ(harness.vision->advances, (2 + 2 + 2) * kFakeTileLayers);
+}
+
+TEST(Pictures, ABatchGoesOnWhileAnybodyWaitsForAnyOfIt) {
+  const std::vector<Job> jobs = {Seen({{1, 2, 3}}), Seen({{2, 3, 3}})};
+  const std::vector<Answer> alone = Alone(jobs);
+  for (const bool both : {false, true}) {
+    Harness harness;
+    harness.vision->tiles_at_once = 8;
+    std::vector<std::shared_ptr<Request>> requests;
+    for (const Job& job : jobs) requests.push_back(harness.engine->Submit(job.prompt, job.pictures, job.options));
+    while (harness.vision->advances < 2) harness.engine->Step(0);
+    EXPECT_EQ(harness.vision->batches, 1);
+    requests[0]->Cancel();
+    if (both) requests[1]->Cancel();
+    const std::vector<Answer> answers = harness.Drain(requests);
+    harness.engine->Step(0);
+    EXPECT_EQ(answers[0].last.stop, StopReason::kCancelled);
+    if (!both) {
+      EXPECT_TRUE(answers[1].SameAs(alone[1]));
+    }
+    EXPECT_EQ(harness.vision->batches, 1);
+    EXPECT_EQ(harness.vision->aborts, both ? 1 : 0);
+    EXPECT_LT(harness.vision->advances, both ? kFakeTileLayers : kFakeTileLayers + 1);
+    harness.ExpectNoPagesHeld();
+  }
+}
+
+TEST(Pictures, ABatchThatFailsIsRepeatedOneByOne) {
+  const std::vector<Job> jobs = {Seen({{1, 2, 3}}), Seen({{2, 3, 3}}), Seen({{3, 1, 3}})};
+  const std::vector<Answer> alone = Alone(jobs);
+  Harness harness;
+  harness.vision->tiles_at_once = 8;
+  int finished = 0;
+  harness.vision->fail = [&] {  // together, and then the second of three
+    ++finished;
+    return finished == 1 || finished == 3 ? std::string("the tower fell") : std::string();
+  };
+  const std::vector<Answer> answers = harness.RunAll(jobs);
+  EXPECT_TRUE(answers[0].SameAs(alone[0]));
+  EXPECT_EQ(answers[1].last.stop, StopReason::kError);
+  EXPECT_EQ(answers[1].last.message, "the tower fell");
+  EXPECT_TRUE(answers[2].SameAs(alone[2]));
+  EXPECT_EQ(harness.vision->batches, 4);
+  EXPECT_EQ(harness.engine->Stats().pictures, 2);
+  harness.ExpectNoPagesHeld();
+}
+
 TEST(Pictures, OthersGoOnDecodingMeanwhile) {
   Harness harness;
   const auto text = harness.engine->Submit(Tokens(1, 8, 90), Greedy({}, 40).options);
@@ -186,6 +255,7 @@ TEST(Pictures, CancelledAtAnyLayerThatRequestEndsAndNoOther) {
   for (int when = 0; when < 60; ++when) {
     for (size_t which = 0; which < 3; ++which) {
       Harness harness;
+      harness.vision->tiles_at_once = when % 2 == 0 ? 1 : 4;
       std::vector<std::shared_ptr<Request>> requests;
       for (const Job& job : jobs) requests.push_back(harness.engine->Submit(job.prompt, job.pictures, job.options));
       for (int i = 0; i < when; ++i) harness.engine->Step(0);
