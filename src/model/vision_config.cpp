@@ -130,6 +130,12 @@ void RefuseWhatIsNotServed(const io::Metadata& metadata, const KeyReader& keys) 
   if (keys.FindBool("multi_modal_projector_bias").value_or(false))
     Fail(ErrorCode::kUnsupported, "key ", keys.Key("multi_modal_projector_bias"),
          " is true; a projector with a bias is not served");
+  for (const char* name : {"image_mean", "image_std"}) {
+    const io::MetaArray* list = keys.FindArray(name);
+    if (!list) continue;
+    for (const double value : list->floats)
+      if (std::abs(value - 0.5) > 1e-6) Fail(ErrorCode::kUnsupported, "key ", keys.Key(name), " holds ", value, "; served is 0.5");
+  }
 }
 
 // Widths that only the tensors say for certain; keys that say them too must agree.
@@ -155,6 +161,7 @@ std::optional<VisionConfig> ReadVisionConfig(const io::Checkpoint& checkpoint, i
   if (!names) return std::nullopt;
   const Keys& key = KeysOf(checkpoint);
   const KeyReader keys(checkpoint.metadata(), key.prefix);
+  CheckLists(keys);
   RefuseWhatIsNotServed(checkpoint.metadata(), keys);
   VisionConfig c;
   const Said said = ReadKeys(key, keys, text_width);
