@@ -17,5 +17,10 @@ void kind_chat(const test_case *c);
 void kind_turns(const test_case *c);
 void kind_score(const test_case *c);
 void kind_score_logits(const test_case *c);
+void kind_image(const test_case *c);
+void kind_tiling(const test_case *c);
+void kind_image_tokens(const test_case *c);
+void kind_chat_image(const test_case *c);
+void kind_error_image(const test_case *c);
 
 #endif

@@ -111,3 +111,9 @@ bytes list_text(const char *value) {
   text.data[text.size] = 0;
   return text;
 }
+
+const char *list_split(const char *entry, char name[64]) {
+  const size_t size = strcspn(entry, " ");
+  snprintf(name, 64, "%.*s", (int)size, entry);
+  return entry[size] == 0 ? entry + size : entry + size + 1;
+}

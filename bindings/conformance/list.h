@@ -32,6 +32,8 @@ int64_t list_number(const test_case *c, const char *key);
 /* Numbers of a line; *count is 0 when the key is absent or empty. */
 int32_t *list_ids(const char *value, size_t *count);
 double *list_doubles(const char *value, size_t *count);
+/* Name and value of "name value". */
+const char *list_split(const char *entry, char name[64]);
 /* \xNN undone. */
 bytes list_text(const char *value);
 

@@ -163,13 +163,6 @@ static int set(const member *members, void *options, const char *name, const cha
   return 1;
 }
 
-/* Name and value of "name value". */
-static const char *split(const char *entry, char name[64]) {
-  const size_t size = strcspn(entry, " ");
-  snprintf(name, 64, "%.*s", (int)size, entry);
-  return entry[size] == 0 ? entry + size : entry + size + 1;
-}
-
 void request_options(const test_case *c, scout_request_options *options) {
   static int32_t bias_ids[8], stop_tokens[8];
   static float bias_values[8];
@@ -179,7 +172,7 @@ void request_options(const test_case *c, scout_request_options *options) {
   size_t n, count, i;
   scout_request_options_init(options, sizeof *options);
   for (n = 0; n < list_times(c, "option"); ++n) {
-    const char *value = split(list_nth(c, "option", n), name);
+    const char *value = list_split(list_nth(c, "option", n), name);
     if (strcmp(name, "bias") == 0 && options->bias_count < 8) {
       double *pair = list_doubles(value, &count);
       bias_ids[options->bias_count] = (int32_t)pair[0];
@@ -210,7 +203,7 @@ void load_options(const test_case *c, scout_load_options *options) {
   size_t n;
   scout_load_options_init(options, sizeof *options);
   for (n = 0; n < list_times(c, "load_option"); ++n) {
-    const char *value = split(list_nth(c, "load_option", n), name);
+    const char *value = list_split(list_nth(c, "load_option", n), name);
     if (strcmp(name, "device") == 0) {
       snprintf(device, sizeof device, "%s", value);
       options->device = device;
@@ -225,7 +218,7 @@ void engine_options(const test_case *c, scout_engine_options *options) {
   size_t n;
   scout_engine_options_init(options, sizeof *options);
   for (n = 0; n < list_times(c, "engine_option"); ++n) {
-    const char *value = split(list_nth(c, "engine_option", n), name);
+    const char *value = list_split(list_nth(c, "engine_option", n), name);
     set(kEngine, options, name, value);
   }
 }

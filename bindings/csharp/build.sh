@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# Builds FOLDER/Scout.dll beside FOLDER/libscoutcsharp.so (made by CMake) and a copy of the library; with "tests" also the test programs.
+# Builds FOLDER/Scout.dll beside FOLDER/libscoutcsharp.so (made by CMake) and copies of the library and its plug-in of pictures; with "tests"
+# also the test programs.
 # Usage: build.sh FOLDER LIBSCOUT [tests]      MCS names the compiler
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1 library=$2
 mkdir -p "$folder"
 cp "$library" "$folder/libscout.so.0"
+plugins=$(dirname "$library")/scout  # of pictures, where it is built
+if [ -e "$plugins/libscout-media.so" ]; then
+  mkdir -p "$folder/scout"
+  cp "$plugins/libscout-media.so" "$folder/scout/"
+fi
 # C# 7 is what the sources keep to. The compiler's own library has what NETSTANDARD2_1_OR_GREATER brings.
 compile=("${MCS:-mcs}" -nologo -langversion:7 -warn:4 -warnaserror -optimize -debug)
 "${compile[@]}" -target:library -unsafe "-out:$folder/Scout.dll" "$here"/src/*.cs  # .NET Standard 2.0 alone: only that it compiles
@@ -13,5 +19,5 @@ compile+=(-define:NETSTANDARD2_1_OR_GREATER)
 "${compile[@]}" -target:library -unsafe "-doc:$folder/Scout.xml" "-out:$folder/Scout.dll" "$here"/src/*.cs
 [ "${3:-}" = tests ] || exit 0
 for program in Conformance ApiTests Stress; do
-  "${compile[@]}" "-r:$folder/Scout.dll" -r:System.Core.dll "-out:$folder/$program.exe" "$here/tests/Suite.cs" "$here/tests/$program.cs"
+  "${compile[@]}" "-r:$folder/Scout.dll" -r:System.Core.dll "-main:$program" "-out:$folder/$program.exe" "$here"/tests/*.cs
 done

@@ -41,7 +41,7 @@ func (c *Chat) Add(role Role, text string) error {
 	return err
 }
 
-// Begin begins a message to which AddText adds parts.
+// Begin begins a message to which AddText and AddImage add parts.
 func (c *Chat) Begin(role Role) error {
 	_, err := c.h.call(func(p unsafe.Pointer) C.go_result { return C.go_chat_begin((*C.scout_chat)(p), C.int32_t(role)) })
 	return err
@@ -52,6 +52,20 @@ func (c *Chat) AddText(text string) error {
 	_, err := c.h.call(func(p unsafe.Pointer) C.go_result {
 		bytes, size := textPointer(text)
 		return C.go_chat_add_text((*C.scout_chat)(p), bytes, size)
+	})
+	return err
+}
+
+// AddImage adds a picture to the message that Begin began, at this place among its texts. The chat keeps it: it may be closed. Any message
+// but the system's may hold pictures. [ErrUnsupported] says why when the model was loaded without a vision tower: see [WithVision].
+func (c *Chat) AddImage(i *Image) error {
+	picture, err := i.h.enter()
+	if err != nil {
+		return err
+	}
+	defer i.h.leave(picture)
+	_, err = c.h.call(func(p unsafe.Pointer) C.go_result {
+		return C.go_chat_add_image((*C.scout_chat)(p), (*C.scout_image)(picture))
 	})
 	return err
 }

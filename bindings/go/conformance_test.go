@@ -55,6 +55,13 @@ type suiteCase struct {
 	ModelHead                           int   `json:"model_head"`
 	ModelFill                           []int `json:"model_fill"`
 	Prompts, Texts                      []string
+
+	Picture, Info, Size, Grid, Checksums []int
+	Format                               string
+	Stride                               int
+	ImageOption                          map[string]any `json:"image_option"`
+	TileOption                           map[string]any `json:"tile_option"`
+	Part                                 [][2]string
 }
 
 const bindings = ".."

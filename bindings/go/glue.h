@@ -82,6 +82,16 @@ static inline go_result go_submit_tokens(scout_engine *engine, const int32_t *id
 static inline go_result go_score(scout_engine *engine, const int32_t *ids, uint64_t count, const scout_score_options *options) {
   GO_ASKED(scout_scores, scout_score(engine, ids, count, options, &value));
 }
+static inline go_result go_image_from_pixels(const char *pixels, uint64_t size, uint64_t width, uint64_t height, uint64_t stride, int32_t channels,
+                                             const scout_image_options *options) {
+  GO_MADE(scout_image, scout_image_from_pixels(pixels, size, width, height, stride, channels, options, &value));
+}
+static inline go_result go_image_from_bytes(const char *bytes, uint64_t size, const scout_image_options *options) {
+  GO_MADE(scout_image, scout_image_from_bytes(bytes, size, options, &value));
+}
+static inline go_result go_image_from_file(const char *path, const scout_image_options *options) {
+  GO_MADE(scout_image, scout_image_from_file(path, options, &value));
+}
 static inline go_result go_request_next(scout_request *request, int64_t timeout_ms) {
   GO_MADE(const scout_event, scout_request_next(request, timeout_ms, &value));
 }
@@ -101,6 +111,7 @@ static inline go_result go_scores_next(scout_scores *scores, int64_t timeout_ms)
 static inline go_result go_chat_add(scout_chat *chat, int32_t role, const char *text, uint64_t size) { GO_PLAIN(scout_chat_add(chat, role, text, size)); }
 static inline go_result go_chat_begin(scout_chat *chat, int32_t role) { GO_PLAIN(scout_chat_begin(chat, role)); }
 static inline go_result go_chat_add_text(scout_chat *chat, const char *text, uint64_t size) { GO_PLAIN(scout_chat_add_text(chat, text, size)); }
+static inline go_result go_chat_add_image(scout_chat *chat, const scout_image *image) { GO_PLAIN(scout_chat_add_image(chat, image)); }
 static inline go_result go_chat_add_answer(scout_chat *chat, const scout_request *request) { GO_PLAIN(scout_chat_add_answer(chat, request)); }
 static inline go_result go_log_open(int32_t max_level, uint64_t lines) { GO_PLAIN(scout_log_open(max_level, lines)); }
 static inline go_result go_engine_step(scout_engine *engine, int64_t budget_ms) { GO_PLAIN(scout_engine_step(engine, budget_ms)); }
@@ -110,6 +121,16 @@ static inline go_result go_model_get_layer(scout_model *model, int32_t layer, in
   GO_PLAIN(scout_model_get_layer(model, layer, kinds, kinds + 1, kinds + 2));
 }
 static inline go_result go_model_get_tensor(scout_model *model, uint64_t index, scout_tensor_info *info) { GO_PLAIN(scout_model_get_tensor(model, index, info)); }
+static inline go_result go_image_get_info(scout_image *image, scout_image_info *info) { GO_PLAIN(scout_image_get_info(image, info)); }
+static inline go_result go_model_get_tile_options(scout_model *model, scout_tile_options *options) {
+  GO_PLAIN(scout_model_get_tile_options(model, options));
+}
+static inline go_result go_tiling_of_size(uint64_t width, uint64_t height, const scout_tile_options *options, scout_tiling *tiling) {
+  GO_PLAIN(scout_tiling_of_size(width, height, options, tiling));
+}
+static inline go_result go_image_get_tiling(scout_image *image, const scout_tile_options *options, scout_tiling *tiling) {
+  GO_PLAIN(scout_image_get_tiling(image, options, tiling));
+}
 static inline go_result go_device_get(uint64_t index, scout_device_info *info) { GO_PLAIN(scout_device_get(index, info)); }
 static inline go_result go_chat_count(scout_chat *chat) { GO_PLAIN(scout_chat_count(chat, &result.number)); }
 static inline go_result go_tensor_count(scout_model *model) { GO_PLAIN(scout_model_tensor_count(model, &result.number)); }
@@ -139,6 +160,12 @@ static inline go_result go_decode(scout_model *model, const int32_t *ids, uint64
 }
 static inline go_result go_chat_tokens(scout_chat *chat, int32_t *ids, uint64_t capacity) { GO_FILLED(scout_chat_tokens(chat, ids, capacity, &needed)); }
 static inline go_result go_request_ids(scout_request *request, int32_t *ids, uint64_t capacity) { GO_FILLED(scout_request_ids(request, ids, capacity, &needed)); }
+static inline go_result go_image_tile(scout_image *image, const scout_tile_options *options, uint64_t index, char *pixels, uint64_t capacity) {
+  GO_FILLED(scout_image_tile(image, options, index, pixels, capacity, &needed));
+}
+static inline go_result go_image_tokens(scout_image *image, scout_model *model, const scout_tile_options *options, int32_t *ids, uint64_t capacity) {
+  GO_FILLED(scout_image_tokens(image, model, options, ids, capacity, &needed));
+}
 static inline go_result go_stop_tokens(scout_model *model, int32_t *ids, uint64_t capacity) { GO_FILLED(scout_stop_tokens(model, ids, capacity, &needed)); }
 
 static inline go_result go_token_bytes(scout_model *model, int32_t id) {

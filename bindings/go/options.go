@@ -68,9 +68,12 @@ const (
 func WithDevice(name string) LoadOption { return loadOption(func(o *loadOptions) { o.device = name }) }
 
 // WithPluginDir says where plug-ins are looked for.
-func WithPluginDir(path string) LoadOption {
-	return loadOption(func(o *loadOptions) { o.pluginDir = path })
+func WithPluginDir(path string) LoadImageOption {
+	return loadImageOption{func(o *loadOptions) { o.pluginDir = path }, func(o *imageOptions) { o.pluginDir = path }}
 }
+
+// WithVision loads the vision tower too, where the checkpoint has one or one mmproj*.gguf lies beside it, so that chats can hold pictures.
+func WithVision() LoadOption { return loadOption(func(o *loadOptions) { o.native.vision = 1 }) }
 
 // WithThreads sets the number of compute threads; 0 is as many as the process may use.
 func WithThreads(n int) LoadOption {

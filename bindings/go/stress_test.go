@@ -92,6 +92,23 @@ func TestStress(t *testing.T) {
 			}
 			return nil
 		},
+		func(i int) error { // a picture, closed while it is looked at, or forgotten
+			picture, err := imageOf(numbers(i))
+			if err != nil {
+				return err
+			}
+			if _, err = picture.Tile(0, small); err != nil || i%2 == 0 {
+				return err
+			}
+			go picture.Close()
+			for err == nil {
+				_, err = picture.Tile(0, TileOptions{TileSide: 8})
+			}
+			if errors.Is(err, ErrState) {
+				return nil
+			}
+			return err
+		},
 		func(i int) error { // an engine that ends while it is read
 			engine, err := model.NewEngine(WithContext(256))
 			if err != nil {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes FOLDER/scout.jar of the sources, FOLDER/libscoutjava.so (built by CMake) and the library; with "tests" also the test classes.
+# Makes FOLDER/scout.jar of the sources, FOLDER/libscoutjava.so (built by CMake), the library and its plug-in of pictures; with "tests" also
+# the test classes.
 # With "none" the jar has classes alone, and both libraries are looked for on java.library.path.
 # Usage: build.sh FOLDER LIBSCOUT|none [tests]
 set -euo pipefail
@@ -13,6 +14,8 @@ if [ "$library" != none ]; then
   mkdir -p "$natives"
   cp "$library" "$natives/libscout.so.0"
   cp "$folder/libscoutjava.so" "$natives/"
+  plugin=$(dirname "$library")/scout/libscout-media.so  # of pictures, where it is built
+  if [ -e "$plugin" ]; then cp "$plugin" "$natives/"; fi
 fi
 "${JAR:-jar}" --create --file "$folder/scout.jar" -C "$folder/classes" .
 if [ "${3:-}" = tests ]; then

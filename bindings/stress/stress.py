@@ -73,7 +73,21 @@ def engine(model, _answer, i):
     del request
 
 
-KINDS = (chat, answer, leave, text, failure, engine)
+def picture(_model, _answer, i):
+    image = scout.Image.from_pixels(bytes([i % 256]) * 3600, 40, 30)
+    assert bytes(image.tile(0, tile_side=16))[:3] == bytes([i % 256]) * 3
+    if i % 2:  # else forgotten
+        closing = threading.Thread(target=image.close)
+        closing.start()
+        try:
+            while True:
+                image.tile(0, tile_side=8)
+        except scout.StateError:
+            pass
+        closing.join()
+
+
+KINDS = (chat, answer, leave, text, failure, engine, picture)
 
 
 def main():

@@ -1,7 +1,7 @@
 /* Java: what scout.NativeJNI speaks. The package in bindings/java is its only user.
  *
  *   status           an int when 0 or positive; a failure throws scout.ScoutException, made here with that call's message
- *   text in          byte[]; where C wants a terminating NUL the array ends with one
+ *   text in          byte[]; where C wants a terminating NUL the array ends with one; pixels and files of pictures too
  *   ids in           int[]
  *   buffers out      byte[] or int[] to be filled, or null to ask for the size
  *   numbers out      long[1] or int[1]
@@ -145,17 +145,20 @@ static void put_block(JNIEnv *env, jobjectArray into, const scout_score_block *b
 %enddef
 
 /* Text: bytes and their number, or bytes that end with a NUL. */
-SCOUT_JAVA_TYPES(%arg((const char *text, uint64_t text_size), (const char *name, uint64_t name_size)), jbyteArray, byte[])
-%typemap(in) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) {
+SCOUT_JAVA_TYPES(%arg((const char *text, uint64_t text_size), (const char *name, uint64_t name_size), (const char *pixels, uint64_t pixels_size),
+                      (const char *bytes, uint64_t bytes_size)), jbyteArray, byte[])
+%typemap(in) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size), (const char *pixels, uint64_t pixels_size),
+             (const char *bytes, uint64_t bytes_size) {
   if ($input == NULL) {
-    SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+    SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "$1_name is null");
     return $null;
   }
   $1 = (char *)(*jenv)->GetByteArrayElements(jenv, $input, NULL);
   if ($1 == NULL) return $null;
   $2 = (size_t)(*jenv)->GetArrayLength(jenv, $input);
 }
-%typemap(freearg) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) {
+%typemap(freearg) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size), (const char *pixels, uint64_t pixels_size),
+                  (const char *bytes, uint64_t bytes_size) {
   (*jenv)->ReleaseByteArrayElements(jenv, $input, (jbyte *)$1, JNI_ABORT);
 }
 %typemap(in) const char *path, const char *text {
@@ -167,7 +170,8 @@ SCOUT_JAVA_TYPES(%arg((const char *text, uint64_t text_size), (const char *name,
   if ($1 == NULL) return $null;
 }
 %typemap(freearg) const char *path, const char *text { (*jenv)->ReleaseByteArrayElements(jenv, $input, (jbyte *)$1, JNI_ABORT); }
-%typemap(argout) const char *path, const char *text, (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) ""
+%typemap(argout) const char *path, const char *text, (const char *text, uint64_t text_size), (const char *name, uint64_t name_size),
+                 (const char *pixels, uint64_t pixels_size), (const char *bytes, uint64_t bytes_size) ""
 
 SCOUT_JAVA_TYPES(%arg((const int32_t *ids, uint64_t count)), jintArray, int[])
 %typemap(in) (const int32_t *ids, uint64_t count) {
@@ -198,6 +202,7 @@ SCOUT_JAVA_TYPES(%arg(parameters), jnitype, javatype)
 SCOUT_JAVA_BUFFER(%arg((int32_t *ids, uint64_t capacity)), jintArray, int[], Int, jint)
 SCOUT_JAVA_BUFFER(%arg((int32_t *expanded, uint64_t capacity)), jintArray, int[], Int, jint)
 SCOUT_JAVA_BUFFER(%arg((char *text, uint64_t capacity)), jbyteArray, byte[], Byte, jbyte)
+SCOUT_JAVA_BUFFER(%arg((char *pixels, uint64_t capacity)), jbyteArray, byte[], Byte, jbyte)
 
 /* Numbers and handles that come back in the first element of an array. */
 %define SCOUT_JAVA_OUT(parameter, ctype)
@@ -225,6 +230,7 @@ SCOUT_JAVA_OUT(scout_operation **operation, scout_operation *)
 SCOUT_JAVA_OUT(scout_engine **engine, scout_engine *)
 SCOUT_JAVA_OUT(scout_request **request, scout_request *)
 SCOUT_JAVA_OUT(scout_chat **chat, scout_chat *)
+SCOUT_JAVA_OUT(scout_image **image, scout_image *)
 SCOUT_JAVA_OUT(scout_scores **scores, scout_scores *)
 
 /* Bytes of the model's: copied into the first element. */

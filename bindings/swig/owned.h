@@ -16,6 +16,11 @@ typedef struct owned_load_options {
   char *plugin_dir;
 } owned_load_options;
 
+typedef struct owned_image_options {
+  scout_image_options options;
+  char *plugin_dir;
+} owned_image_options;
+
 typedef struct owned_request_options {
   scout_request_options options;
   int32_t *bias_ids;
@@ -63,6 +68,27 @@ static void owned_free_load_options(scout_load_options *options) {
   free(made->device);
   free(made->plugin_dir);
   free(made);
+}
+
+static scout_image_options *owned_new_image_options(void) {
+  owned_image_options *made = (owned_image_options *)calloc(1, sizeof *made);
+  if (made == NULL) return NULL;
+  scout_image_options_init(&made->options, sizeof made->options);
+  return &made->options;
+}
+
+static void owned_free_image_options(scout_image_options *options) {
+  owned_image_options *made = (owned_image_options *)options;
+  if (made == NULL) return;
+  free(made->plugin_dir);
+  free(made);
+}
+
+static scout_tile_options *owned_new_tile_options(void) {
+  scout_tile_options *made = (scout_tile_options *)calloc(1, sizeof *made);
+  if (made == NULL) return NULL;
+  scout_tile_options_init(made, sizeof *made);
+  return made;
 }
 
 static scout_request_options *owned_new_request_options(void) {

@@ -1,8 +1,8 @@
 /* Python: what scout/_native.abi3.so speaks. The package in bindings/python is its only user.
  *
  *   status           int when 0 or positive; a failure raises what scout._errors.make(status, message) makes
- *   text, ids in     bytes (ids as native int32)
- *   text, ids out    give the capacity; comes back as (status, bytes, needed)
+ *   text, ids in     bytes (ids as native int32); pixels and files of pictures too
+ *   text, ids out    give the capacity; comes back as (status, bytes, needed); pixels too
  *   handles out      an opaque object, or None
  *   events           a scout.Event with everything copied; the status where there is none
  *   score blocks     one tuple; the logits as an address, for a view without copying
@@ -43,6 +43,13 @@ SCOUT_LONG(scout_submit_tokens)
 SCOUT_LONG(scout_submit_text)
 SCOUT_LONG(scout_model_engine)
 SCOUT_LONG(scout_engine_wake)
+SCOUT_LONG(scout_image_from_pixels)
+SCOUT_LONG(scout_image_from_bytes)
+SCOUT_LONG(scout_image_from_file)
+SCOUT_LONG(scout_image_tile)
+SCOUT_LONG(scout_image_tokens)
+SCOUT_LONG(scout_image_free)
+SCOUT_LONG(scout_chat_add_image)
 SCOUT_LONG(scout_log_next)
 SCOUT_LONG(scout_engine_next)
 SCOUT_LONG(scout_engine_step)
@@ -209,7 +216,8 @@ void set_event_type(PyObject *type);
   if (PyErr_Occurred()) SWIG_fail;
 }
 
-%typemap(in) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) {
+%typemap(in) (const char *text, uint64_t text_size), (const char *name, uint64_t name_size), (const char *pixels, uint64_t pixels_size),
+             (const char *bytes, uint64_t bytes_size) {
   char *bytes = NULL;
   Py_ssize_t size = 0;
   if (PyBytes_AsStringAndSize($input, &bytes, &size) != 0) SWIG_fail;
@@ -222,7 +230,8 @@ void set_event_type(PyObject *type);
   if (PyBytes_AsStringAndSize($input, &bytes, NULL) != 0) SWIG_fail;
   $1 = bytes;
 }
-%typemap(freearg) const char *path, const char *text, (const char *text, uint64_t text_size), (const char *name, uint64_t name_size) ""
+%typemap(freearg) const char *path, const char *text, (const char *text, uint64_t text_size), (const char *name, uint64_t name_size),
+                  (const char *pixels, uint64_t pixels_size), (const char *bytes, uint64_t bytes_size) ""
 %typemap(in) (const int32_t *ids, uint64_t count) {
   char *bytes = NULL;
   Py_ssize_t size = 0;
@@ -232,7 +241,8 @@ void set_event_type(PyObject *type);
 }
 
 /* Buffers to be filled: the argument is a capacity, (bytes, needed) are further results. */
-%typemap(in) (int32_t *ids, uint64_t capacity) (PyObject *buffer = NULL), (char *text, uint64_t capacity) (PyObject *buffer = NULL) {
+%typemap(in) (int32_t *ids, uint64_t capacity) (PyObject *buffer = NULL), (char *text, uint64_t capacity) (PyObject *buffer = NULL),
+             (char *pixels, uint64_t capacity) (PyObject *buffer = NULL) {
   const size_t capacity = PyLong_AsSize_t($input);
   if (PyErr_Occurred()) SWIG_fail;
   if (capacity > ((size_t)1 << 40)) {
@@ -246,13 +256,13 @@ void set_event_type(PyObject *type);
   }
   $2 = capacity;
 }
-%typemap(argout) (int32_t *ids, uint64_t capacity), (char *text, uint64_t capacity) {
+%typemap(argout) (int32_t *ids, uint64_t capacity), (char *text, uint64_t capacity), (char *pixels, uint64_t capacity) {
   if (buffer$argnum == NULL) buffer$argnum = PyBytes_FromStringAndSize("", 0);
   if (buffer$argnum == NULL) SWIG_fail;
   Py_INCREF(buffer$argnum);
   $result = SWIG_Python_AppendOutput($result, buffer$argnum, 0);
 }
-%typemap(freearg) (int32_t *ids, uint64_t capacity), (char *text, uint64_t capacity) { Py_XDECREF(buffer$argnum); }
+%typemap(freearg) (int32_t *ids, uint64_t capacity), (char *text, uint64_t capacity), (char *pixels, uint64_t capacity) { Py_XDECREF(buffer$argnum); }
 %apply (int32_t *ids, uint64_t capacity) { (int32_t *expanded, uint64_t capacity) };
 
 %typemap(in, numinputs = 0) uint64_t *needed (uint64_t value = 0), uint64_t *count (uint64_t value = 0) { $1 = &value; }
@@ -290,6 +300,7 @@ SCOUT_HANDLE_OUT(scout_operation, operation)
 SCOUT_HANDLE_OUT(scout_engine, engine)
 SCOUT_HANDLE_OUT(scout_request, request)
 SCOUT_HANDLE_OUT(scout_chat, chat)
+SCOUT_HANDLE_OUT(scout_image, image)
 SCOUT_HANDLE_OUT(scout_scores, scores)
 
 %typemap(in, numinputs = 0) const scout_event **event (const scout_event *value = NULL) { $1 = (scout_event **)&value; }

@@ -31,6 +31,8 @@
 %ignore scout_engine_options_init;
 %ignore scout_request_options_init;
 %ignore scout_score_options_init;
+%ignore scout_image_options_init;
+%ignore scout_tile_options_init;
 
 /* Pointers inside options are set by the functions below, which copy. */
 %ignore scout_load_options::device;
@@ -49,6 +51,7 @@
 %ignore scout_request_options::image_count;
 %ignore scout_score_options::images;
 %ignore scout_score_options::image_count;
+%ignore scout_image_options::plugin_dir;
 
 /* Texts that the library fills in are only read. */
 %immutable scout_device_info::name;
@@ -60,6 +63,7 @@
 %immutable scout_model_info::rope_scaling;
 %immutable scout_tensor_info::name;
 %immutable scout_tensor_info::format;
+%immutable scout_image_info::format;
 %nodefaultctor scout_event;
 %nodefaultdtor scout_event;
 %nodefaultctor scout_score_block;
@@ -96,6 +100,16 @@
     return owned_add_image(&((owned_score_options *)$self)->images, &$self->images, &$self->image_count, image);
   }
 }
+%extend scout_image_options {
+  scout_image_options() { return owned_new_image_options(); }
+  ~scout_image_options() { owned_free_image_options($self); }
+  int set_plugin_dir(const char *text, uint64_t text_size) {
+    return owned_set_text(&((owned_image_options *)$self)->plugin_dir, &$self->plugin_dir, text, text_size);
+  }
+}
+%extend scout_tile_options {
+  scout_tile_options() { return owned_new_tile_options(); }
+}
 %define SCOUT_DESCRIPTION(type)
 %extend type {
   type() {
@@ -109,6 +123,8 @@ SCOUT_DESCRIPTION(scout_model_info)
 SCOUT_DESCRIPTION(scout_tensor_info)
 SCOUT_DESCRIPTION(scout_device_info)
 SCOUT_DESCRIPTION(scout_engine_stats)
+SCOUT_DESCRIPTION(scout_image_info)
+SCOUT_DESCRIPTION(scout_tiling)
 
 %include "shape.i"
 
@@ -126,6 +142,7 @@ SCOUT_DESCRIPTION(scout_engine_stats)
 %include <scout/device.h>
 %include <scout/model.h>
 %include <scout/tokenizer.h>
+%include <scout/image.h>
 %include <scout/chat.h>
 %include <scout/request.h>
 %include <scout/engine.h>

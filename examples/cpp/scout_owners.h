@@ -26,11 +26,12 @@ struct Freed {
 using Model = std::unique_ptr<scout_model, Freed<scout_free>>;
 using Engine = std::unique_ptr<scout_engine, Freed<scout_engine_free>>;
 using Chat = std::unique_ptr<scout_chat, Freed<scout_chat_free>>;
+using Image = std::unique_ptr<scout_image, Freed<scout_image_free>>;
 using Request = std::unique_ptr<scout_request, Freed<scout_request_free>>;
 
-inline Model Load(const char* path) {
+inline Model Load(const char* path, const scout_load_options* options = nullptr) {
   scout_model* model = nullptr;
-  Check(scout_load(path, nullptr, &model));
+  Check(scout_load(path, options, &model));
   return Model(model);
 }
 

@@ -24,6 +24,18 @@ func run(t *testing.T, name string, arguments ...string) string {
 	return string(out)
 }
 
+// refusal is what the list of behaviours says of pictures: why the bundled model sees none, or nothing.
+func refusal(t *testing.T) string {
+	text, err := os.ReadFile("../../bindings/conformance.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, found, _ := strings.Cut(string(text), "\ncase chat_image.picture_first\n")
+	found, _, _ = strings.Cut(found, "\n\n")
+	_, found, _ = strings.Cut(found, "\nnames ")
+	return found
+}
+
 func answers(t *testing.T) (questions, texts []string) {
 	text, err := os.ReadFile("../../bindings/conformance.json")
 	if err != nil {
@@ -70,5 +82,22 @@ func TestMany(t *testing.T) {
 		if !strings.Contains(out, questions[i]+"\n  "+texts[i]+"\n") {
 			t.Errorf("%s: expected %s in\n%s", questions[i], texts[i], out)
 		}
+	}
+}
+
+func TestPicture(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "picture")
+	if out, err := exec.Command("go", "build", "-o", program, "./picture").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command(program).CombinedOutput()
+	if why := refusal(t); why != "" {
+		if err == nil || !strings.Contains(string(out), why) {
+			t.Fatalf("expected %q, found %v, %s", why, err, out)
+		}
+		return
+	}
+	if err != nil || !strings.Contains(string(out), "red") && !strings.Contains(string(out), "circle") {
+		t.Fatalf("%v\n%s", err, out)
 	}
 }

@@ -15,4 +15,11 @@ output=$(run Hello) && [ ${#output} -ge 40 ] || fail "Hello: $output"
 output=$(run ChatTurns scout-tiny "$question") && grep -qFx -- "$answer" <<<"$output" || fail "ChatTurns: $output"
 output=$(run Stream scout-tiny 50) && grep -q "^(cancelled after " <<<"$output" || fail "Stream: $output"
 output=$(run Many scout-tiny "$question" "$other") && grep -qFx -- "  $answer" <<<"$output" && grep -qFx -- "  $another" <<<"$output" || fail "Many: $output"
-echo "4 programs ran"
+# What the list of behaviours says of the bundled model: an answer, or why it sees no pictures.
+refused=$(sed -n '/^case chat_image.picture_first$/,/^$/s/^names //p' ../../bindings/conformance.txt)
+if [ -n "$refused" ]; then
+  output=$(run Picture 2>&1) && fail "Picture: $output" || grep -qFx -- "picture: $refused" <<<"$output" || fail "Picture: $output"
+else
+  output=$(run Picture) && grep -qE "red|circle" <<<"$output" || fail "Picture: $output"
+fi
+echo "5 programs ran"

@@ -52,7 +52,7 @@ namespace Scout
         /// <summary>Adds an assistant's message as text; <see cref="AddAnswer"/> keeps the exact tokens.</summary>
         public Chat Assistant(string text) => Add(Role.Assistant, text);
 
-        /// <summary>Begins a message to which <see cref="AddText"/> adds parts.</summary>
+        /// <summary>Begins a message to which <see cref="AddText"/> and <see cref="AddImage"/> add parts.</summary>
         public Chat Begin(Role role)
         {
             IntPtr message;
@@ -66,6 +66,18 @@ namespace Scout
             byte[] bytes = Utf8.Bytes(text, nameof(text));
             IntPtr message;
             Failure.Check(Native.scoutcs_chat_add_text(Handle, bytes, (ulong)bytes.Length, out message), message);
+            return this;
+        }
+
+        /// <summary>Adds a picture to the message that <see cref="Begin"/> began, at this place among its texts. The chat keeps what it needs:
+        /// the picture may be closed. Any message but the system's may hold pictures.</summary>
+        /// <exception cref="ScoutException"><see cref="ScoutStatus.Unsupported"/>, saying why, when the model was loaded without a vision
+        /// tower: see <see cref="LoadOptions.Vision"/>.</exception>
+        public Chat AddImage(ScoutImage image)
+        {
+            if (image == null) throw new ArgumentNullException(nameof(image));
+            IntPtr message;
+            Failure.Check(Native.scoutcs_chat_add_image(Handle, image.Handle, out message), message);
             return this;
         }
 

@@ -29,6 +29,32 @@ namespace Scout
         Stepped = 1,
     }
 
+    /// <summary>What becomes of pixels that are not opaque.</summary>
+    public enum Alpha
+    {
+        /// <summary>Drop.</summary>
+        Default = 0,
+
+        /// <summary>The colour as it is stored, as Hugging Face does; where nothing shows that is often black.</summary>
+        Drop = 1,
+
+        /// <summary>Over white, as Meta's code does and as most people see such a picture.</summary>
+        White = 2,
+    }
+
+    /// <summary>By whose rule pictures are resized.</summary>
+    public enum Resize
+    {
+        /// <summary>Torchvision.</summary>
+        Default = 0,
+
+        /// <summary>Weights of 16 bits, as Hugging Face.</summary>
+        Torchvision = 1,
+
+        /// <summary>Weights of 22 bits, as PIL before version 13 and so Meta's code; a level apart in a few pixels.</summary>
+        Pil = 2,
+    }
+
     /// <summary>How much a line matters.</summary>
     public enum LogLevel
     {
@@ -286,6 +312,70 @@ namespace Scout
 
         /// <summary>Picture cache limit bytes: that may be kept; 0: no cache, or no vision tower.</summary>
         public ulong PictureCacheLimitBytes { get; }
+    }
+
+    /// <summary>What a picture becomes.</summary>
+    public sealed class Tiling
+    {
+        internal unsafe Tiling(scout_tiling* native)
+        {
+            Rows = native->rows;
+            Columns = native->columns;
+            Tiles = native->tiles;
+            TileSide = native->tile_side;
+            DrawnWidth = native->drawn_width;
+            DrawnHeight = native->drawn_height;
+            Tokens = native->tokens;
+            TileBytes = native->tile_bytes;
+        }
+
+        /// <summary>Rows: of the grid.</summary>
+        public int Rows { get; }
+
+        /// <summary>Columns: of the grid.</summary>
+        public int Columns { get; }
+
+        /// <summary>Tiles: rows * columns, and one more for the whole picture where that is more than one.</summary>
+        public int Tiles { get; }
+
+        /// <summary>Tile side: pixels.</summary>
+        public int TileSide { get; }
+
+        /// <summary>Drawn width: pixels of the canvas that the picture covers; the rest is black.</summary>
+        public int DrawnWidth { get; }
+
+        /// <summary>Drawn height: the same, down.</summary>
+        public int DrawnHeight { get; }
+
+        /// <summary>Tokens: in a prompt, with the control tokens around and between the tiles.</summary>
+        public ulong Tokens { get; }
+
+        /// <summary>Tile bytes: of one tile as ScoutImage.Tile gives it.</summary>
+        public ulong TileBytes { get; }
+    }
+
+    /// <summary>What a picture is.</summary>
+    public sealed class ImageInfo
+    {
+        internal unsafe ImageInfo(scout_image_info* native)
+        {
+            Orientation = native->orientation;
+            Width = native->width;
+            Height = native->height;
+            Format = Utf8.Text(native->format);
+        }
+
+        /// <summary>Orientation: EXIF's number by which it was turned; 1 = it was not.</summary>
+        public int Orientation { get; }
+
+        /// <summary>Width: pixels, once turned.</summary>
+        public ulong Width { get; }
+
+        /// <summary>Height: pixels, once turned.</summary>
+        public ulong Height { get; }
+
+        /// <summary>Format: "PNG", "JPEG", "WebP", "video" for a frame, or "pixels".</summary>
+        public string Format { get; }
     }
 
     /// <summary>What a model is.</summary>

@@ -37,6 +37,10 @@ namespace Scout
         /// <summary>Does not look for NaN and infinity while loading.</summary>
         public bool SkipWeightCheck { get; set; }
 
+        /// <summary>Loads the vision tower too, where the files have one or one mmproj*.gguf lies beside them, so that chats can hold
+        /// pictures.</summary>
+        public bool Vision { get; set; }
+
         internal unsafe void Fill(out scout_load_options native, Memory memory)
         {
             native = default(scout_load_options);
@@ -52,6 +56,7 @@ namespace Scout
             native.memory_limit_bytes = MemoryLimitBytes;
             native.map_file = MapFile ? 1 : 0;
             native.skip_weight_check = SkipWeightCheck ? 1 : 0;
+            native.vision = Vision ? 1 : 0;
         }
     }
 

@@ -20,7 +20,7 @@ namespace Scout
             this.handle = handle;
         }
 
-        private ModelHandle Handle => ScoutHandle.Open(handle, nameof(ScoutModel));
+        internal ModelHandle Handle => ScoutHandle.Open(handle, nameof(ScoutModel));
 
         /// <summary>Loads a model and returns when it is ready.</summary>
         /// <param name="path">A GGUF file, a Hugging Face directory, "scout-tiny" (the model that comes with the library), or
@@ -251,6 +251,20 @@ namespace Scout
                     Failure.Check(Native.scoutcs_model_get_info(held.Pointer, ref info, out message), message);
                     return new ModelInfo(&info);
                 }
+            }
+        }
+
+        /// <summary>How a model that was loaded with <see cref="LoadOptions.Vision"/> wants its tiles.</summary>
+        /// <exception cref="ScoutException"><see cref="ScoutStatus.State"/> for a model without vision.</exception>
+        public unsafe TileOptions GetTileOptions()
+        {
+            using (var held = new Hold(handle, nameof(ScoutModel)))
+            {
+                var options = default(scout_tile_options);
+                options.struct_size = (uint)sizeof(scout_tile_options);
+                IntPtr message;
+                Failure.Check(Native.scoutcs_model_get_tile_options(held.Pointer, ref options, out message), message);
+                return new TileOptions(options);
             }
         }
 

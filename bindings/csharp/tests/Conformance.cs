@@ -54,6 +54,7 @@ internal sealed class Conformance
             { "error_full", ErrorFull },
             { "error_call", ErrorCall },
         };
+        new Pictures(model, kinds);
     }
 
     private static string Pascal(string name) => string.Concat(name.Split('_').Select(word => char.ToUpperInvariant(word[0]) + word.Substring(1).ToLowerInvariant()));

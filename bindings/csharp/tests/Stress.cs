@@ -14,7 +14,7 @@ internal static class Stress
 
     private static RequestOptions Few() => new RequestOptions { MaxTokens = 4 };
 
-    private static readonly Action<int>[] Kinds = { Chat, Answer, Leave, Text, Failure, AnEngine };
+    private static readonly Action<int>[] Kinds = { Chat, Answer, Leave, Text, Failure, AnEngine, APicture };
 
     private static long Resident()
     {
@@ -84,6 +84,20 @@ internal static class Stress
         ScoutException error = Suite.Throws<ScoutException>(() => ScoutModel.Load(name));
         Suite.Same("status", ScoutStatus.IO, error.Status);
         if (!error.Message.Contains(name)) throw new Mismatch("another thread's message: " + error.Message);
+    }
+
+    private static void APicture(int i)
+    {
+        ScoutImage image = Pictures.Picture(new[] { 40, 30, 3, i });
+        if (image.Tile(0, new TileOptions { TileSide = 16 }).Length != 768) throw new Mismatch("a tile is short");
+        if (i % 2 == 0) return; // forgotten
+        var closing = new Thread(image.Dispose);
+        closing.Start();
+        EndsClosed(() =>
+        {
+            while (true) image.Tile(0, new TileOptions { TileSide = 8 });
+        });
+        closing.Join();
     }
 
     private static void AnEngine(int i)

@@ -16,7 +16,7 @@ def main(build):
     for item in project.iter("None"):
         name = item.get("Include").replace("$(ScoutBuild)", build)
         packed[pathlib.PurePath(name).name] = item.get("PackagePath")
-        if not (HERE / name).exists():
+        if not (HERE / name).exists() and "Exists(" not in item.get("Condition", ""):
             wrong.append(f"scout.csproj packs {name}, which is not there")
     for library in ("libscout.so.0", "libscoutcsharp.so"):
         if packed.get(library) != "runtimes/linux-x64/native/":

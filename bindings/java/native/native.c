@@ -350,6 +350,22 @@ SWIGINTERN struct scout_tensor_info *new_scout_tensor_info(void){
     return made;
   }
 SWIGINTERN int64_t scout_tensor_info_axis(struct scout_tensor_info *self,int32_t index){ return index >= 0 && index < 4 && index < self->rank ? self->shape[index] : 0; }
+SWIGINTERN struct scout_image_options *new_scout_image_options(void){ return owned_new_image_options(); }
+SWIGINTERN void delete_scout_image_options(struct scout_image_options *self){ owned_free_image_options(self); }
+SWIGINTERN int scout_image_options_set_plugin_dir(struct scout_image_options *self,char const *text,uint64_t text_size){
+    return owned_set_text(&((owned_image_options *)self)->plugin_dir, &self->plugin_dir, text, text_size);
+  }
+SWIGINTERN struct scout_tile_options *new_scout_tile_options(void){ return owned_new_tile_options(); }
+SWIGINTERN struct scout_tiling *new_scout_tiling(void){
+    scout_tiling *made = (scout_tiling *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
+SWIGINTERN struct scout_image_info *new_scout_image_info(void){
+    scout_image_info *made = (scout_image_info *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
 SWIGINTERN struct scout_request_options *new_scout_request_options(void){ return owned_new_request_options(); }
 SWIGINTERN void delete_scout_request_options(struct scout_request_options *self){ owned_free_request_options(self); }
 SWIGINTERN int scout_request_options_add_stop(struct scout_request_options *self,char const *text,uint64_t text_size){ return owned_add_stop(self, text, text_size); }
@@ -2866,7 +2882,7 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1token_1find(JNIEnv *jenv, jc
   arg1 = *(scout_model **)&jarg1; 
   {
     if (jarg2 == NULL) {
-      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "name is null");
       return 0;
     }
     arg2 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg2, NULL);
@@ -2932,6 +2948,1045 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1stop_1tokens(JNIEnv *jenv, j
   }
   
   return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ALPHA_1DEFAULT_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_alpha result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_alpha)SCOUT_ALPHA_DEFAULT;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ALPHA_1DROP_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_alpha result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_alpha)SCOUT_ALPHA_DROP;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1ALPHA_1WHITE_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_alpha result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_alpha)SCOUT_ALPHA_WHITE;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1RESIZE_1DEFAULT_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_resize result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_resize)SCOUT_RESIZE_DEFAULT;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1RESIZE_1TORCHVISION_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_resize result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_resize)SCOUT_RESIZE_TORCHVISION;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1RESIZE_1PIL_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_resize result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_resize)SCOUT_RESIZE_PIL;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1image_1options_1alpha_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_image_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->alpha = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1options_1alpha_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_image_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  result = (int32_t) ((arg1)->alpha);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1image_1options_1orientation_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_image_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->orientation = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1options_1orientation_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_image_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  result = (int32_t) ((arg1)->orientation);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1image_1options_1max_1pixels_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_image_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->max_pixels = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1image_1options_1max_1pixels_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_image_options *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  result = (uint64_t) ((arg1)->max_pixels);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1image_1options_1max_1bytes_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_image_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->max_bytes = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1image_1options_1max_1bytes_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_image_options *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  result = (uint64_t) ((arg1)->max_bytes);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1image_1options(JNIEnv *jenv, jclass jcls) {
+  jlong jresult = 0 ;
+  struct scout_image_options *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (struct scout_image_options *)new_scout_image_options();
+  *(struct scout_image_options **)&jresult = result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1image_1options(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  struct scout_image_options *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  delete_scout_image_options(arg1);
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1options_1set_1plugin_1dir(JNIEnv *jenv, jclass jcls, jlong jarg1, jbyteArray jarg2) {
+  jint jresult = 0 ;
+  struct scout_image_options *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  int result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_options **)&jarg1; 
+  {
+    if (jarg2 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg2 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg2, NULL);
+    if (arg2 == NULL) return 0;
+    arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
+  }
+  result = (int)scout_image_options_set_plugin_dir(arg1,(char const *)arg2,arg3);
+  jresult = (jint)result; 
+  
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT);
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tile_1options_1tile_1side_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->tile_side = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tile_1options_1tile_1side_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  result = (int32_t) ((arg1)->tile_side);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tile_1options_1max_1tiles_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->max_tiles = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tile_1options_1max_1tiles_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  result = (int32_t) ((arg1)->max_tiles);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tile_1options_1patch_1tokens_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->patch_tokens = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tile_1options_1patch_1tokens_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  result = (int32_t) ((arg1)->patch_tokens);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tile_1options_1resize_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->resize = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tile_1options_1resize_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  result = (int32_t) ((arg1)->resize);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tile_1options_1threads_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->threads = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tile_1options_1threads_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  result = (int32_t) ((arg1)->threads);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1tile_1options(JNIEnv *jenv, jclass jcls) {
+  jlong jresult = 0 ;
+  struct scout_tile_options *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (struct scout_tile_options *)new_scout_tile_options();
+  *(struct scout_tile_options **)&jresult = result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1tile_1options(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  struct scout_tile_options *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tile_options **)&jarg1; 
+  free((char *) arg1);
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tiling_1rows_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->rows = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tiling_1rows_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  result = (int32_t) ((arg1)->rows);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tiling_1columns_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->columns = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tiling_1columns_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  result = (int32_t) ((arg1)->columns);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tiling_1tiles_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->tiles = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tiling_1tiles_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  result = (int32_t) ((arg1)->tiles);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tiling_1tile_1side_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->tile_side = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tiling_1tile_1side_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  result = (int32_t) ((arg1)->tile_side);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tiling_1drawn_1width_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->drawn_width = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tiling_1drawn_1width_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  result = (int32_t) ((arg1)->drawn_width);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tiling_1drawn_1height_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->drawn_height = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tiling_1drawn_1height_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  result = (int32_t) ((arg1)->drawn_height);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tiling_1tokens_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_tiling *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->tokens = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1tiling_1tokens_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_tiling *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  result = (uint64_t) ((arg1)->tokens);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1tiling_1tile_1bytes_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_tiling *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->tile_bytes = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1tiling_1tile_1bytes_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_tiling *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  result = (uint64_t) ((arg1)->tile_bytes);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1tiling(JNIEnv *jenv, jclass jcls) {
+  jlong jresult = 0 ;
+  struct scout_tiling *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (struct scout_tiling *)new_scout_tiling();
+  *(struct scout_tiling **)&jresult = result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1tiling(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  struct scout_tiling *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_tiling **)&jarg1; 
+  free((char *) arg1);
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1image_1info_1orientation_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_image_info *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_info **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->orientation = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1info_1orientation_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_image_info *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_info **)&jarg1; 
+  result = (int32_t) ((arg1)->orientation);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1image_1info_1width_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_image_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_info **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->width = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1image_1info_1width_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_image_info *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_info **)&jarg1; 
+  result = (uint64_t) ((arg1)->width);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1image_1info_1height_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_image_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_info **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->height = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1image_1info_1height_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_image_info *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_info **)&jarg1; 
+  result = (uint64_t) ((arg1)->height);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1image_1info_1format_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jbyteArray jresult = 0 ;
+  struct scout_image_info *arg1 = 0 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_info **)&jarg1; 
+  result = (char *) ((arg1)->format);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1image_1info(JNIEnv *jenv, jclass jcls) {
+  jlong jresult = 0 ;
+  struct scout_image_info *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (struct scout_image_info *)new_scout_image_info();
+  *(struct scout_image_info **)&jresult = result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1image_1info(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  struct scout_image_info *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_image_info **)&jarg1; 
+  free((char *) arg1);
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1from_1pixels(JNIEnv *jenv, jclass jcls, jbyteArray jarg1, jlong jarg3, jlong jarg4, jlong jarg5, jint jarg6, jlong jarg7, jlongArray jarg8) {
+  jint jresult = 0 ;
+  char *arg1 = 0 ;
+  uint64_t arg2 ;
+  uint64_t arg3 ;
+  uint64_t arg4 ;
+  uint64_t arg5 ;
+  int32_t arg6 ;
+  scout_image_options *arg7 = 0 ;
+  scout_image **arg8 = 0 ;
+  scout_image *value8 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  {
+    if (jarg1 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "pixels is null");
+      return 0;
+    }
+    arg1 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg1, NULL);
+    if (arg1 == NULL) return 0;
+    arg2 = (size_t)(*jenv)->GetArrayLength(jenv, jarg1);
+  }
+  arg3 = (uint64_t)jarg3; 
+  arg4 = (uint64_t)jarg4; 
+  arg5 = (uint64_t)jarg5; 
+  arg6 = (int32_t)jarg6; 
+  arg7 = *(scout_image_options **)&jarg7; 
+  {
+    arg8 = (scout_image **)&value8; 
+  }
+  result = (scout_status)scout_image_from_pixels((char const *)arg1,arg2,arg3,arg4,arg5,arg6,(struct scout_image_options const *)arg7,arg8);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  
+  {
+    const jlong made = (jlong)(intptr_t)value8;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg8, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg1, (jbyte *)arg1, JNI_ABORT);
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1from_1bytes(JNIEnv *jenv, jclass jcls, jbyteArray jarg1, jlong jarg3, jlongArray jarg4) {
+  jint jresult = 0 ;
+  char *arg1 = 0 ;
+  uint64_t arg2 ;
+  scout_image_options *arg3 = 0 ;
+  scout_image **arg4 = 0 ;
+  scout_image *value4 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  {
+    if (jarg1 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "bytes is null");
+      return 0;
+    }
+    arg1 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg1, NULL);
+    if (arg1 == NULL) return 0;
+    arg2 = (size_t)(*jenv)->GetArrayLength(jenv, jarg1);
+  }
+  arg3 = *(scout_image_options **)&jarg3; 
+  {
+    arg4 = (scout_image **)&value4; 
+  }
+  result = (scout_status)scout_image_from_bytes((char const *)arg1,arg2,(struct scout_image_options const *)arg3,arg4);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  
+  {
+    const jlong made = (jlong)(intptr_t)value4;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg4, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg1, (jbyte *)arg1, JNI_ABORT);
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1from_1file(JNIEnv *jenv, jclass jcls, jbyteArray jarg1, jlong jarg2, jlongArray jarg3) {
+  jint jresult = 0 ;
+  char *arg1 = 0 ;
+  scout_image_options *arg2 = 0 ;
+  scout_image **arg3 = 0 ;
+  scout_image *value3 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  {
+    if (jarg1 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg1 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg1, NULL);
+    if (arg1 == NULL) return 0;
+  }
+  arg2 = *(scout_image_options **)&jarg2; 
+  {
+    arg3 = (scout_image **)&value3; 
+  }
+  result = (scout_status)scout_image_from_file((char const *)arg1,(struct scout_image_options const *)arg2,arg3);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  
+  {
+    const jlong made = (jlong)(intptr_t)value3;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg3, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg1, (jbyte *)arg1, JNI_ABORT); 
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1get_1info(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  jint jresult = 0 ;
+  scout_image *arg1 = 0 ;
+  scout_image_info *arg2 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_image **)&jarg1; 
+  arg2 = *(scout_image_info **)&jarg2; 
+  result = (scout_status)scout_image_get_info((struct scout_image const *)arg1,arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1model_1get_1tile_1options(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  jint jresult = 0 ;
+  scout_model *arg1 = 0 ;
+  scout_tile_options *arg2 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_model **)&jarg1; 
+  arg2 = *(scout_tile_options **)&jarg2; 
+  result = (scout_status)scout_model_get_tile_options((struct scout_model const *)arg1,arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1tiling_1of_1size(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3, jlong jarg4) {
+  jint jresult = 0 ;
+  uint64_t arg1 ;
+  uint64_t arg2 ;
+  scout_tile_options *arg3 = 0 ;
+  scout_tiling *arg4 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (uint64_t)jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  arg3 = *(scout_tile_options **)&jarg3; 
+  arg4 = *(scout_tiling **)&jarg4; 
+  result = (scout_status)scout_tiling_of_size(arg1,arg2,(struct scout_tile_options const *)arg3,arg4);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1get_1tiling(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3) {
+  jint jresult = 0 ;
+  scout_image *arg1 = 0 ;
+  scout_tile_options *arg2 = 0 ;
+  scout_tiling *arg3 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_image **)&jarg1; 
+  arg2 = *(scout_tile_options **)&jarg2; 
+  arg3 = *(scout_tiling **)&jarg3; 
+  result = (scout_status)scout_image_get_tiling((struct scout_image const *)arg1,(struct scout_tile_options const *)arg2,arg3);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1tile(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3, jbyteArray jarg4, jlongArray jarg6) {
+  jint jresult = 0 ;
+  scout_image *arg1 = 0 ;
+  scout_tile_options *arg2 = 0 ;
+  uint64_t arg3 ;
+  char *arg4 = 0 ;
+  uint64_t arg5 ;
+  uint64_t *arg6 = 0 ;
+  uint64_t value6 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_image **)&jarg1; 
+  arg2 = *(scout_tile_options **)&jarg2; 
+  arg3 = (uint64_t)jarg3; 
+  {
+    arg4 = NULL;
+    arg5 = 0;
+    if (jarg4 != NULL) {
+      arg4 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg4, NULL);
+      if (arg4 == NULL) return 0;
+      arg5 = (size_t)(*jenv)->GetArrayLength(jenv, jarg4);
+    }
+  }
+  {
+    arg6 = (uint64_t *)&value6; 
+  }
+  result = (scout_status)scout_image_tile((struct scout_image const *)arg1,(struct scout_tile_options const *)arg2,arg3,arg4,arg5,arg6);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value6;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg6, 0, 1, &made);
+  }
+  {
+    if (jarg4 != NULL) (*jenv)->ReleaseByteArrayElements(jenv, jarg4, (jbyte *)arg4, 0); 
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1image_1tokens(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3, jintArray jarg4, jlongArray jarg6) {
+  jint jresult = 0 ;
+  scout_image *arg1 = 0 ;
+  scout_model *arg2 = 0 ;
+  scout_tile_options *arg3 = 0 ;
+  int32_t *arg4 = 0 ;
+  uint64_t arg5 ;
+  uint64_t *arg6 = 0 ;
+  uint64_t value6 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_image **)&jarg1; 
+  arg2 = *(scout_model **)&jarg2; 
+  arg3 = *(scout_tile_options **)&jarg3; 
+  {
+    arg4 = NULL;
+    arg5 = 0;
+    if (jarg4 != NULL) {
+      arg4 = (int32_t *)(*jenv)->GetIntArrayElements(jenv, jarg4, NULL);
+      if (arg4 == NULL) return 0;
+      arg5 = (size_t)(*jenv)->GetArrayLength(jenv, jarg4);
+    }
+  }
+  {
+    arg6 = (uint64_t *)&value6; 
+  }
+  result = (scout_status)scout_image_tokens((struct scout_image const *)arg1,(struct scout_model const *)arg2,(struct scout_tile_options const *)arg3,arg4,arg5,arg6);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value6;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg6, 0, 1, &made);
+  }
+  {
+    if (jarg4 != NULL) (*jenv)->ReleaseIntArrayElements(jenv, jarg4, (jint *)arg4, 0); 
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1image_1free(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  scout_image *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_image **)&jarg1; 
+  scout_image_free(arg1);
 }
 
 

@@ -214,6 +214,7 @@ public final class Conformance extends Suite {
       }
     });
     kinds.put("error_call", this::errorCall);
+    new Pictures(model, kinds);
   }
 
   void facts(Case c) {

@@ -16,14 +16,14 @@ import scout.Status;
 
 /** What the list of behaviours does not ask: the default engine, waits that are ended, the log, closing under another thread's feet. */
 public final class Interface {
-  private interface Test {
+  interface Test {
     void run() throws Exception;
   }
 
   private static final String QUESTION = "Tell me a story about a fox.";
   private static int failed;
 
-  private static void test(String name, Test test) {
+  static void test(String name, Test test) {
     try {
       test.run();
       System.out.println("ok   " + name);
@@ -34,16 +34,16 @@ public final class Interface {
     }
   }
 
-  private static void same(Object expected, Object found) {
+  static void same(Object expected, Object found) {
     if (!java.util.Objects.equals(expected, found)) throw new AssertionError("expected " + expected + ", found " + found);
   }
 
-  private static void holds(boolean condition, String what) {
+  static void holds(boolean condition, String what) {
     if (!condition) throw new AssertionError(what);
   }
 
   /** The status that a call fails with. */
-  private static Status fails(Callable<?> call) throws Exception {
+  static Status fails(Callable<?> call) throws Exception {
     try {
       Object found = call.call();
       throw new AssertionError("it gave " + found);
@@ -52,7 +52,7 @@ public final class Interface {
     }
   }
 
-  private static <T> CompletableFuture<T> started(Callable<T> call) {
+  static <T> CompletableFuture<T> started(Callable<T> call) {
     CompletableFuture<T> future = new CompletableFuture<>();
     Thread thread = new Thread(() -> {
       try {
@@ -66,7 +66,7 @@ public final class Interface {
     return future;
   }
 
-  private static <T> T within(CompletableFuture<T> future) throws Exception {
+  static <T> T within(CompletableFuture<T> future) throws Exception {
     try {
       return future.get(60, TimeUnit.SECONDS);
     } catch (java.util.concurrent.ExecutionException error) {
@@ -201,6 +201,9 @@ public final class Interface {
       }
       same(null, Log.next(0)); // silent again
     });
+    try (Model model = Model.load("scout-tiny")) {
+      PictureTests.all(model);
+    }
     test("statuses have names", () -> same("SCOUT_ERR_LIMIT", Status.ERR_LIMIT.symbol()));
     if (failed != 0) System.exit(1);
   }

@@ -6,12 +6,14 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import scout.Chat;
 import scout.Engine;
 import scout.EngineOptions;
+import scout.Image;
 import scout.Model;
 import scout.Request;
 import scout.RequestOptions;
 import scout.Scores;
 import scout.ScoutException;
 import scout.Status;
+import scout.TileOptions;
 
 /** Many threads on one model, and what grows. Usage: Stress THREADS LOOPS */
 public final class Stress {
@@ -56,6 +58,16 @@ public final class Stress {
         try (Request request = model.generate("Hello!", FEW)) {
           holds(request.text().equals(expected), "another answer");
         }
+      }, i -> { // a picture, closed while it is looked at, or forgotten
+        Image image = Pictures.picture(new int[] {40, 30, 3, i});
+        holds(image.tile(0, new TileOptions().withTileSide(16)).length == 768, "a tile is short");
+        if (i % 2 == 0) return;
+        Thread closing = new Thread(image::close);
+        closing.start();
+        endsWithState(() -> {
+          while (true) image.tile(0, new TileOptions().withTileSide(8));
+        });
+        closing.join();
       }, i -> { // closed under a reader, or forgotten
         Request request = model.generate("Hello!", new RequestOptions().ignoreEnd().maxTokens(4000));
         request.next();

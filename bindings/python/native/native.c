@@ -3216,35 +3216,40 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_p_scout_chat swig_types[4]
 #define SWIGTYPE_p_p_scout_engine swig_types[5]
 #define SWIGTYPE_p_p_scout_event swig_types[6]
-#define SWIGTYPE_p_p_scout_model swig_types[7]
-#define SWIGTYPE_p_p_scout_operation swig_types[8]
-#define SWIGTYPE_p_p_scout_request swig_types[9]
-#define SWIGTYPE_p_p_scout_score_block swig_types[10]
-#define SWIGTYPE_p_p_scout_scores swig_types[11]
-#define SWIGTYPE_p_scout_chat swig_types[12]
-#define SWIGTYPE_p_scout_device_info swig_types[13]
-#define SWIGTYPE_p_scout_engine swig_types[14]
-#define SWIGTYPE_p_scout_engine_options swig_types[15]
-#define SWIGTYPE_p_scout_engine_stats swig_types[16]
-#define SWIGTYPE_p_scout_image swig_types[17]
-#define SWIGTYPE_p_scout_load_options swig_types[18]
-#define SWIGTYPE_p_scout_model swig_types[19]
-#define SWIGTYPE_p_scout_model_info swig_types[20]
-#define SWIGTYPE_p_scout_operation swig_types[21]
-#define SWIGTYPE_p_scout_request swig_types[22]
-#define SWIGTYPE_p_scout_request_options swig_types[23]
-#define SWIGTYPE_p_scout_score_options swig_types[24]
-#define SWIGTYPE_p_scout_scores swig_types[25]
-#define SWIGTYPE_p_scout_tensor_info swig_types[26]
-#define SWIGTYPE_p_scout_video swig_types[27]
-#define SWIGTYPE_p_short swig_types[28]
-#define SWIGTYPE_p_signed_char swig_types[29]
-#define SWIGTYPE_p_unsigned_char swig_types[30]
-#define SWIGTYPE_p_unsigned_int swig_types[31]
-#define SWIGTYPE_p_unsigned_long_long swig_types[32]
-#define SWIGTYPE_p_unsigned_short swig_types[33]
-static swig_type_info *swig_types[35];
-static swig_module_info swig_module = {swig_types, 34, 0, 0, 0, 0};
+#define SWIGTYPE_p_p_scout_image swig_types[7]
+#define SWIGTYPE_p_p_scout_model swig_types[8]
+#define SWIGTYPE_p_p_scout_operation swig_types[9]
+#define SWIGTYPE_p_p_scout_request swig_types[10]
+#define SWIGTYPE_p_p_scout_score_block swig_types[11]
+#define SWIGTYPE_p_p_scout_scores swig_types[12]
+#define SWIGTYPE_p_scout_chat swig_types[13]
+#define SWIGTYPE_p_scout_device_info swig_types[14]
+#define SWIGTYPE_p_scout_engine swig_types[15]
+#define SWIGTYPE_p_scout_engine_options swig_types[16]
+#define SWIGTYPE_p_scout_engine_stats swig_types[17]
+#define SWIGTYPE_p_scout_image swig_types[18]
+#define SWIGTYPE_p_scout_image_info swig_types[19]
+#define SWIGTYPE_p_scout_image_options swig_types[20]
+#define SWIGTYPE_p_scout_load_options swig_types[21]
+#define SWIGTYPE_p_scout_model swig_types[22]
+#define SWIGTYPE_p_scout_model_info swig_types[23]
+#define SWIGTYPE_p_scout_operation swig_types[24]
+#define SWIGTYPE_p_scout_request swig_types[25]
+#define SWIGTYPE_p_scout_request_options swig_types[26]
+#define SWIGTYPE_p_scout_score_options swig_types[27]
+#define SWIGTYPE_p_scout_scores swig_types[28]
+#define SWIGTYPE_p_scout_tensor_info swig_types[29]
+#define SWIGTYPE_p_scout_tile_options swig_types[30]
+#define SWIGTYPE_p_scout_tiling swig_types[31]
+#define SWIGTYPE_p_scout_video swig_types[32]
+#define SWIGTYPE_p_short swig_types[33]
+#define SWIGTYPE_p_signed_char swig_types[34]
+#define SWIGTYPE_p_unsigned_char swig_types[35]
+#define SWIGTYPE_p_unsigned_int swig_types[36]
+#define SWIGTYPE_p_unsigned_long_long swig_types[37]
+#define SWIGTYPE_p_unsigned_short swig_types[38]
+static swig_type_info *swig_types[40];
+static swig_module_info swig_module = {swig_types, 39, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -3856,6 +3861,22 @@ SWIG_AsVal_unsigned_SS_int (PyObject * obj, unsigned int *val)
   return res;
 }
 
+SWIGINTERN struct scout_image_options *new_scout_image_options(void){ return owned_new_image_options(); }
+SWIGINTERN void delete_scout_image_options(struct scout_image_options *self){ owned_free_image_options(self); }
+SWIGINTERN int scout_image_options_set_plugin_dir(struct scout_image_options *self,char const *text,uint64_t text_size){
+    return owned_set_text(&((owned_image_options *)self)->plugin_dir, &self->plugin_dir, text, text_size);
+  }
+SWIGINTERN struct scout_tile_options *new_scout_tile_options(void){ return owned_new_tile_options(); }
+SWIGINTERN struct scout_tiling *new_scout_tiling(void){
+    scout_tiling *made = (scout_tiling *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
+SWIGINTERN struct scout_image_info *new_scout_image_info(void){
+    scout_image_info *made = (scout_image_info *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
 
 /* Getting isfinite working pre C99 across multiple platforms is non-trivial. Users can provide SWIG_isfinite on older platforms. */
 #ifndef SWIG_isfinite
@@ -7903,6 +7924,1923 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_image_options_alpha_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_options_alpha_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_alpha_set" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_image_options_alpha_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->alpha = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_options_alpha_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_alpha_get" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  result = (int32_t) ((arg1)->alpha);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_options_orientation_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_options_orientation_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_orientation_set" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_image_options_orientation_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->orientation = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_options_orientation_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_orientation_get" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  result = (int32_t) ((arg1)->orientation);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_options_max_pixels_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_options_max_pixels_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_max_pixels_set" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_image_options_max_pixels_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->max_pixels = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_options_max_pixels_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_max_pixels_get" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  result = (uint64_t) ((arg1)->max_pixels);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_options_max_bytes_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_options_max_bytes_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_max_bytes_set" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_image_options_max_bytes_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->max_bytes = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_options_max_bytes_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_max_bytes_get" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  result = (uint64_t) ((arg1)->max_bytes);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_new_scout_image_options(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *result = 0 ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "new_scout_image_options", 0, 0, 0)) SWIG_fail;
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (struct scout_image_options *)new_scout_image_options();
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_NewPointerObj(SWIG_as_voidptr(result), SWIGTYPE_p_scout_image_options, SWIG_POINTER_NEW |  0 );
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_delete_scout_image_options(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, SWIG_POINTER_DISOWN |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "delete_scout_image_options" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    delete_scout_image_options(arg1);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_options_set_plugin_dir(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_options *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[2] ;
+  int result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_options_set_plugin_dir", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_options_set_plugin_dir" "', argument " "1"" of type '" "struct scout_image_options *""'"); 
+  }
+  arg1 = (struct scout_image_options *)(argp1);
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
+    arg2 = bytes;
+    arg3 = (uint64_t)size;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (int)scout_image_options_set_plugin_dir(arg1,(char const *)arg2,arg3);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *scout_image_options_swigregister(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  PyObject *obj = NULL;
+  if (!SWIG_Python_UnpackTuple(args, "swigregister", 1, 1, &obj)) return NULL;
+  SWIG_TypeNewClientData(SWIGTYPE_p_scout_image_options, SWIG_NewClientData(obj));
+  return SWIG_Py_Void();
+}
+
+SWIGINTERN PyObject *scout_image_options_swiginit(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  return SWIG_Python_InitShadowInstance(args);
+}
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_tile_side_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tile_options_tile_side_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_tile_side_set" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tile_options_tile_side_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->tile_side = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_tile_side_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_tile_side_get" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  result = (int32_t) ((arg1)->tile_side);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_max_tiles_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tile_options_max_tiles_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_max_tiles_set" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tile_options_max_tiles_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->max_tiles = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_max_tiles_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_max_tiles_get" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  result = (int32_t) ((arg1)->max_tiles);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_patch_tokens_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tile_options_patch_tokens_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_patch_tokens_set" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tile_options_patch_tokens_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->patch_tokens = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_patch_tokens_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_patch_tokens_get" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  result = (int32_t) ((arg1)->patch_tokens);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_resize_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tile_options_resize_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_resize_set" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tile_options_resize_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->resize = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_resize_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_resize_get" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  result = (int32_t) ((arg1)->resize);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_threads_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tile_options_threads_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_threads_set" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tile_options_threads_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->threads = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tile_options_threads_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tile_options_threads_get" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  result = (int32_t) ((arg1)->threads);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_new_scout_tile_options(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *result = 0 ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "new_scout_tile_options", 0, 0, 0)) SWIG_fail;
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (struct scout_tile_options *)new_scout_tile_options();
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_NewPointerObj(SWIG_as_voidptr(result), SWIGTYPE_p_scout_tile_options, SWIG_POINTER_NEW |  0 );
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_delete_scout_tile_options(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tile_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tile_options, SWIG_POINTER_DISOWN |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "delete_scout_tile_options" "', argument " "1"" of type '" "struct scout_tile_options *""'"); 
+  }
+  arg1 = (struct scout_tile_options *)(argp1);
+  free((char *) arg1);
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *scout_tile_options_swigregister(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  PyObject *obj = NULL;
+  if (!SWIG_Python_UnpackTuple(args, "swigregister", 1, 1, &obj)) return NULL;
+  SWIG_TypeNewClientData(SWIGTYPE_p_scout_tile_options, SWIG_NewClientData(obj));
+  return SWIG_Py_Void();
+}
+
+SWIGINTERN PyObject *scout_tile_options_swiginit(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  return SWIG_Python_InitShadowInstance(args);
+}
+
+SWIGINTERN PyObject *_wrap_scout_tiling_rows_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_rows_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_rows_set" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_rows_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->rows = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_rows_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_rows_get" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  result = (int32_t) ((arg1)->rows);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_columns_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_columns_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_columns_set" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_columns_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->columns = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_columns_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_columns_get" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  result = (int32_t) ((arg1)->columns);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_tiles_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_tiles_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_tiles_set" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_tiles_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->tiles = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_tiles_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_tiles_get" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  result = (int32_t) ((arg1)->tiles);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_tile_side_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_tile_side_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_tile_side_set" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_tile_side_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->tile_side = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_tile_side_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_tile_side_get" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  result = (int32_t) ((arg1)->tile_side);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_drawn_width_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_drawn_width_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_drawn_width_set" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_drawn_width_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->drawn_width = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_drawn_width_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_drawn_width_get" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  result = (int32_t) ((arg1)->drawn_width);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_drawn_height_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_drawn_height_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_drawn_height_set" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_drawn_height_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->drawn_height = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_drawn_height_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_drawn_height_get" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  result = (int32_t) ((arg1)->drawn_height);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_tokens_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_tokens_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_tokens_set" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_tokens_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->tokens = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_tokens_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_tokens_get" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  result = (uint64_t) ((arg1)->tokens);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_tile_bytes_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_tile_bytes_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_tile_bytes_set" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_tile_bytes_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->tile_bytes = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_tile_bytes_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_tiling_tile_bytes_get" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  result = (uint64_t) ((arg1)->tile_bytes);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_new_scout_tiling(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *result = 0 ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "new_scout_tiling", 0, 0, 0)) SWIG_fail;
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (struct scout_tiling *)new_scout_tiling();
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_NewPointerObj(SWIG_as_voidptr(result), SWIGTYPE_p_scout_tiling, SWIG_POINTER_NEW |  0 );
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_delete_scout_tiling(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_tiling *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_tiling, SWIG_POINTER_DISOWN |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "delete_scout_tiling" "', argument " "1"" of type '" "struct scout_tiling *""'"); 
+  }
+  arg1 = (struct scout_tiling *)(argp1);
+  free((char *) arg1);
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *scout_tiling_swigregister(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  PyObject *obj = NULL;
+  if (!SWIG_Python_UnpackTuple(args, "swigregister", 1, 1, &obj)) return NULL;
+  SWIG_TypeNewClientData(SWIGTYPE_p_scout_tiling, SWIG_NewClientData(obj));
+  return SWIG_Py_Void();
+}
+
+SWIGINTERN PyObject *scout_tiling_swiginit(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  return SWIG_Python_InitShadowInstance(args);
+}
+
+SWIGINTERN PyObject *_wrap_scout_image_info_orientation_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_info_orientation_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_info_orientation_set" "', argument " "1"" of type '" "struct scout_image_info *""'"); 
+  }
+  arg1 = (struct scout_image_info *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_image_info_orientation_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->orientation = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_info_orientation_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_info_orientation_get" "', argument " "1"" of type '" "struct scout_image_info *""'"); 
+  }
+  arg1 = (struct scout_image_info *)(argp1);
+  result = (int32_t) ((arg1)->orientation);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_info_width_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_info_width_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_info_width_set" "', argument " "1"" of type '" "struct scout_image_info *""'"); 
+  }
+  arg1 = (struct scout_image_info *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_image_info_width_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->width = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_info_width_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_info_width_get" "', argument " "1"" of type '" "struct scout_image_info *""'"); 
+  }
+  arg1 = (struct scout_image_info *)(argp1);
+  result = (uint64_t) ((arg1)->width);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_info_height_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_info_height_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_info_height_set" "', argument " "1"" of type '" "struct scout_image_info *""'"); 
+  }
+  arg1 = (struct scout_image_info *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_image_info_height_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->height = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_info_height_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_info_height_get" "', argument " "1"" of type '" "struct scout_image_info *""'"); 
+  }
+  arg1 = (struct scout_image_info *)(argp1);
+  result = (uint64_t) ((arg1)->height);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_info_format_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_info_format_get" "', argument " "1"" of type '" "struct scout_image_info *""'"); 
+  }
+  arg1 = (struct scout_image_info *)(argp1);
+  result = (char *) ((arg1)->format);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_new_scout_image_info(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *result = 0 ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "new_scout_image_info", 0, 0, 0)) SWIG_fail;
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (struct scout_image_info *)new_scout_image_info();
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_NewPointerObj(SWIG_as_voidptr(result), SWIGTYPE_p_scout_image_info, SWIG_POINTER_NEW |  0 );
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_delete_scout_image_info(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_image_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image_info, SWIG_POINTER_DISOWN |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "delete_scout_image_info" "', argument " "1"" of type '" "struct scout_image_info *""'"); 
+  }
+  arg1 = (struct scout_image_info *)(argp1);
+  free((char *) arg1);
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *scout_image_info_swigregister(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  PyObject *obj = NULL;
+  if (!SWIG_Python_UnpackTuple(args, "swigregister", 1, 1, &obj)) return NULL;
+  SWIG_TypeNewClientData(SWIGTYPE_p_scout_image_info, SWIG_NewClientData(obj));
+  return SWIG_Py_Void();
+}
+
+SWIGINTERN PyObject *scout_image_info_swiginit(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  return SWIG_Python_InitShadowInstance(args);
+}
+
+SWIGINTERN PyObject *_wrap_scout_image_from_pixels(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  char *arg1 = 0 ;
+  uint64_t arg2 ;
+  uint64_t arg3 ;
+  uint64_t arg4 ;
+  uint64_t arg5 ;
+  int32_t arg6 ;
+  scout_image_options *arg7 = 0 ;
+  scout_image **arg8 = 0 ;
+  unsigned long long val3 ;
+  int ecode3 = 0 ;
+  unsigned long long val4 ;
+  int ecode4 = 0 ;
+  unsigned long long val5 ;
+  int ecode5 = 0 ;
+  int val6 ;
+  int ecode6 = 0 ;
+  void *argp7 = 0 ;
+  int res7 = 0 ;
+  scout_image *value8 = NULL ;
+  PyObject *swig_obj[6] ;
+  scout_status result;
+  
+  {
+    arg8 = &value8; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_from_pixels", 6, 6, swig_obj)) SWIG_fail;
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[0], &bytes, &size) != 0) SWIG_fail;
+    arg1 = bytes;
+    arg2 = (uint64_t)size;
+  }
+  ecode3 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val3);
+  if (!SWIG_IsOK(ecode3)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode3), "in method '" "scout_image_from_pixels" "', argument " "3"" of type '" "uint64_t""'");
+  } 
+  arg3 = (uint64_t)(val3);
+  ecode4 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[2], &val4);
+  if (!SWIG_IsOK(ecode4)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode4), "in method '" "scout_image_from_pixels" "', argument " "4"" of type '" "uint64_t""'");
+  } 
+  arg4 = (uint64_t)(val4);
+  ecode5 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[3], &val5);
+  if (!SWIG_IsOK(ecode5)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode5), "in method '" "scout_image_from_pixels" "', argument " "5"" of type '" "uint64_t""'");
+  } 
+  arg5 = (uint64_t)(val5);
+  ecode6 = SWIG_AsVal_int(swig_obj[4], &val6);
+  if (!SWIG_IsOK(ecode6)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode6), "in method '" "scout_image_from_pixels" "', argument " "6"" of type '" "int32_t""'");
+  } 
+  arg6 = (int32_t)(val6);
+  res7 = SWIG_ConvertPtr(swig_obj[5], &argp7,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res7)) {
+    SWIG_exception_fail(SWIG_ArgError(res7), "in method '" "scout_image_from_pixels" "', argument " "7"" of type '" "scout_image_options const *""'"); 
+  }
+  arg7 = (scout_image_options *)(argp7);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_image_from_pixels((char const *)arg1,arg2,arg3,arg4,arg5,arg6,(struct scout_image_options const *)arg7,arg8);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg8 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg8, SWIGTYPE_p_scout_image, 0), 0);
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_from_bytes(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  char *arg1 = 0 ;
+  uint64_t arg2 ;
+  scout_image_options *arg3 = 0 ;
+  scout_image **arg4 = 0 ;
+  void *argp3 = 0 ;
+  int res3 = 0 ;
+  scout_image *value4 = NULL ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  {
+    arg4 = &value4; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_from_bytes", 2, 2, swig_obj)) SWIG_fail;
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[0], &bytes, &size) != 0) SWIG_fail;
+    arg1 = bytes;
+    arg2 = (uint64_t)size;
+  }
+  res3 = SWIG_ConvertPtr(swig_obj[1], &argp3,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res3)) {
+    SWIG_exception_fail(SWIG_ArgError(res3), "in method '" "scout_image_from_bytes" "', argument " "3"" of type '" "scout_image_options const *""'"); 
+  }
+  arg3 = (scout_image_options *)(argp3);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_image_from_bytes((char const *)arg1,arg2,(struct scout_image_options const *)arg3,arg4);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg4 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg4, SWIGTYPE_p_scout_image, 0), 0);
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_from_file(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  char *arg1 = 0 ;
+  scout_image_options *arg2 = 0 ;
+  scout_image **arg3 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  scout_image *value3 = NULL ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  {
+    arg3 = &value3; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_from_file", 2, 2, swig_obj)) SWIG_fail;
+  {
+    char *bytes = NULL;
+    if (PyBytes_AsStringAndSize(swig_obj[0], &bytes, NULL) != 0) SWIG_fail;
+    arg1 = bytes;
+  }
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_image_options, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_image_from_file" "', argument " "2"" of type '" "scout_image_options const *""'"); 
+  }
+  arg2 = (scout_image_options *)(argp2);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_image_from_file((char const *)arg1,(struct scout_image_options const *)arg2,arg3);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg3 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg3, SWIGTYPE_p_scout_image, 0), 0);
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_get_info(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_image *arg1 = 0 ;
+  scout_image_info *arg2 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_get_info", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_get_info" "', argument " "1"" of type '" "scout_image const *""'"); 
+  }
+  arg1 = (scout_image *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_image_info, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_image_get_info" "', argument " "2"" of type '" "scout_image_info *""'"); 
+  }
+  arg2 = (scout_image_info *)(argp2);
+  result = (scout_status)scout_image_get_info((struct scout_image const *)arg1,arg2);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_model_get_tile_options(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_model *arg1 = 0 ;
+  scout_tile_options *arg2 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_model_get_tile_options", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_get_tile_options" "', argument " "1"" of type '" "scout_model const *""'"); 
+  }
+  arg1 = (scout_model *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_model_get_tile_options" "', argument " "2"" of type '" "scout_tile_options *""'"); 
+  }
+  arg2 = (scout_tile_options *)(argp2);
+  result = (scout_status)scout_model_get_tile_options((struct scout_model const *)arg1,arg2);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_tiling_of_size(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  uint64_t arg1 ;
+  uint64_t arg2 ;
+  scout_tile_options *arg3 = 0 ;
+  scout_tiling *arg4 = 0 ;
+  unsigned long long val1 ;
+  int ecode1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  void *argp3 = 0 ;
+  int res3 = 0 ;
+  void *argp4 = 0 ;
+  int res4 = 0 ;
+  PyObject *swig_obj[4] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_tiling_of_size", 4, 4, swig_obj)) SWIG_fail;
+  ecode1 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "scout_tiling_of_size" "', argument " "1"" of type '" "uint64_t""'");
+  } 
+  arg1 = (uint64_t)(val1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_tiling_of_size" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  res3 = SWIG_ConvertPtr(swig_obj[2], &argp3,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res3)) {
+    SWIG_exception_fail(SWIG_ArgError(res3), "in method '" "scout_tiling_of_size" "', argument " "3"" of type '" "scout_tile_options const *""'"); 
+  }
+  arg3 = (scout_tile_options *)(argp3);
+  res4 = SWIG_ConvertPtr(swig_obj[3], &argp4,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res4)) {
+    SWIG_exception_fail(SWIG_ArgError(res4), "in method '" "scout_tiling_of_size" "', argument " "4"" of type '" "scout_tiling *""'"); 
+  }
+  arg4 = (scout_tiling *)(argp4);
+  result = (scout_status)scout_tiling_of_size(arg1,arg2,(struct scout_tile_options const *)arg3,arg4);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_get_tiling(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_image *arg1 = 0 ;
+  scout_tile_options *arg2 = 0 ;
+  scout_tiling *arg3 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  void *argp3 = 0 ;
+  int res3 = 0 ;
+  PyObject *swig_obj[3] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_get_tiling", 3, 3, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_get_tiling" "', argument " "1"" of type '" "scout_image const *""'"); 
+  }
+  arg1 = (scout_image *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_image_get_tiling" "', argument " "2"" of type '" "scout_tile_options const *""'"); 
+  }
+  arg2 = (scout_tile_options *)(argp2);
+  res3 = SWIG_ConvertPtr(swig_obj[2], &argp3,SWIGTYPE_p_scout_tiling, 0 |  0 );
+  if (!SWIG_IsOK(res3)) {
+    SWIG_exception_fail(SWIG_ArgError(res3), "in method '" "scout_image_get_tiling" "', argument " "3"" of type '" "scout_tiling *""'"); 
+  }
+  arg3 = (scout_tiling *)(argp3);
+  result = (scout_status)scout_image_get_tiling((struct scout_image const *)arg1,(struct scout_tile_options const *)arg2,arg3);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_tile(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_image *arg1 = 0 ;
+  scout_tile_options *arg2 = 0 ;
+  uint64_t arg3 ;
+  char *arg4 = 0 ;
+  uint64_t arg5 ;
+  uint64_t *arg6 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  unsigned long long val3 ;
+  int ecode3 = 0 ;
+  PyObject *buffer4 = NULL ;
+  uint64_t value6 = 0 ;
+  PyObject *swig_obj[4] ;
+  scout_status result;
+  
+  {
+    arg6 = &value6; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_tile", 4, 4, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_tile" "', argument " "1"" of type '" "scout_image const *""'"); 
+  }
+  arg1 = (scout_image *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_image_tile" "', argument " "2"" of type '" "scout_tile_options const *""'"); 
+  }
+  arg2 = (scout_tile_options *)(argp2);
+  ecode3 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[2], &val3);
+  if (!SWIG_IsOK(ecode3)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode3), "in method '" "scout_image_tile" "', argument " "3"" of type '" "uint64_t""'");
+  } 
+  arg3 = (uint64_t)(val3);
+  {
+    const size_t capacity = PyLong_AsSize_t(swig_obj[3]);
+    if (PyErr_Occurred()) SWIG_fail;
+    if (capacity > ((size_t)1 << 40)) {
+      PyErr_SetString(PyExc_OverflowError, "the capacity is past 2^40");
+      SWIG_fail;
+    }
+    if (capacity != 0) {
+      buffer4 = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(capacity * sizeof(*arg4)));
+      if (buffer4 == NULL) SWIG_fail;
+      arg4 = (char *)PyBytes_AsString(buffer4);
+    }
+    arg5 = capacity;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_image_tile((struct scout_image const *)arg1,(struct scout_tile_options const *)arg2,arg3,arg4,arg5,arg6);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (buffer4 == NULL) buffer4 = PyBytes_FromStringAndSize("", 0);
+    if (buffer4 == NULL) SWIG_fail;
+    Py_INCREF(buffer4);
+    resultobj = SWIG_Python_AppendOutput(resultobj, buffer4, 0);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg6), 0); 
+  }
+  {
+    Py_XDECREF(buffer4); 
+  }
+  return resultobj;
+fail:
+  {
+    Py_XDECREF(buffer4); 
+  }
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_tokens(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_image *arg1 = 0 ;
+  scout_model *arg2 = 0 ;
+  scout_tile_options *arg3 = 0 ;
+  int32_t *arg4 = 0 ;
+  uint64_t arg5 ;
+  uint64_t *arg6 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  void *argp3 = 0 ;
+  int res3 = 0 ;
+  PyObject *buffer4 = NULL ;
+  uint64_t value6 = 0 ;
+  PyObject *swig_obj[4] ;
+  scout_status result;
+  
+  {
+    arg6 = &value6; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_image_tokens", 4, 4, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_tokens" "', argument " "1"" of type '" "scout_image const *""'"); 
+  }
+  arg1 = (scout_image *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_model, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_image_tokens" "', argument " "2"" of type '" "scout_model const *""'"); 
+  }
+  arg2 = (scout_model *)(argp2);
+  res3 = SWIG_ConvertPtr(swig_obj[2], &argp3,SWIGTYPE_p_scout_tile_options, 0 |  0 );
+  if (!SWIG_IsOK(res3)) {
+    SWIG_exception_fail(SWIG_ArgError(res3), "in method '" "scout_image_tokens" "', argument " "3"" of type '" "scout_tile_options const *""'"); 
+  }
+  arg3 = (scout_tile_options *)(argp3);
+  {
+    const size_t capacity = PyLong_AsSize_t(swig_obj[3]);
+    if (PyErr_Occurred()) SWIG_fail;
+    if (capacity > ((size_t)1 << 40)) {
+      PyErr_SetString(PyExc_OverflowError, "the capacity is past 2^40");
+      SWIG_fail;
+    }
+    if (capacity != 0) {
+      buffer4 = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(capacity * sizeof(*arg4)));
+      if (buffer4 == NULL) SWIG_fail;
+      arg4 = (int32_t *)PyBytes_AsString(buffer4);
+    }
+    arg5 = capacity;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_image_tokens((struct scout_image const *)arg1,(struct scout_model const *)arg2,(struct scout_tile_options const *)arg3,arg4,arg5,arg6);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (buffer4 == NULL) buffer4 = PyBytes_FromStringAndSize("", 0);
+    if (buffer4 == NULL) SWIG_fail;
+    Py_INCREF(buffer4);
+    resultobj = SWIG_Python_AppendOutput(resultobj, buffer4, 0);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg6), 0); 
+  }
+  {
+    Py_XDECREF(buffer4); 
+  }
+  return resultobj;
+fail:
+  {
+    Py_XDECREF(buffer4); 
+  }
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_image_free(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_image *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_image_free" "', argument " "1"" of type '" "scout_image *""'"); 
+  }
+  arg1 = (scout_image *)(argp1);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    scout_image_free(arg1);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_scout_chat_new(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   scout_model *arg1 = 0 ;
@@ -8102,7 +10040,11 @@ SWIGINTERN PyObject *_wrap_scout_chat_add_image(PyObject *self, PyObject *args) 
     SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_chat_add_image" "', argument " "2"" of type '" "scout_image const *""'"); 
   }
   arg2 = (scout_image *)(argp2);
-  result = (scout_status)scout_chat_add_image(arg1,(struct scout_image const *)arg2);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_chat_add_image(arg1,(struct scout_image const *)arg2);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
   {
     if (result < 0) {
       raise_status(result, scout_last_error());
@@ -13103,6 +15045,74 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_token_bytes", _wrap_scout_token_bytes, METH_VARARGS, NULL},
 	 { "scout_token_find", _wrap_scout_token_find, METH_VARARGS, NULL},
 	 { "scout_stop_tokens", _wrap_scout_stop_tokens, METH_VARARGS, NULL},
+	 { "scout_image_options_alpha_set", _wrap_scout_image_options_alpha_set, METH_VARARGS, NULL},
+	 { "scout_image_options_alpha_get", _wrap_scout_image_options_alpha_get, METH_O, NULL},
+	 { "scout_image_options_orientation_set", _wrap_scout_image_options_orientation_set, METH_VARARGS, NULL},
+	 { "scout_image_options_orientation_get", _wrap_scout_image_options_orientation_get, METH_O, NULL},
+	 { "scout_image_options_max_pixels_set", _wrap_scout_image_options_max_pixels_set, METH_VARARGS, NULL},
+	 { "scout_image_options_max_pixels_get", _wrap_scout_image_options_max_pixels_get, METH_O, NULL},
+	 { "scout_image_options_max_bytes_set", _wrap_scout_image_options_max_bytes_set, METH_VARARGS, NULL},
+	 { "scout_image_options_max_bytes_get", _wrap_scout_image_options_max_bytes_get, METH_O, NULL},
+	 { "new_scout_image_options", _wrap_new_scout_image_options, METH_NOARGS, NULL},
+	 { "delete_scout_image_options", _wrap_delete_scout_image_options, METH_O, NULL},
+	 { "scout_image_options_set_plugin_dir", _wrap_scout_image_options_set_plugin_dir, METH_VARARGS, NULL},
+	 { "scout_image_options_swigregister", scout_image_options_swigregister, METH_O, NULL},
+	 { "scout_image_options_swiginit", scout_image_options_swiginit, METH_VARARGS, NULL},
+	 { "scout_tile_options_tile_side_set", _wrap_scout_tile_options_tile_side_set, METH_VARARGS, NULL},
+	 { "scout_tile_options_tile_side_get", _wrap_scout_tile_options_tile_side_get, METH_O, NULL},
+	 { "scout_tile_options_max_tiles_set", _wrap_scout_tile_options_max_tiles_set, METH_VARARGS, NULL},
+	 { "scout_tile_options_max_tiles_get", _wrap_scout_tile_options_max_tiles_get, METH_O, NULL},
+	 { "scout_tile_options_patch_tokens_set", _wrap_scout_tile_options_patch_tokens_set, METH_VARARGS, NULL},
+	 { "scout_tile_options_patch_tokens_get", _wrap_scout_tile_options_patch_tokens_get, METH_O, NULL},
+	 { "scout_tile_options_resize_set", _wrap_scout_tile_options_resize_set, METH_VARARGS, NULL},
+	 { "scout_tile_options_resize_get", _wrap_scout_tile_options_resize_get, METH_O, NULL},
+	 { "scout_tile_options_threads_set", _wrap_scout_tile_options_threads_set, METH_VARARGS, NULL},
+	 { "scout_tile_options_threads_get", _wrap_scout_tile_options_threads_get, METH_O, NULL},
+	 { "new_scout_tile_options", _wrap_new_scout_tile_options, METH_NOARGS, NULL},
+	 { "delete_scout_tile_options", _wrap_delete_scout_tile_options, METH_O, NULL},
+	 { "scout_tile_options_swigregister", scout_tile_options_swigregister, METH_O, NULL},
+	 { "scout_tile_options_swiginit", scout_tile_options_swiginit, METH_VARARGS, NULL},
+	 { "scout_tiling_rows_set", _wrap_scout_tiling_rows_set, METH_VARARGS, NULL},
+	 { "scout_tiling_rows_get", _wrap_scout_tiling_rows_get, METH_O, NULL},
+	 { "scout_tiling_columns_set", _wrap_scout_tiling_columns_set, METH_VARARGS, NULL},
+	 { "scout_tiling_columns_get", _wrap_scout_tiling_columns_get, METH_O, NULL},
+	 { "scout_tiling_tiles_set", _wrap_scout_tiling_tiles_set, METH_VARARGS, NULL},
+	 { "scout_tiling_tiles_get", _wrap_scout_tiling_tiles_get, METH_O, NULL},
+	 { "scout_tiling_tile_side_set", _wrap_scout_tiling_tile_side_set, METH_VARARGS, NULL},
+	 { "scout_tiling_tile_side_get", _wrap_scout_tiling_tile_side_get, METH_O, NULL},
+	 { "scout_tiling_drawn_width_set", _wrap_scout_tiling_drawn_width_set, METH_VARARGS, NULL},
+	 { "scout_tiling_drawn_width_get", _wrap_scout_tiling_drawn_width_get, METH_O, NULL},
+	 { "scout_tiling_drawn_height_set", _wrap_scout_tiling_drawn_height_set, METH_VARARGS, NULL},
+	 { "scout_tiling_drawn_height_get", _wrap_scout_tiling_drawn_height_get, METH_O, NULL},
+	 { "scout_tiling_tokens_set", _wrap_scout_tiling_tokens_set, METH_VARARGS, NULL},
+	 { "scout_tiling_tokens_get", _wrap_scout_tiling_tokens_get, METH_O, NULL},
+	 { "scout_tiling_tile_bytes_set", _wrap_scout_tiling_tile_bytes_set, METH_VARARGS, NULL},
+	 { "scout_tiling_tile_bytes_get", _wrap_scout_tiling_tile_bytes_get, METH_O, NULL},
+	 { "new_scout_tiling", _wrap_new_scout_tiling, METH_NOARGS, NULL},
+	 { "delete_scout_tiling", _wrap_delete_scout_tiling, METH_O, NULL},
+	 { "scout_tiling_swigregister", scout_tiling_swigregister, METH_O, NULL},
+	 { "scout_tiling_swiginit", scout_tiling_swiginit, METH_VARARGS, NULL},
+	 { "scout_image_info_orientation_set", _wrap_scout_image_info_orientation_set, METH_VARARGS, NULL},
+	 { "scout_image_info_orientation_get", _wrap_scout_image_info_orientation_get, METH_O, NULL},
+	 { "scout_image_info_width_set", _wrap_scout_image_info_width_set, METH_VARARGS, NULL},
+	 { "scout_image_info_width_get", _wrap_scout_image_info_width_get, METH_O, NULL},
+	 { "scout_image_info_height_set", _wrap_scout_image_info_height_set, METH_VARARGS, NULL},
+	 { "scout_image_info_height_get", _wrap_scout_image_info_height_get, METH_O, NULL},
+	 { "scout_image_info_format_get", _wrap_scout_image_info_format_get, METH_O, NULL},
+	 { "new_scout_image_info", _wrap_new_scout_image_info, METH_NOARGS, NULL},
+	 { "delete_scout_image_info", _wrap_delete_scout_image_info, METH_O, NULL},
+	 { "scout_image_info_swigregister", scout_image_info_swigregister, METH_O, NULL},
+	 { "scout_image_info_swiginit", scout_image_info_swiginit, METH_VARARGS, NULL},
+	 { "scout_image_from_pixels", _wrap_scout_image_from_pixels, METH_VARARGS, NULL},
+	 { "scout_image_from_bytes", _wrap_scout_image_from_bytes, METH_VARARGS, NULL},
+	 { "scout_image_from_file", _wrap_scout_image_from_file, METH_VARARGS, NULL},
+	 { "scout_image_get_info", _wrap_scout_image_get_info, METH_VARARGS, NULL},
+	 { "scout_model_get_tile_options", _wrap_scout_model_get_tile_options, METH_VARARGS, NULL},
+	 { "scout_tiling_of_size", _wrap_scout_tiling_of_size, METH_VARARGS, NULL},
+	 { "scout_image_get_tiling", _wrap_scout_image_get_tiling, METH_VARARGS, NULL},
+	 { "scout_image_tile", _wrap_scout_image_tile, METH_VARARGS, NULL},
+	 { "scout_image_tokens", _wrap_scout_image_tokens, METH_VARARGS, NULL},
+	 { "scout_image_free", _wrap_scout_image_free, METH_O, NULL},
 	 { "scout_chat_new", _wrap_scout_chat_new, METH_O, NULL},
 	 { "scout_chat_add", _wrap_scout_chat_add, METH_VARARGS, NULL},
 	 { "scout_chat_begin", _wrap_scout_chat_begin, METH_VARARGS, NULL},
@@ -13282,6 +15292,7 @@ static swig_type_info _swigt__p_p_char = {"_p_p_char", "char **", 0, 0, (void*)0
 static swig_type_info _swigt__p_p_scout_chat = {"_p_p_scout_chat", "scout_chat **|struct scout_chat **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_scout_engine = {"_p_p_scout_engine", "scout_engine **|struct scout_engine **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_scout_event = {"_p_p_scout_event", "scout_event **|struct scout_event **", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_p_scout_image = {"_p_p_scout_image", "scout_image **|struct scout_image **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_scout_model = {"_p_p_scout_model", "scout_model **|struct scout_model **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_scout_operation = {"_p_p_scout_operation", "scout_operation **|struct scout_operation **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_scout_request = {"_p_p_scout_request", "scout_request **|struct scout_request **", 0, 0, (void*)0, 0};
@@ -13293,6 +15304,8 @@ static swig_type_info _swigt__p_scout_engine = {"_p_scout_engine", "scout_engine
 static swig_type_info _swigt__p_scout_engine_options = {"_p_scout_engine_options", "scout_engine_options *|struct scout_engine_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_engine_stats = {"_p_scout_engine_stats", "scout_engine_stats *|struct scout_engine_stats *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_image = {"_p_scout_image", "scout_image *|struct scout_image *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_image_info = {"_p_scout_image_info", "scout_image_info *|struct scout_image_info *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_image_options = {"_p_scout_image_options", "scout_image_options *|struct scout_image_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_load_options = {"_p_scout_load_options", "scout_load_options *|struct scout_load_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_model = {"_p_scout_model", "scout_model *|struct scout_model *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_model_info = {"_p_scout_model_info", "scout_model_info *|struct scout_model_info *", 0, 0, (void*)0, 0};
@@ -13302,6 +15315,8 @@ static swig_type_info _swigt__p_scout_request_options = {"_p_scout_request_optio
 static swig_type_info _swigt__p_scout_score_options = {"_p_scout_score_options", "scout_score_options *|struct scout_score_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_scores = {"_p_scout_scores", "scout_scores *|struct scout_scores *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_tensor_info = {"_p_scout_tensor_info", "scout_tensor_info *|struct scout_tensor_info *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_tile_options = {"_p_scout_tile_options", "scout_tile_options *|struct scout_tile_options *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_tiling = {"_p_scout_tiling", "scout_tiling *|struct scout_tiling *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_video = {"_p_scout_video", "scout_video *|struct scout_video *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_short = {"_p_short", "int16_t *|int_least16_t *|short *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_signed_char = {"_p_signed_char", "int8_t *|int_fast8_t *|int_least8_t *|signed char *", 0, 0, (void*)0, 0};
@@ -13318,6 +15333,7 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_p_scout_chat,
   &_swigt__p_p_scout_engine,
   &_swigt__p_p_scout_event,
+  &_swigt__p_p_scout_image,
   &_swigt__p_p_scout_model,
   &_swigt__p_p_scout_operation,
   &_swigt__p_p_scout_request,
@@ -13329,6 +15345,8 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_scout_engine_options,
   &_swigt__p_scout_engine_stats,
   &_swigt__p_scout_image,
+  &_swigt__p_scout_image_info,
+  &_swigt__p_scout_image_options,
   &_swigt__p_scout_load_options,
   &_swigt__p_scout_model,
   &_swigt__p_scout_model_info,
@@ -13338,6 +15356,8 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_scout_score_options,
   &_swigt__p_scout_scores,
   &_swigt__p_scout_tensor_info,
+  &_swigt__p_scout_tile_options,
+  &_swigt__p_scout_tiling,
   &_swigt__p_scout_video,
   &_swigt__p_short,
   &_swigt__p_signed_char,
@@ -13354,6 +15374,7 @@ static swig_cast_info _swigc__p_p_char[] = {  {&_swigt__p_p_char, 0, 0, 0},{0, 0
 static swig_cast_info _swigc__p_p_scout_chat[] = {  {&_swigt__p_p_scout_chat, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_scout_engine[] = {  {&_swigt__p_p_scout_engine, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_scout_event[] = {  {&_swigt__p_p_scout_event, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_p_scout_image[] = {  {&_swigt__p_p_scout_image, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_scout_model[] = {  {&_swigt__p_p_scout_model, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_scout_operation[] = {  {&_swigt__p_p_scout_operation, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_scout_request[] = {  {&_swigt__p_p_scout_request, 0, 0, 0},{0, 0, 0, 0}};
@@ -13365,6 +15386,8 @@ static swig_cast_info _swigc__p_scout_engine[] = {  {&_swigt__p_scout_engine, 0,
 static swig_cast_info _swigc__p_scout_engine_options[] = {  {&_swigt__p_scout_engine_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_engine_stats[] = {  {&_swigt__p_scout_engine_stats, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_image[] = {  {&_swigt__p_scout_image, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_image_info[] = {  {&_swigt__p_scout_image_info, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_image_options[] = {  {&_swigt__p_scout_image_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_load_options[] = {  {&_swigt__p_scout_load_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_model[] = {  {&_swigt__p_scout_model, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_model_info[] = {  {&_swigt__p_scout_model_info, 0, 0, 0},{0, 0, 0, 0}};
@@ -13374,6 +15397,8 @@ static swig_cast_info _swigc__p_scout_request_options[] = {  {&_swigt__p_scout_r
 static swig_cast_info _swigc__p_scout_score_options[] = {  {&_swigt__p_scout_score_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_scores[] = {  {&_swigt__p_scout_scores, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_tensor_info[] = {  {&_swigt__p_scout_tensor_info, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_tile_options[] = {  {&_swigt__p_scout_tile_options, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_tiling[] = {  {&_swigt__p_scout_tiling, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_video[] = {  {&_swigt__p_scout_video, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_short[] = {  {&_swigt__p_short, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_signed_char[] = {  {&_swigt__p_signed_char, 0, 0, 0},{0, 0, 0, 0}};
@@ -13390,6 +15415,7 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_p_scout_chat,
   _swigc__p_p_scout_engine,
   _swigc__p_p_scout_event,
+  _swigc__p_p_scout_image,
   _swigc__p_p_scout_model,
   _swigc__p_p_scout_operation,
   _swigc__p_p_scout_request,
@@ -13401,6 +15427,8 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_scout_engine_options,
   _swigc__p_scout_engine_stats,
   _swigc__p_scout_image,
+  _swigc__p_scout_image_info,
+  _swigc__p_scout_image_options,
   _swigc__p_scout_load_options,
   _swigc__p_scout_model,
   _swigc__p_scout_model_info,
@@ -13410,6 +15438,8 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_scout_score_options,
   _swigc__p_scout_scores,
   _swigc__p_scout_tensor_info,
+  _swigc__p_scout_tile_options,
+  _swigc__p_scout_tiling,
   _swigc__p_scout_video,
   _swigc__p_short,
   _swigc__p_signed_char,
@@ -14100,6 +16130,12 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "SCOUT_ENCODE_BOS",SWIG_From_int((int)(SCOUT_ENCODE_BOS)));
   SWIG_Python_SetConstant(d, "SCOUT_DECODE_PLAIN",SWIG_From_int((int)(SCOUT_DECODE_PLAIN)));
   SWIG_Python_SetConstant(d, "SCOUT_DECODE_SPECIAL",SWIG_From_int((int)(SCOUT_DECODE_SPECIAL)));
+  SWIG_Python_SetConstant(d, "SCOUT_ALPHA_DEFAULT",SWIG_From_int((int)(SCOUT_ALPHA_DEFAULT)));
+  SWIG_Python_SetConstant(d, "SCOUT_ALPHA_DROP",SWIG_From_int((int)(SCOUT_ALPHA_DROP)));
+  SWIG_Python_SetConstant(d, "SCOUT_ALPHA_WHITE",SWIG_From_int((int)(SCOUT_ALPHA_WHITE)));
+  SWIG_Python_SetConstant(d, "SCOUT_RESIZE_DEFAULT",SWIG_From_int((int)(SCOUT_RESIZE_DEFAULT)));
+  SWIG_Python_SetConstant(d, "SCOUT_RESIZE_TORCHVISION",SWIG_From_int((int)(SCOUT_RESIZE_TORCHVISION)));
+  SWIG_Python_SetConstant(d, "SCOUT_RESIZE_PIL",SWIG_From_int((int)(SCOUT_RESIZE_PIL)));
   SWIG_Python_SetConstant(d, "SCOUT_ROLE_SYSTEM",SWIG_From_int((int)(SCOUT_ROLE_SYSTEM)));
   SWIG_Python_SetConstant(d, "SCOUT_ROLE_USER",SWIG_From_int((int)(SCOUT_ROLE_USER)));
   SWIG_Python_SetConstant(d, "SCOUT_ROLE_ASSISTANT",SWIG_From_int((int)(SCOUT_ROLE_ASSISTANT)));

@@ -8,46 +8,12 @@ import tempfile
 import threading
 import time
 
+import pictures
 import scout
+from suite import Mismatch, NotApplicable, near, raises, same, unescape
 
 BINDINGS = pathlib.Path(__file__).resolve().parents[2]
 MODEL_FILE = BINDINGS.parent / "examples" / "models" / "scout-tiny.gguf"
-
-
-class Mismatch(Exception):
-    """What was expected and what came."""
-
-
-class NotApplicable(Exception):
-    """Why the language's types leave no way to do this."""
-
-
-def same(what, expected, found):
-    if expected != found:
-        raise Mismatch("%s: expected %.200r, found %.200r" % (what, expected, found))
-
-
-def near(what, expected, found, tolerance):
-    if len(expected) != len(found) or any(abs(a - b) > tolerance for a, b in zip(expected, found)):
-        raise Mismatch("%s: expected %.200r within %g, found %.200r" % (what, expected, tolerance, found))
-
-
-def raises(status, names, function):
-    try:
-        function()
-    except scout.ScoutError as error:
-        same("status", status, error.status)
-        if names not in str(error):
-            raise Mismatch("message %r does not contain %r" % (str(error), names))
-        same("class", scout._errors.BY_STATUS[status], type(error))
-        return
-    raise Mismatch("expected status %d, nothing was raised" % status)
-
-
-def unescape(text):
-    """Printable ASCII stands for itself, the rest is \\xNN."""
-    parts = text.encode("ascii").split(b"\\x")
-    return parts[0] + b"".join(bytes([int(part[:2], 16)]) + part[2:] for part in parts[1:])
 
 
 def options(given):
@@ -77,7 +43,7 @@ def resident_bytes():
         return int(statm.read().split()[1]) * 4096
 
 
-class Runner:
+class Runner(pictures.Kinds):
     def __init__(self):
         self.model = scout.load("scout-tiny")
 

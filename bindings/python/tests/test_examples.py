@@ -5,7 +5,7 @@ import subprocess
 import sys
 import unittest
 
-from tiny import ANSWER, QUESTION, QUESTIONS
+from tiny import ANSWER, CASES, QUESTION, QUESTIONS
 
 FOLDER = pathlib.Path(os.environ.get("SCOUT_EXAMPLES", pathlib.Path(__file__).resolve().parents[3] / "examples" / "python"))
 
@@ -27,6 +27,15 @@ class Examples(unittest.TestCase):
 
     def test_stream(self):
         self.assertIn("(cancelled after ", run("stream.py", "scout-tiny", "0.05"))
+
+    def test_picture(self):
+        refused = CASES["chat_image.picture_first"].get("names")  # of a model without vision
+        done = subprocess.run([sys.executable, str(FOLDER / "picture.py")], capture_output=True, text=True, timeout=120)
+        if refused:
+            self.assertEqual((done.returncode, done.stderr), (1, "picture: %s\n" % refused))
+        else:
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, "red|circle")
 
     def test_many(self):
         out = run("many.py", "scout-tiny", *[question for question, _ in QUESTIONS])

@@ -39,6 +39,19 @@ fn many() {
 }
 
 #[test]
+fn picture() {
+    let output = Command::new(env!("CARGO_BIN_EXE_picture")).output().expect("it starts");
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+    // What the list of behaviours says of the bundled model: an answer, or why it sees no pictures.
+    let list = include_str!("../../../bindings/conformance.txt");
+    let case = list.split("\n\n").find(|case| case.starts_with("case chat_image.picture_first\n")).expect("the case is there");
+    match case.lines().find_map(|line| line.strip_prefix("names ")) {
+        Some(why) => assert_eq!((output.status.code(), wrong), (Some(1), format!("picture: {}\n", why))),
+        None => assert!(output.status.success() && (said.contains("red") || said.contains("circle")), "{}{}", said, wrong),
+    }
+}
+
+#[test]
 fn an_error_is_one_line_and_a_failure() {
     let output = Command::new(env!("CARGO_BIN_EXE_many")).arg("no/such/file.gguf").output().expect("it starts");
     assert_eq!(output.status.code(), Some(1));

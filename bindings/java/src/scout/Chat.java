@@ -25,7 +25,7 @@ public final class Chat extends Handle {
     return this;
   }
 
-  /** Begins a message to which {@link #addText} adds parts. */
+  /** Begins a message to which {@link #addText} and {@link #addImage} add parts. */
   public Chat begin(Role role) {
     call(p -> NativeJNI.scout_chat_begin(p, role.ordinal()));
     return this;
@@ -34,6 +34,16 @@ public final class Chat extends Handle {
   /** Adds text to the message that {@link #begin} began. */
   public Chat addText(String text) {
     call(p -> NativeJNI.scout_chat_add_text(p, Text.bytes(text)));
+    return this;
+  }
+
+  /**
+   * Adds a picture to the message that {@link #begin} began, at this place among its texts. The chat keeps what it needs: the picture may be
+   * closed. Any message but the system's may hold pictures. {@link Status#ERR_UNSUPPORTED} says why when the model was loaded without a vision
+   * tower (see {@link LoadOptions#vision}).
+   */
+  public Chat addImage(Image image) {
+    image.call(picture -> call(p -> NativeJNI.scout_chat_add_image(p, picture)));
     return this;
   }
 

@@ -51,6 +51,11 @@ public final class LoadOptions {
     return set(o -> NativeJNI.scout_load_options_map_file_set(o, 1));
   }
 
+  /** Loads the vision tower too, where the files have one or one mmproj*.gguf lies beside them, so that chats can hold pictures. */
+  public LoadOptions vision() {
+    return set(o -> NativeJNI.scout_load_options_vision_set(o, 1));
+  }
+
   static <T> T with(LoadOptions options, LongFunction<T> call) {
     if (options == null) return call.apply(0);
     long made = NativeJNI.new_scout_load_options();

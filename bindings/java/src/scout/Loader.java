@@ -13,6 +13,7 @@ import java.nio.file.StandardCopyOption;
 final class Loader {
   private static final String FOLDER = "/scout/natives/linux-x86_64/";
   private static final String[] FILES = {"libscout.so.0", "libscoutjava.so"}; // in the order of loading
+  private static final String PLUGIN = "libscout-media.so"; // opened when the first picture is decoded; not in every jar
   private static boolean loaded;
 
   private Loader() {}
@@ -38,14 +39,26 @@ final class Loader {
     Path folder = Files.createTempDirectory("scout");
     for (String name : FILES) {
       Path file = folder.resolve(name);
-      try (InputStream in = Loader.class.getResourceAsStream(FOLDER + name)) {
-        if (in == null) throw new IOException(name + " is not in the jar");
-        Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
-      }
+      if (!copy(name, file)) throw new IOException(name + " is not in the jar");
       System.load(file.toString());
     }
-    // A loaded library needs no name any more.
+    // A loaded library needs no name any more; a plug-in is looked for beside the library, for as long as this process runs.
     for (String name : FILES) Files.delete(folder.resolve(name));
-    Files.delete(folder);
+    Path plugins = folder.resolve("scout");
+    Path plugin = plugins.resolve(PLUGIN);
+    Files.createDirectory(plugins);
+    if (copy(PLUGIN, plugin)) {
+      for (Path kept : new Path[] {folder, plugins, plugin}) kept.toFile().deleteOnExit(); // the last one first
+    } else {
+      Files.delete(plugins);
+      Files.delete(folder);
+    }
+  }
+
+  private static boolean copy(String name, Path file) throws IOException {
+    try (InputStream in = Loader.class.getResourceAsStream(FOLDER + name)) {
+      if (in != null) Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+      return in != null;
+    }
   }
 }

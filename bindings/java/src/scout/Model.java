@@ -181,6 +181,11 @@ public final class Model extends Handle {
     return ids(NativeJNI::scout_stop_tokens);
   }
 
+  /** How a model that was loaded with {@link LoadOptions#vision} wants its tiles; {@link Status#ERR_STATE} for one without vision. */
+  public TileOptions tileOptions() {
+    return call(p -> TileOptions.read(made -> NativeJNI.scout_model_get_tile_options(p, made)));
+  }
+
   /** What a model is, as far as most programs want to know; {@link #fact} has the rest. */
   public record Info(String architecture, String name, String version, String device, int layers, long vocabulary, long context, long parameters) {}
 

@@ -15,9 +15,10 @@ from ._chat import Chat
 from ._engine import Engine
 from ._errors import (AgainError, ArgumentError, CancelledError, CorruptError, DeniedError, DeviceError, FormatError, InternalError, IoError,
                       LimitError, NoMemoryError, ScoutError, StateError, TruncatedError, UnsupportedError)
+from ._image import Image, ImageInfo, Tiling, tiling_of_size
 from ._log import LogBridge, LogLine, close_log, log_to, next_log, open_log
 from ._model import Device, Layer, Loading, Model, Tensor, devices, load, load_async, load_start
-from ._options import EngineOptions, LoadOptions, RequestOptions
+from ._options import EngineOptions, ImageOptions, LoadOptions, RequestOptions, TileOptions
 from ._request import STOP_CANCELLED, STOP_END, STOP_ERROR, STOP_LENGTH, STOP_NONE, STOP_STRING, Event, Request
 from ._score import ScoreBlock, Scores
 
@@ -27,6 +28,11 @@ KV_F32: int = _native.SCOUT_KV_F32
 NUMERICS_INVARIANT: int = _native.SCOUT_NUMERICS_INVARIANT
 NUMERICS_FAST: int = _native.SCOUT_NUMERICS_FAST
 NUMERICS_FLOAT32: int = _native.SCOUT_NUMERICS_FLOAT32
+
+ALPHA_DROP: int = _native.SCOUT_ALPHA_DROP
+ALPHA_WHITE: int = _native.SCOUT_ALPHA_WHITE
+RESIZE_TORCHVISION: int = _native.SCOUT_RESIZE_TORCHVISION
+RESIZE_PIL: int = _native.SCOUT_RESIZE_PIL
 
 
 def version() -> str:
@@ -51,10 +57,11 @@ def status_name(status: int) -> str:
 
 __version__ = "0.1.0"
 __all__ = [
-    "AgainError", "ArgumentError", "CancelledError", "Chat", "CorruptError", "DeniedError", "Device", "DeviceError", "Engine",
-    "EngineOptions", "Event", "FormatError", "InternalError", "IoError", "KV_BF16", "KV_F16", "KV_F32", "Layer", "LimitError",
-    "LoadOptions", "Loading", "LogBridge", "LogLine", "Model", "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT",
-    "NoMemoryError", "Request", "RequestOptions", "STOP_CANCELLED", "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING",
-    "ScoreBlock", "Scores", "ScoutError", "StateError", "Tensor", "TruncatedError", "UnsupportedError", "build_info", "close_log",
-    "devices", "load", "load_async", "load_start", "log_to", "next_log", "open_log", "status_name", "status_text", "version",
+    "ALPHA_DROP", "ALPHA_WHITE", "AgainError", "ArgumentError", "CancelledError", "Chat", "CorruptError", "DeniedError", "Device",
+    "DeviceError", "Engine", "EngineOptions", "Event", "FormatError", "Image", "ImageInfo", "ImageOptions", "InternalError", "IoError",
+    "KV_BF16", "KV_F16", "KV_F32", "Layer", "LimitError", "LoadOptions", "Loading", "LogBridge", "LogLine", "Model", "NUMERICS_FAST",
+    "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "RESIZE_PIL", "RESIZE_TORCHVISION", "Request", "RequestOptions",
+    "STOP_CANCELLED", "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING", "ScoreBlock", "Scores", "ScoutError",
+    "StateError", "Tensor", "TileOptions", "Tiling", "TruncatedError", "UnsupportedError", "build_info", "close_log", "devices", "load",
+    "load_async", "load_start", "log_to", "next_log", "open_log", "status_name", "status_text", "tiling_of_size", "version",
 ]

@@ -5,6 +5,7 @@ from typing import Any, List, Union
 
 from . import _native
 from ._handle import Handle, Text, call_filling, ids_list, text_bytes
+from ._image import Image
 from ._request import Request
 
 ROLES = {"system": _native.SCOUT_ROLE_SYSTEM, "user": _native.SCOUT_ROLE_USER, "assistant": _native.SCOUT_ROLE_ASSISTANT, "tool": _native.SCOUT_ROLE_TOOL}
@@ -28,31 +29,54 @@ class Chat(Handle):
     def _free(self, native_handle: Any) -> None:
         _native.scout_chat_free(native_handle)
 
-    def add(self, role: Union[str, int], text: Text) -> "Chat":
-        """Adds a message: role is "system", "user", "assistant" or "tool"."""
-        self._call(_native.scout_chat_add, _role(role), text_bytes(text))
+    def add(self, role: Union[str, int], *parts: Union[Text, Image]) -> "Chat":
+        """Adds a message of a text, or of several parts: texts and pictures in their order. role is "system", "user", "assistant" or
+        "tool". When a picture is refused, the message holds what came before it."""
+        if len(parts) == 1 and not isinstance(parts[0], Image):
+            self._call(_native.scout_chat_add, _role(role), text_bytes(parts[0]))
+            return self
+        if not parts:
+            raise TypeError("a message has at least one part")
+        given = [part if isinstance(part, Image) else text_bytes(part) for part in parts]  # refused before the message is begun
+        self.begin(role)
+        for part in given:
+            self.add_image(part) if isinstance(part, Image) else self.add_text(part)
         return self
 
     def system(self, text: Text) -> "Chat":
         """Adds a system message, which comes first or not at all."""
         return self.add("system", text)
 
-    def user(self, text: Text) -> "Chat":
-        """Adds a user's message."""
-        return self.add("user", text)
+    def user(self, *parts: Union[Text, Image]) -> "Chat":
+        """Adds a user's message: a text, or texts and pictures in their order.
+
+        >>> chat.user(scout.Image.from_file("photo.jpg"), "What is this?")
+        """
+        return self.add("user", *parts)
 
     def assistant(self, text: Text) -> "Chat":
         """Adds an assistant's message as text; add_answer keeps the exact tokens."""
         return self.add("assistant", text)
 
     def begin(self, role: Union[str, int]) -> "Chat":
-        """Begins a message to which add_text adds parts."""
+        """Begins a message to which add_text and add_image add parts."""
         self._call(_native.scout_chat_begin, _role(role))
         return self
 
     def add_text(self, text: Text) -> "Chat":
         """Adds text to the message that begin() began."""
         self._call(_native.scout_chat_add_text, text_bytes(text))
+        return self
+
+    def add_image(self, image: Image) -> "Chat":
+        """Adds a picture to the message that begin() began, at this place among its texts. The chat keeps what it needs: the picture may be
+        closed. Any message but the system's may hold pictures. UnsupportedError says why when the model was loaded without a vision tower
+        (load(..., vision=True))."""
+        handle = image._enter()
+        try:
+            self._call(_native.scout_chat_add_image, handle)
+        finally:
+            image._leave(handle)
         return self
 
     def add_answer(self, request: Request) -> "Chat":

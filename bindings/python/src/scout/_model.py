@@ -9,13 +9,14 @@ from . import _native
 from ._chat import Chat
 from ._engine import Engine
 from ._handle import SLICE_MS, Handle, Text, call_filling, ids_bytes, ids_list, slices, text_bytes
+from ._image import model_tile_options
 from ._options import native_options
 from ._request import Request, may_have_something
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import EngineOptions, LoadOptions, RequestOptions
+    from ._options import EngineOptions, LoadOptions, RequestOptions, TileOptions
 
 Path = Union[str, bytes, "os.PathLike[str]"]
 Progress = Callable[[int, int], None]
@@ -163,6 +164,14 @@ class Model(Handle):
         finally:
             self._leave(handle)
             _native.delete_scout_tensor_info(made)
+
+    @property
+    def tile_options(self) -> "TileOptions":
+        """How a model that was loaded with vision=True wants its tiles; StateError for one without vision.
+
+        >>> image.tiling(**model.tile_options)
+        """
+        return model_tile_options(self)
 
     def kv_bytes(self, positions: int, kv_format: int = _native.SCOUT_KV_DEFAULT) -> int:
         """Bytes of keys and values that one request of that many positions needs."""

@@ -20,6 +20,7 @@ class LoadOptions(TypedDict, total=False):
     plugin_dir: str  #: where plug-ins are looked for
     map_file: bool  #: map the file instead of reading it; a file that shrinks then ends the process
     skip_weight_check: bool  #: do not look for NaN and infinity while loading
+    vision: bool  #: load the vision tower too, where the files have one, so that chats can hold pictures
 
 
 class EngineOptions(TypedDict, total=False):
@@ -58,25 +59,43 @@ class RequestOptions(TypedDict, total=False):
     raw: bool  #: the prompt is continued as it stands instead of answered
 
 
+class ImageOptions(TypedDict, total=False):
+    """How a picture is read. Each may be left out."""
+    alpha: int  #: ALPHA_DROP (the default): the colour as it is stored; ALPHA_WHITE: over white
+    orientation: int  #: 0 = turn as the file's EXIF says; 1 = leave it as it is stored; 2 to 8 = turn it as EXIF means by that number
+    max_pixels: int  #: refuse a picture with more, before it is decoded; 0 = 134217728
+    max_bytes: int  #: refuse a file with more; 0 = 268435456
+    plugin_dir: str  #: where the plug-in that reads files is looked for
+
+
+class TileOptions(TypedDict, total=False):
+    """How a picture is cut into tiles. Each may be left out: as the released Llama 4 models take it."""
+    tile_side: int  #: pixels, 1 to 4096; 0 = 336
+    max_tiles: int  #: of a grid, 1 to 256; 0 = 16; 1 = always one tile
+    patch_tokens: int  #: tokens that a tile becomes, 1 to 65536; 0 = 144
+    resize: int  #: RESIZE_TORCHVISION (the default), RESIZE_PIL
+    threads: int  #: 0 = as many as the process may use; they change no pixel
+
+
 def _names(kind: str) -> Dict[str, Any]:
     prefix, suffix = "scout_%s_options_" % kind, "_set"
     return {name[len(prefix):-len(suffix)]: getattr(_native, name) for name in dir(_native) if name.startswith(prefix) and name.endswith(suffix)}
 
 
-_NUMBERS = {kind: _names(kind) for kind in ("load", "engine", "request", "score")}
+_NUMBERS = {kind: _names(kind) for kind in ("load", "engine", "request", "score", "image", "tile")}
 
 
 def _texts(value: Union[Text, Iterable[Text]]) -> Iterable[Text]:
     return [value] if isinstance(value, (str, bytes, bytearray, memoryview)) else value
 
 
-def _set_special(made: Any, name: str, value: Any) -> bool:
+def _set_special(kind: str, made: Any, name: str, value: Any) -> bool:
     """The options that are more than a number."""
     failed = 0
     if name == "device":
         failed = _native.scout_load_options_set_device(made, text_bytes(value, name))
-    elif name == "plugin_dir":
-        failed = _native.scout_load_options_set_plugin_dir(made, text_bytes(value, name))
+    elif name == "plugin_dir" and kind in ("load", "image"):
+        failed = getattr(_native, "scout_%s_options_set_plugin_dir" % kind)(made, text_bytes(value, name))
     elif name == "stop":
         for text in _texts(value):
             failed = failed or _native.scout_request_options_add_stop(made, text_bytes(text, name))
@@ -110,7 +129,7 @@ def native_options(kind: str, given: Mapping[str, Any]) -> Iterator[Any]:
             try:
                 if name in _NUMBERS[kind]:
                     _NUMBERS[kind][name](made, int(value) if isinstance(value, bool) else value)
-                elif not _set_special(made, name, value):
+                elif not _set_special(kind, made, name, value):
                     raise TypeError("there is no option of that name")
             except (TypeError, OverflowError) as error:
                 raise type(error)("%s: %r does not do (%s)" % (name, value, error)) from None

@@ -1,7 +1,7 @@
 //! A conversation.
 use crate::error::{check, Error, Result};
 use crate::request::Parent;
-use crate::{Model, Request};
+use crate::{Image, Model, Request};
 use scout_sys as sys;
 use std::ptr::{self, NonNull};
 
@@ -86,6 +86,14 @@ impl Chat {
         let text = text.as_ref();
         // SAFETY: the text is as large as is said.
         check(unsafe { sys::scout_chat_add_text(self.raw.as_ptr(), text.as_ptr().cast(), text.len() as u64) })
+    }
+
+    /// Adds a picture to the message that was begun, at this place among its texts. The chat keeps what it needs of it. Any message but the
+    /// system's may hold pictures. [`Error::Unsupported`] says why when the model was loaded without a vision tower
+    /// ([`LoadOptions::vision`](crate::LoadOptions::vision)).
+    pub fn add_image(&mut self, image: &Image) -> Result<()> {
+        // SAFETY: both live.
+        check(unsafe { sys::scout_chat_add_image(self.raw.as_ptr(), image.raw()) })
     }
 
     /// Adds a finished request's answer as the assistant's message: exactly the tokens that were generated, so that the next turn

@@ -15,6 +15,7 @@
 //! | [`Engine`] | [`Model::engine`], [`Model::default_engine`] | any, at once | lets go; its requests keep it alive |
 //! | [`Request`] | [`Model::generate`], [`Engine::submit`] | one at a time; a [`Canceller`] from any | cancels what still runs |
 //! | [`Chat`] | [`Model::chat`] | one at a time | frees |
+//! | [`Image`] | [`Image::from_pixels`], [`Image::from_bytes`], [`Image::open`] | any, at once | lets go; a chat keeps what it was given |
 //! | [`Scores`] | [`Engine::score`], [`Engine::logits`] | one takes, any may cancel | cancels what still runs |
 //!
 //! Everything that can fail gives a [`Result`] with an [`Error`] that has the library's message. Nothing here panics on what a caller
@@ -27,6 +28,7 @@
 mod chat;
 mod engine;
 mod error;
+mod image;
 mod log;
 mod model;
 mod options;
@@ -35,9 +37,10 @@ mod request;
 pub use chat::{Chat, Role};
 pub use engine::{Engine, EngineStats, ScoreBlock, Scores};
 pub use error::{status_name, status_text, Error, Result};
+pub use image::{Alpha, Image, ImageInfo, Resize, Tiling};
 pub use log::{clear_log_sink, close_log, next_log, open_log, set_log_sink, Level, LogLine};
 pub use model::{device, devices, DeviceInfo, Encode, Layer, Loading, Model, ModelInfo, Shape, TensorInfo, Token};
-pub use options::{EngineOptions, KvFormat, LoadOptions, Numerics, RequestOptions};
+pub use options::{EngineOptions, ImageOptions, KvFormat, LoadOptions, Numerics, RequestOptions, TileOptions};
 pub use request::{Canceller, End, Event, Next, Request, Stop};
 
 use scout_sys as sys;

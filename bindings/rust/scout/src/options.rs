@@ -1,5 +1,6 @@
 //! How a model is loaded, an engine works, an answer is made and text is scored. Each begins with the defaults.
 use crate::error::{Error, Result};
+use crate::image::{Alpha, Resize};
 use scout_sys as sys;
 use std::ffi::{CString, OsString};
 use std::mem::{size_of, zeroed};
@@ -105,6 +106,8 @@ options! {
     map_file: bool => i32::from,
     /// Do not look for NaN and infinity among scales and norms while loading.
     skip_weight_check: bool => i32::from,
+    /// Load the vision tower too, where the checkpoint has one or one `mmproj*.gguf` lies beside it, so that chats can hold pictures.
+    vision: bool => i32::from,
 }
 
 impl LoadOptions {
@@ -248,6 +251,60 @@ impl RequestOptions {
         raw.stop_tokens = self.stop_ids.as_ptr();
         raw.stop_token_count = self.stop_ids.len() as u64;
         call(&raw)
+    }
+}
+
+options! {
+    /// How a picture is read.
+    ImageOptions, scout_image_options, scout_image_options_init { plugin_dir: Option<PathBuf>, }
+    /// What becomes of pixels that are not opaque; [`Alpha::Drop`] unless said otherwise.
+    alpha: Alpha => |v| v as i32,
+    /// 0 = turn as the file's EXIF says; 1 = leave it as it is stored; 2 to 8 = turn it as EXIF means by that number.
+    orientation: i32,
+    /// Refuse a picture with more, before it is decoded; 0 = 134217728.
+    max_pixels: u64,
+    /// Refuse a file with more; 0 = 268435456.
+    max_bytes: u64,
+}
+
+impl ImageOptions {
+    /// Where the plug-in that reads files is looked for.
+    pub fn plugin_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.plugin_dir = Some(folder.into());
+        self
+    }
+
+    pub(crate) fn with_raw<R>(&self, call: impl FnOnce(*const sys::scout_image_options) -> R) -> Result<R> {
+        let plugin_dir = self.plugin_dir.as_deref().map(c_path).transpose()?;
+        let mut raw = self.raw;
+        raw.plugin_dir = plugin_dir.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        Ok(call(&raw))
+    }
+}
+
+options! {
+    /// How a picture is cut into tiles: as the released Llama 4 models take it, unless said otherwise. A model's own are
+    /// [`Model::tile_options`](crate::Model::tile_options).
+    TileOptions, scout_tile_options, scout_tile_options_init { }
+    /// Pixels, 1 to 4096; 0 = 336.
+    tile_side: i32,
+    /// Of a grid, 1 to 256; 0 = 16; 1 = always one tile.
+    max_tiles: i32,
+    /// Tokens that a tile becomes, 1 to 65536; 0 = 144.
+    patch_tokens: i32,
+    /// By whose rule; [`Resize::Torchvision`] unless said otherwise.
+    resize: Resize => |v| v as i32,
+    /// 0 = as many as the process may use; they change no pixel.
+    threads: i32,
+}
+
+impl TileOptions {
+    pub(crate) fn from_raw(raw: sys::scout_tile_options) -> Self {
+        TileOptions { raw }
+    }
+
+    pub(crate) fn raw(&self) -> *const sys::scout_tile_options {
+        &self.raw
     }
 }
 

@@ -1,5 +1,5 @@
 //! Many threads on one model, and what grows. `SCOUT_STRESS="THREADS LOOPS"` makes it longer.
-use scout::{EngineOptions, Error, Model, Next, RequestOptions};
+use scout::{EngineOptions, Error, Image, Model, Next, RequestOptions, TileOptions};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn few() -> RequestOptions {
 }
 
 fn once(model: &Model, expected: &str, i: usize) -> scout::Result<()> {
-    match i % 6 {
+    match i % 7 {
         0 => {
             let mut chat = model.chat()?;
             chat.user(&format!("Hello {}", i))?;
@@ -39,6 +39,15 @@ fn once(model: &Model, expected: &str, i: usize) -> scout::Result<()> {
         4 => {
             let name = format!("no/such/file-{:?}-{}", thread::current().id(), i);
             assert!(matches!(Model::load(&name), Err(Error::Io(message)) if message.contains(&name)));
+        }
+        5 => {
+            // Looked at by two threads, dropped by the one that ends last.
+            let image = Image::from_pixels(&vec![i as u8; 3600], 40, 30, 3)?;
+            let other = image.clone();
+            let looking = thread::spawn(move || other.tile(0, &TileOptions::new().tile_side(8)));
+            assert_eq!(image.tile(0, &TileOptions::new().tile_side(16))?[..3], [i as u8; 3]);
+            drop(image);
+            looking.join().unwrap()?;
         }
         _ => {
             let engine = model.engine(&EngineOptions::new().context(256))?;

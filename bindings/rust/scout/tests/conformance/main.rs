@@ -8,6 +8,7 @@ macro_rules! same {
     }};
 }
 
+mod image;
 mod life;
 mod list;
 mod text;
@@ -145,7 +146,7 @@ fn refused<T>(case: &Case, result: scout::Result<T>) -> Shown {
 }
 
 type Kind = fn(&Model, &Case) -> Shown;
-const KINDS: [(&str, Kind); 30] = [
+const KINDS: [(&str, Kind); 35] = [
     ("facts", text::facts),
     ("statuses", text::statuses),
     ("encode", text::encode),
@@ -176,6 +177,11 @@ const KINDS: [(&str, Kind); 30] = [
     ("error_engine", life::error_engine),
     ("error_full", life::error_full),
     ("error_call", life::error_call),
+    ("image", image::image),
+    ("tiling", image::tiling),
+    ("image_tokens", image::image_tokens),
+    ("chat_image", image::chat_image),
+    ("error_image", image::error_image),
 ];
 
 fn main() {
