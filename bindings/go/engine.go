@@ -80,7 +80,11 @@ func (e *Engine) SubmitIDs(ids []int32, options ...RequestOption) (*Request, err
 func submit(h *handle, options []RequestOption, call func(unsafe.Pointer, *C.scout_request_options) C.go_result) (*Request, error) {
 	var pins runtime.Pinner
 	defer pins.Unpin()
-	native := nativeRequest(options, &pins)
+	native, release, err := nativeRequest(options, &pins)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	pointer, err := h.enter()
 	if err != nil {
 		return nil, err
@@ -170,6 +174,9 @@ type Stats struct {
 	GlobalPages, GlobalPagesUsed, GlobalPagesCached, GlobalPagesPeak int64
 	PagePositions, Context                                           int64
 	KVBytes, WorkspaceBytes                                          uint64
+	PicturesEncoded, PictureCacheHits, PictureCacheMisses            int64 // so far
+	PictureCacheEntries                                              int64 // pictures of which is kept what was computed
+	PictureCacheBytes, PictureCacheLimitBytes                        uint64
 }
 
 // Stats returns the engine's figures.
@@ -183,6 +190,8 @@ func (e *Engine) Stats() (Stats, error) {
 		int64(n.local_pages), int64(n.local_pages_used), int64(n.local_pages_cached), int64(n.local_pages_peak),
 		int64(n.global_pages), int64(n.global_pages_used), int64(n.global_pages_cached), int64(n.global_pages_peak),
 		int64(n.page_positions), int64(n.context), uint64(n.kv_bytes), uint64(n.workspace_bytes),
+		int64(n.pictures_encoded), int64(n.picture_cache_hits), int64(n.picture_cache_misses),
+		int64(n.picture_cache_entries), uint64(n.picture_cache_bytes), uint64(n.picture_cache_limit_bytes),
 	}, err
 }
 

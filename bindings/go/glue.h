@@ -159,6 +159,14 @@ static inline go_result go_decode(scout_model *model, const int32_t *ids, uint64
   GO_FILLED(scout_decode(model, ids, count, flags, text, capacity, &needed));
 }
 static inline go_result go_chat_tokens(scout_chat *chat, int32_t *ids, uint64_t capacity) { GO_FILLED(scout_chat_tokens(chat, ids, capacity, &needed)); }
+static inline go_result go_prompt_tokens(scout_model *model, const char *text, uint64_t size, const scout_request_options *options, int32_t *ids,
+                                         uint64_t capacity) {
+  GO_FILLED(scout_prompt_tokens(model, text, size, options, ids, capacity, &needed));
+}
+static inline go_result go_prompt_expand(scout_model *model, const int32_t *given, uint64_t count, const scout_request_options *options,
+                                         int32_t *ids, uint64_t capacity) {
+  GO_FILLED(scout_prompt_expand(model, given, count, options, ids, capacity, &needed));
+}
 static inline go_result go_request_ids(scout_request *request, int32_t *ids, uint64_t capacity) { GO_FILLED(scout_request_ids(request, ids, capacity, &needed)); }
 static inline go_result go_image_tile(scout_image *image, const scout_tile_options *options, uint64_t index, char *pixels, uint64_t capacity) {
   GO_FILLED(scout_image_tile(image, options, index, pixels, capacity, &needed));

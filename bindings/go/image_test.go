@@ -202,3 +202,49 @@ func TestImageAsked(t *testing.T) {
 	_, err := blind.TileOptions()
 	fails(t, StatusState, "", err)
 }
+
+func TestImageOfTextsAndIDs(t *testing.T) {
+	model := ok[*Model](t)(Load(ctx, os.Getenv("SCOUT_SEEING"), WithVision()))
+	defer model.Close()
+	engine := ok[*Engine](t)(model.NewEngine())
+	defer engine.Close()
+	i := ok[*Image](t)(imageOf([]int{16, 16, 3, 1}))
+	shown := ok[[]int32](t)(i.Tokens(model, ok[TileOptions](t)(model.TileOptions())))
+	token := ok[int32](t)(model.FindToken("<|image|>"))
+	given := append(ok[[]int32](t)(model.Encode("a", 0)), token)
+	expanded := ok[[]int32](t)(model.ExpandPrompt(given, i))
+	same(t, "expanded", append(append([]int32(nil), given[:len(given)-1]...), shown...), expanded)
+	ids := ok[[]int32](t)(model.PromptTokens("a<|image|>", WithRaw(), WithImages(i)))
+	for range 2 {
+		r := ok[*Request](t)(engine.SubmitText("a<|image|>", WithRaw(), WithImages(i), WithMaxTokens(4), WithIgnoreEnd()))
+		for event, err := range r.Events(ctx) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if event.Last() {
+				same(t, "prompt tokens", int64(len(ids)), event.PromptTokens)
+			}
+		}
+		r.Close()
+	}
+	stats := ok[Stats](t)(engine.Stats())
+	same(t, "encoded", []int64{1, 1}, []int64{stats.PicturesEncoded, stats.PictureCacheMisses})
+	scores := ok[*Scores](t)(engine.ScoreWith(given, ScoreOptions{Images: []*Image{i}}))
+	defer scores.Close()
+	rows := 0
+	for block, err := range scores.Blocks(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows += len(block.Positions)
+	}
+	same(t, "rows", len(expanded), rows)
+	_, err := model.PromptTokens("a", WithRaw(), WithImages(i, i))
+	fails(t, StatusArgument, "2", err)
+	i.Close()
+	_, err = model.Start("what?", WithImages(i))
+	fails(t, StatusState, "the image is closed", err)
+	forgetful := ok[*Engine](t)(model.NewEngine(WithoutPictureCache(), WithPictureCacheBytes(1000)))
+	defer forgetful.Close()
+	same(t, "limit", uint64(0), ok[Stats](t)(forgetful.Stats()).PictureCacheLimitBytes)
+}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"runtime"
 	"unsafe"
 )
 
@@ -142,6 +143,32 @@ func (m *Model) Generate(ctx context.Context, prompt string, options ...RequestO
 			}
 		}
 	}
+}
+
+// PromptTokens are the ids that Start makes of a prompt, those of its pictures ([WithImages]) included.
+func (m *Model) PromptTokens(prompt string, options ...RequestOption) ([]int32, error) {
+	return m.prompt(options, func(p unsafe.Pointer, native *C.scout_request_options, ids *C.int32_t, capacity C.uint64_t) C.go_result {
+		bytes, size := textPointer(prompt)
+		return C.go_prompt_tokens((*C.scout_model)(p), bytes, size, native, ids, capacity)
+	})
+}
+
+// ExpandPrompt is what ids become among which "<|image|>" ([Model.FindToken]) stands for pictures, and so which position is whose.
+func (m *Model) ExpandPrompt(given []int32, images ...*Image) ([]int32, error) {
+	return m.prompt([]RequestOption{WithImages(images...)}, func(p unsafe.Pointer, native *C.scout_request_options, ids *C.int32_t, capacity C.uint64_t) C.go_result {
+		return C.go_prompt_expand((*C.scout_model)(p), idsPointer(given), C.uint64_t(len(given)), native, ids, capacity)
+	})
+}
+
+func (m *Model) prompt(options []RequestOption, call func(unsafe.Pointer, *C.scout_request_options, *C.int32_t, C.uint64_t) C.go_result) ([]int32, error) {
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	native, release, err := nativeRequest(options, &pins)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return m.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.uint64_t) C.go_result { return call(p, native, ids, capacity) })
 }
 
 // EncodeFlags change how text becomes tokens; DecodeFlags how it comes back.

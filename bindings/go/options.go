@@ -143,6 +143,16 @@ func WithoutPrefixCache() EngineOption {
 	return engineOption(func(o *C.scout_engine_options) { o.no_prefix_cache = 1 })
 }
 
+// WithPictureCacheBytes sets the most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456.
+func WithPictureCacheBytes(n uint64) EngineOption {
+	return engineOption(func(o *C.scout_engine_options) { o.picture_cache_bytes = C.uint64_t(n) })
+}
+
+// WithoutPictureCache keeps nothing of a picture once the requests that need it have computed it.
+func WithoutPictureCache() EngineOption {
+	return engineOption(func(o *C.scout_engine_options) { o.no_picture_cache = 1 })
+}
+
 // WithCacheSalt keeps engines of different salts from ever sharing pages.
 func WithCacheSalt(salt uint64) EngineOption {
 	return engineOption(func(o *C.scout_engine_options) { o.cache_salt = C.uint64_t(salt) })
@@ -154,6 +164,7 @@ type requestOptions struct {
 	biasValues []float32
 	stop       []string
 	stopTokens []int32
+	images     []*Image
 }
 
 // WithTemperature samples instead of taking the most likely token; 0 is greedy, the default.
@@ -216,6 +227,12 @@ func WithLogprobs(n int) RequestOption {
 	return func(o *requestOptions) { o.native.logprobs, o.native.top_logprobs = 1, C.int32_t(n) }
 }
 
+// WithImages gives pictures to a text or to ids: a question comes behind them; in what is continued as it stands ([WithRaw], ids), each
+// "<|image|>" becomes the next of them. A [Chat] holds its own. They may be closed once the request is made.
+func WithImages(images ...*Image) RequestOption {
+	return func(o *requestOptions) { o.images = append(o.images, images...) }
+}
+
 // WithIgnoreEnd goes on past the model's own stop tokens.
 func WithIgnoreEnd() RequestOption { return func(o *requestOptions) { o.native.ignore_end = 1 } }
 
@@ -225,8 +242,9 @@ func WithSpecial() RequestOption { return func(o *requestOptions) { o.native.inc
 // WithRaw continues the prompt as it stands instead of answering it.
 func WithRaw() RequestOption { return func(o *requestOptions) { o.native.raw = 1 } }
 
-// nativeRequest fills in the C struct. What it points at is pinned until the pinner lets go, which the call outlives.
-func nativeRequest(options []RequestOption, pins *runtime.Pinner) *C.scout_request_options {
+// nativeRequest fills in the C struct. What it points at is pinned until the pinner lets go, and its pictures are held until `release`,
+// which the call outlives.
+func nativeRequest(options []RequestOption, pins *runtime.Pinner) (native *C.scout_request_options, release func(), err error) {
 	o := new(requestOptions)
 	C.scout_request_options_init(&o.native, C.sizeof_scout_request_options)
 	for _, option := range options {
@@ -252,8 +270,32 @@ func nativeRequest(options []RequestOption, pins *runtime.Pinner) *C.scout_reque
 		pins.Pin(&texts[0])
 		pins.Pin(&sizes[0])
 	}
+	o.native.images, o.native.image_count, release, err = holdImages(o.images, pins)
 	// An object of its own: whatever lies beside it in memory would have to be pinned too.
-	native := new(C.scout_request_options)
+	native = new(C.scout_request_options)
 	*native = o.native
-	return native
+	return native, release, err
+}
+
+// holdImages gives pictures as the library takes them, held until release.
+func holdImages(images []*Image, pins *runtime.Pinner) (first **C.scout_image, count C.uint64_t, release func(), err error) {
+	held := make([]unsafe.Pointer, 0, len(images))
+	release = func() {
+		for i, pointer := range held {
+			images[i].h.leave(pointer)
+		}
+	}
+	for _, image := range images {
+		pointer, err := image.h.enter()
+		if err != nil {
+			release()
+			return nil, 0, func() {}, err
+		}
+		held = append(held, pointer)
+	}
+	if len(held) == 0 {
+		return nil, 0, release, nil
+	}
+	pins.Pin(&held[0])
+	return (**C.scout_image)(unsafe.Pointer(&held[0])), C.uint64_t(len(held)), release, nil
 }

@@ -32,25 +32,40 @@ type Scores struct {
 }
 
 // Score starts to compute the log-probabilities of given tokens.
-func (e *Engine) Score(ids []int32) (*Scores, error) { return e.score(ids, false, nil) }
+func (e *Engine) Score(ids []int32) (*Scores, error) { return e.ScoreWith(ids, ScoreOptions{}) }
 
 // ScoreLogits starts to compute whole rows of logits, of these positions (ascending) or of all.
 func (e *Engine) ScoreLogits(ids []int32, positions ...int64) (*Scores, error) {
-	return e.score(ids, true, positions)
+	return e.ScoreWith(ids, ScoreOptions{Logits: true, Positions: positions})
 }
 
-func (e *Engine) score(ids []int32, logits bool, positions []int64) (*Scores, error) {
+// ScoreOptions say what is scored.
+type ScoreOptions struct {
+	Logits    bool     // whole rows of logits, of all positions unless some are named; else log-probabilities
+	Positions []int64  // ascending: of what [Model.ExpandPrompt] gives
+	Images    []*Image // each "<|image|>" among the ids becomes the tokens of the next of these
+}
+
+// ScoreWith starts to compute what the options say.
+func (e *Engine) ScoreWith(ids []int32, options ScoreOptions) (*Scores, error) {
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	native := new(C.scout_score_options)
 	C.scout_score_options_init(native, C.sizeof_scout_score_options)
-	if logits {
+	if options.Logits {
 		native.logits = 1
 	}
-	if len(positions) != 0 {
+	if positions := options.Positions; len(positions) != 0 {
 		native.positions, native.position_count = (*C.int64_t)(unsafe.Pointer(&positions[0])), C.uint64_t(len(positions))
 		pins.Pin(&positions[0])
 	}
+	var release func()
+	var err error
+	native.images, native.image_count, release, err = holdImages(options.Images, &pins)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	pointer, err := e.h.enter()
 	if err != nil {
 		return nil, err

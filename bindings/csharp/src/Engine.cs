@@ -128,13 +128,21 @@ namespace Scout
         }
 
         /// <summary>Computes the log-probabilities of given tokens.</summary>
-        public Scores Score(IEnumerable<int> ids) => Score(ids, false, new long[0]);
+        public Scores Score(IEnumerable<int> ids) => Score(ids, new ScoutImage[0], false, new long[0]);
+
+        /// <summary>Computes the log-probabilities of ids in which each "&lt;|image|&gt;" becomes the tokens of the next of the pictures.</summary>
+        public Scores Score(IEnumerable<int> ids, ICollection<ScoutImage> images) => Score(ids, images, false, new long[0]);
 
         /// <summary>Computes whole rows of logits, of these positions (ascending) or of all.</summary>
-        public Scores ScoreLogits(IEnumerable<int> ids, params long[] positions) => Score(ids, true, positions);
+        public Scores ScoreLogits(IEnumerable<int> ids, params long[] positions) => Score(ids, new ScoutImage[0], true, positions);
 
-        private unsafe Scores Score(IEnumerable<int> ids, bool logits, long[] positions)
+        /// <summary>Computes whole rows of logits with pictures; positions are those of <see cref="ScoutModel.ExpandPrompt"/>.</summary>
+        public Scores ScoreLogits(IEnumerable<int> ids, ICollection<ScoutImage> images, params long[] positions) =>
+            Score(ids, images, true, positions);
+
+        private unsafe Scores Score(IEnumerable<int> ids, ICollection<ScoutImage> images, bool logits, long[] positions)
         {
+            if (images == null) throw new ArgumentNullException(nameof(images));
             int[] given = Memory.Array(ids, nameof(ids));
             if (positions == null) throw new ArgumentNullException(nameof(positions));
             using (var memory = new Memory())
@@ -145,6 +153,8 @@ namespace Scout
                 options.logits = logits ? 1 : 0;
                 if (positions.Length != 0) options.positions = memory.Copy(positions);
                 options.position_count = (ulong)positions.Length;
+                options.images = memory.Hold(images, nameof(images));
+                options.image_count = (ulong)images.Count;
                 ScoresHandle made;
                 Failure.CheckMade(Native.scoutcs_score(Handle, given, (ulong)given.Length, &options, out made, out message), message);
                 return new Scores(made, this);

@@ -217,6 +217,7 @@ namespace Scout
     internal sealed unsafe class Memory : IDisposable
     {
         private readonly List<IntPtr> blocks = new List<IntPtr>();
+        private readonly List<Hold> holds = new List<Hold>();
 
         internal static int[] Ints(int* from, ulong count)
         {
@@ -296,8 +297,26 @@ namespace Scout
             return to;
         }
 
+        // Handles of pictures, kept until this is disposed.
+        internal IntPtr* Hold(ICollection<ScoutImage> images, string name)
+        {
+            if (images.Count == 0) return null;
+            IntPtr* to = (IntPtr*)Room(sizeof(IntPtr) * images.Count);
+            int count = 0;
+            foreach (ScoutImage image in images)
+            {
+                if (image == null) throw new ArgumentNullException(name);
+                var held = new Hold(image.Handle, nameof(ScoutImage));
+                holds.Add(held);
+                to[count++] = held.Pointer;
+            }
+            return to;
+        }
+
         public void Dispose()
         {
+            foreach (Hold hold in holds) hold.Dispose();
+            holds.Clear();
             foreach (IntPtr block in blocks) Marshal.FreeHGlobal(block);
             blocks.Clear();
         }

@@ -94,6 +94,12 @@ namespace Scout
         /// <summary>Requests of engines with different salts never share pages.</summary>
         public ulong CacheSalt { get; set; }
 
+        /// <summary>Most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456.</summary>
+        public ulong PictureCacheBytes { get; set; }
+
+        /// <summary>Nothing is kept of a picture when the requests that need it have computed it.</summary>
+        public bool NoPictureCache { get; set; }
+
         internal unsafe void Fill(out scout_engine_options native)
         {
             native = default(scout_engine_options);
@@ -109,6 +115,8 @@ namespace Scout
             native.max_running = MaxRunning;
             native.no_prefix_cache = NoPrefixCache ? 1 : 0;
             native.cache_salt = CacheSalt;
+            native.picture_cache_bytes = PictureCacheBytes;
+            native.no_picture_cache = NoPictureCache ? 1 : 0;
         }
     }
 
@@ -170,6 +178,11 @@ namespace Scout
         /// <summary>Continues the prompt as it stands instead of answering it.</summary>
         public bool Raw { get; set; }
 
+        /// <summary>Pictures of a text or of ids, which may be closed once the request is made. A question comes behind them; in what is
+        /// continued as it stands (<see cref="Raw"/>, ids), each "&lt;|image|&gt;" becomes the next of them. A <see cref="Chat"/> holds its
+        /// own.</summary>
+        public ICollection<ScoutImage> Images { get; } = new List<ScoutImage>();
+
         internal unsafe void Fill(out scout_request_options native, Memory memory)
         {
             native = default(scout_request_options);
@@ -209,6 +222,8 @@ namespace Scout
                 native.stop_tokens = memory.Copy(StopTokens.ToArray());
                 native.stop_token_count = (ulong)StopTokens.Count;
             }
+            native.images = memory.Hold(Images, nameof(Images));
+            native.image_count = (ulong)Images.Count;
         }
     }
 }

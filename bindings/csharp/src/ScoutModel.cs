@@ -235,6 +235,45 @@ namespace Scout
             return id;
         }
 
+        /// <summary>The ids that <see cref="Generate(string, RequestOptions, CancellationToken)"/> makes of a prompt, those of its pictures included.</summary>
+        public unsafe IReadOnlyList<int> PromptTokens(string prompt, RequestOptions options = null)
+        {
+            byte[] text = Utf8.Bytes(prompt, nameof(prompt));
+            return Prompt(options ?? new RequestOptions(), (ModelHandle model, scout_request_options* native, int[] room, ulong capacity,
+                out ulong needed, out IntPtr message) => Native.scoutcs_prompt_tokens(model, text, (ulong)text.Length, native, room, capacity,
+                    out needed, out message));
+        }
+
+        /// <summary>What ids become among which "&lt;|image|&gt;" (<see cref="FindToken"/>) stands for pictures, and so which position is
+        /// whose.</summary>
+        public unsafe IReadOnlyList<int> ExpandPrompt(IEnumerable<int> ids, params ScoutImage[] images)
+        {
+            int[] given = Memory.Array(ids, nameof(ids));
+            if (images == null) throw new ArgumentNullException(nameof(images));
+            var options = new RequestOptions();
+            foreach (ScoutImage image in images) options.Images.Add(image);
+            return Prompt(options, (ModelHandle model, scout_request_options* native, int[] room, ulong capacity, out ulong needed,
+                out IntPtr message) => Native.scoutcs_prompt_expand(model, given, (ulong)given.Length, native, room, capacity, out needed,
+                    out message));
+        }
+
+        private unsafe delegate int Prompting(ModelHandle model, scout_request_options* options, int[] room, ulong capacity, out ulong needed,
+            out IntPtr message);
+
+        private unsafe int[] Prompt(RequestOptions options, Prompting call)
+        {
+            using (var memory = new Memory())
+            {
+                scout_request_options made;
+                options.Fill(out made, memory);
+                return Filled.Ids(Handle, (ModelHandle model, int[] room, ulong capacity, out ulong needed, out IntPtr message) =>
+                {
+                    scout_request_options native = made;
+                    return call(model, &native, room, capacity, out needed, out message);
+                });
+            }
+        }
+
         /// <summary>The ids that end an answer.</summary>
         public IReadOnlyList<int> StopTokens => Filled.Ids(Handle, Native.scoutcs_stop_tokens);
 

@@ -143,6 +143,36 @@ internal static class ImageTests
         }
     }
 
+    public static void TextsAndIdsHavePicturesToo()
+    {
+        using (ScoutModel model = ScoutModel.Load(Environment.GetEnvironmentVariable("SCOUT_SEEING"), new LoadOptions { Vision = true }))
+        using (Engine engine = model.CreateEngine())
+        {
+            ScoutImage image = Pictures.Picture(new[] { 16, 16, 3, 1 });
+            IReadOnlyList<int> shown = image.Tokens(model, model.GetTileOptions());
+            int token = model.FindToken("<|image|>");
+            Same("expanded", shown, model.ExpandPrompt(new[] { token }, image));
+            var options = new RequestOptions { Raw = true, MaxTokens = 4, IgnoreEnd = true, Images = { image } };
+            int count = model.PromptTokens("a<|image|>", options).Count;
+            for (int i = 0; i < 2; i++)
+            {
+                using (Request request = engine.Submit("a<|image|>", options))
+                {
+                    request.ReadToEnd();
+                    Same("prompt tokens", count, request.Last.PromptTokens);
+                }
+            }
+            Same("encoded", new[] { 1, 1 }, new[] { engine.Stats.PicturesEncoded, engine.Stats.PictureCacheMisses });
+            using (Scores scores = engine.Score(new[] { 65, token }, new[] { image }))
+                Same("rows", shown.Count + 1, scores.Sum(block => block.Positions.Count));
+            Same("status", ScoutStatus.Argument, Throws<ScoutException>(() => model.PromptTokens("a", options)).Status);
+            image.Dispose();
+            Throws<ObjectDisposedException>(() => model.Generate("what?", options));
+            using (Engine forgetful = model.CreateEngine(new EngineOptions { NoPictureCache = true, PictureCacheBytes = 1000 }))
+                Same("limit", 0, forgetful.Stats.PictureCacheLimitBytes);
+        }
+    }
+
     public static void FilesAreRead()
     {
         string path = Path.Combine(Environment.GetEnvironmentVariable("SCOUT_PICTURES") ?? "", "exif6.png");

@@ -9,6 +9,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import scout.Chat;
 import scout.Engine;
+import scout.EngineOptions;
 import scout.Event;
 import scout.Image;
 import scout.ImageOptions;
@@ -16,6 +17,8 @@ import scout.LoadOptions;
 import scout.Model;
 import scout.Request;
 import scout.RequestOptions;
+import scout.ScoreBlock;
+import scout.Scores;
 import scout.ScoutException;
 import scout.Status;
 import scout.TileOptions;
@@ -118,6 +121,35 @@ final class PictureTests {
       try (Model blind = Model.load(path); Image image = Pictures.picture(NUMBERS); Chat chat = blind.chat()) {
         Interface.same(Status.ERR_UNSUPPORTED, Interface.fails(() -> chat.begin(Chat.Role.USER).addImage(image)));
         Interface.same(Status.ERR_STATE, Interface.fails(blind::tileOptions));
+      }
+    });
+    Interface.test("texts and ids have pictures too", () -> {
+      try (Model seeing = Model.load(System.getenv("SCOUT_SEEING"), new LoadOptions().vision()); Engine engine = seeing.engine()) {
+        Image image = Pictures.picture(new int[] {16, 16, 3, 1});
+        int[] shown = image.tokens(seeing, seeing.tileOptions());
+        int token = seeing.findToken("<|image|>".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+        Interface.same(Arrays.toString(shown), Arrays.toString(seeing.expandPrompt(new int[] {token}, image)));
+        RequestOptions options = new RequestOptions().raw().images(image).maxTokens(4).ignoreEnd();
+        int[] ids = seeing.promptTokens("a<|image|>", options);
+        for (int i = 0; i < 2; i++) {
+          try (Request request = engine.submit("a<|image|>", options)) {
+            for (Event event : request) {
+              if (event.last()) Interface.same((long) ids.length, event.promptTokens());
+            }
+          }
+        }
+        Interface.same("1 1", engine.pictures().encoded() + " " + engine.pictures().misses());
+        int rows = 0;
+        try (Scores scores = engine.score(new int[] {65, token}, List.of(image))) {
+          for (ScoreBlock block = scores.next(); block != null; block = scores.next()) rows += block.positions().length;
+        }
+        Interface.same(shown.length + 1, rows);
+        Interface.same(Status.ERR_ARGUMENT, Interface.fails(() -> seeing.promptTokens("a", options)));
+        image.close();
+        Interface.same(Status.ERR_STATE, Interface.fails(() -> seeing.generate("what?", options)));
+        try (Engine forgetful = seeing.engine(new EngineOptions().noPictureCache().pictureCacheBytes(1000))) {
+          Interface.same(0L, forgetful.pictures().limitBytes());
+        }
       }
     });
   }

@@ -162,6 +162,33 @@ class Life(ModelTest):
         self.assertEqual(answers[0], answers[2])
         self.assertNotEqual(answers[0], answers[1])
 
+    def test_pictures_of_texts_and_ids(self):
+        few = {"max_tokens": 4, "ignore_end": True}
+        with scout.load(os.environ["SCOUT_SEEING"], vision=True) as model, model.engine() as engine:
+            image = pictures.picture([16, 16, 3, 1])
+            shown, token = image.tokens(model, **model.tile_options), model.find_token("<|image|>")
+            around = model.encode("a"), model.encode("b")
+            ids = model.prompt_tokens("a<|image|>b", raw=True, images=[image])
+            self.assertIn(str(shown)[1:-1], str(ids))
+            self.assertEqual(model.expand_prompt([*around[0], token, *around[1]], [image]), [*around[0], *shown, *around[1]])
+            for _ in range(2):
+                with engine.submit("a<|image|>b", raw=True, images=[image], **few) as request:
+                    self.assertEqual(list(request)[-1].prompt_tokens, len(ids))
+            self.assertEqual((engine.stats["pictures_encoded"], engine.stats["picture_cache_misses"]), (1, 1))
+            with engine.score([*around[0], token, *around[1]], images=[image]) as scores:
+                self.assertEqual(sum(len(block) for block in scores), len(shown) + 2)
+            with model.generate("what?", images=(image,), **few) as request:
+                image.close()
+                self.assertEqual(len(request.text()) > 0, True)
+            with self.assertRaisesRegex(scout.ArgumentError, "2"):
+                model.prompt_tokens("a", raw=True, images=[pictures.picture([8, 8, 3, 1])] * 2)
+            with self.assertRaisesRegex(scout.StateError, "the Image is closed"):
+                model.generate("what?", images=[image])
+            with self.assertRaisesRegex(TypeError, "images"):
+                model.generate("what?", images=["photo.jpg"])
+            with model.engine(no_picture_cache=True, picture_cache_bytes=1000) as forgetful:
+                self.assertEqual(forgetful.stats["picture_cache_limit_bytes"], 0)
+
     def test_a_model_that_was_loaded_without_its_tower(self):
         with scout.load(os.environ["SCOUT_SEEING"]) as model, pictures.picture(NUMBERS) as image:
             with self.assertRaisesRegex(scout.UnsupportedError, "without its vision tower"):

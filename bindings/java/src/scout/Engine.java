@@ -1,6 +1,8 @@
 package scout;
 
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongFunction;
 
 /** Runs many requests of one model together. Any thread may submit; one at a time takes events or runs steps. */
 public final class Engine extends Handle {
@@ -82,24 +84,34 @@ public final class Engine extends Handle {
 
   /** Computes the log-probabilities of given tokens. */
   public Scores score(int[] ids) {
-    return score(ids, false);
+    return score(ids, List.of(), false);
+  }
+
+  /** {@link #score(int[])} of ids in which each "&lt;|image|&gt;" becomes the tokens of the next of the pictures. */
+  public Scores score(int[] ids, List<Image> images) {
+    return score(ids, images, false);
   }
 
   /** Computes whole rows of logits, of these positions (ascending) or of all. */
   public Scores scoreLogits(int[] ids, long... positions) {
-    return score(ids, true, positions);
+    return score(ids, List.of(), true, positions);
   }
 
-  private Scores score(int[] ids, boolean logits, long... positions) {
+  /** {@link #scoreLogits(int[], long...)} with pictures; positions are those of {@link Model#expandPrompt}. */
+  public Scores scoreLogits(int[] ids, List<Image> images, long... positions) {
+    return score(ids, images, true, positions);
+  }
+
+  private Scores score(int[] ids, List<Image> images, boolean logits, long... positions) {
     long options = NativeJNI.new_scout_score_options();
     try {
       NativeJNI.scout_score_options_logits_set(options, logits ? 1 : 0);
       for (long position : positions) RequestOptions.check(NativeJNI.scout_score_options_add_position(options, position));
-      return call(p -> {
+      return Image.held(images, image -> RequestOptions.check(NativeJNI.scout_score_options_add_image(options, image)), () -> call(p -> {
         long[] scores = new long[1];
         NativeJNI.scout_score(p, ids, options, scores);
         return new Scores(scores[0]);
-      });
+      }));
     } finally {
       NativeJNI.delete_scout_score_options(options);
     }
@@ -107,11 +119,34 @@ public final class Engine extends Handle {
 
   /** Tokens generated so far. */
   public long generatedTokens() {
+    return stats(NativeJNI::scout_engine_stats_generated_tokens_get);
+  }
+
+  /**
+   * What the engine keeps of pictures.
+   *
+   * @param encoded by the vision tower, so far
+   * @param hits pictures of requests that needed no encoding, so far
+   * @param misses pictures of requests for which encoding was begun, so far
+   * @param entries pictures of which is kept what was computed
+   * @param bytes of what is kept
+   * @param limitBytes that may be kept; 0: nothing, or no vision tower
+   */
+  public record Pictures(long encoded, long hits, long misses, long entries, long bytes, long limitBytes) {}
+
+  /** What the engine keeps of pictures. */
+  public Pictures pictures() {
+    return stats(s -> new Pictures(NativeJNI.scout_engine_stats_pictures_encoded_get(s), NativeJNI.scout_engine_stats_picture_cache_hits_get(s),
+        NativeJNI.scout_engine_stats_picture_cache_misses_get(s), NativeJNI.scout_engine_stats_picture_cache_entries_get(s),
+        NativeJNI.scout_engine_stats_picture_cache_bytes_get(s), NativeJNI.scout_engine_stats_picture_cache_limit_bytes_get(s)));
+  }
+
+  private <T> T stats(LongFunction<T> read) {
     return call(p -> {
       long stats = NativeJNI.new_scout_engine_stats();
       try {
         NativeJNI.scout_engine_get_stats(p, stats);
-        return NativeJNI.scout_engine_stats_generated_tokens_get(stats);
+        return read.apply(stats);
       } finally {
         NativeJNI.delete_scout_engine_stats(stats);
       }

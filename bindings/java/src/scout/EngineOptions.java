@@ -54,6 +54,16 @@ public final class EngineOptions {
     return set(o -> NativeJNI.scout_engine_options_cache_salt_set(o, salt));
   }
 
+  /** Most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456. */
+  public EngineOptions pictureCacheBytes(long bytes) {
+    return set(o -> NativeJNI.scout_engine_options_picture_cache_bytes_set(o, bytes));
+  }
+
+  /** Nothing is kept of a picture when the requests that need it have computed it. */
+  public EngineOptions noPictureCache() {
+    return set(o -> NativeJNI.scout_engine_options_no_picture_cache_set(o, 1));
+  }
+
   static <T> T with(EngineOptions options, LongFunction<T> call) {
     if (options == null) return call.apply(0);
     long made = NativeJNI.new_scout_engine_options();

@@ -1,5 +1,9 @@
 package scout;
 
+import java.util.List;
+import java.util.function.LongConsumer;
+import java.util.function.Supplier;
+
 /**
  * A picture: for a question about it ({@link Chat#addImage}), and for looking at what a vision model takes of it. It needs no model. Any number
  * of threads may use it.
@@ -28,6 +32,15 @@ public final class Image extends Handle {
       long[] image = new long[1];
       making.call(o, image);
       return new Image(image[0]);
+    });
+  }
+
+  /** Gives the native handles of pictures to add, and keeps them until the call has returned. */
+  static <T> T held(List<Image> images, LongConsumer add, Supplier<T> call) {
+    if (images.isEmpty()) return call.get();
+    return images.get(0).call(p -> {
+      add.accept(p);
+      return held(images.subList(1, images.size()), add, call);
     });
   }
 

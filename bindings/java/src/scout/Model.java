@@ -82,6 +82,18 @@ public final class Model extends Handle {
     return generate(prompt, null);
   }
 
+  /** The ids that {@link #generate(String, RequestOptions)} makes of a prompt, those of its pictures included. */
+  public int[] promptTokens(String prompt, RequestOptions options) {
+    byte[] bytes = Text.bytes(prompt);
+    return RequestOptions.with(options, o -> ids((p, ids, needed) -> NativeJNI.scout_prompt_tokens(p, bytes, o, ids, needed)));
+  }
+
+  /** What ids become among which "&lt;|image|&gt;" ({@link #findToken}) stands for pictures, and so which position is whose. */
+  public int[] expandPrompt(int[] given, Image... images) {
+    RequestOptions options = new RequestOptions().images(images);
+    return RequestOptions.with(options, o -> ids((p, ids, needed) -> NativeJNI.scout_prompt_expand(p, given, o, ids, needed)));
+  }
+
   /** An empty conversation. */
   public Chat chat() {
     long[] chat = new long[1];

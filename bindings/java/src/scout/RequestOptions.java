@@ -8,6 +8,7 @@ import java.util.function.LongFunction;
 /** What one request asks for. Each method returns the options, so that they chain. Greedy, until the model ends, unless said otherwise. */
 public final class RequestOptions {
   private final List<LongConsumer> settings = new ArrayList<>();
+  private final List<Image> images = new ArrayList<>();
 
   private RequestOptions set(LongConsumer setting) {
     settings.add(setting);
@@ -88,6 +89,15 @@ public final class RequestOptions {
     });
   }
 
+  /**
+   * Pictures of a text or of ids, which may be closed once the request is made. A question comes behind them; in what is continued as it stands
+   * ({@link #raw}, ids), each "&lt;|image|&gt;" becomes the next of them. A {@link Chat} holds its own.
+   */
+  public RequestOptions images(Image... pictures) {
+    images.addAll(List.of(pictures));
+    return this;
+  }
+
   /** Goes on past the model's own stop tokens. */
   public RequestOptions ignoreEnd() {
     return set(o -> NativeJNI.scout_request_options_ignore_end_set(o, 1));
@@ -109,11 +119,11 @@ public final class RequestOptions {
 
   /** Runs a call with the native options; with 0, the defaults, for null. */
   static <T> T with(RequestOptions options, LongFunction<T> call) {
-    if (options == null || options.settings.isEmpty()) return call.apply(0);
+    if (options == null || options.settings.isEmpty() && options.images.isEmpty()) return call.apply(0);
     long made = NativeJNI.new_scout_request_options();
     try {
       for (LongConsumer setting : options.settings) setting.accept(made);
-      return call.apply(made);
+      return Image.held(options.images, image -> check(NativeJNI.scout_request_options_add_image(made, image)), () -> call.apply(made));
     } finally {
       NativeJNI.delete_scout_request_options(made);
     }

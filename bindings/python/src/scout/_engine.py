@@ -7,6 +7,7 @@ from . import _native
 from ._chat import Chat
 from ._errors import StateError
 from ._handle import Handle, Text, ids_bytes, slices, text_bytes
+from ._image import Image
 from ._options import native_options
 from ._request import Event, Request
 from ._score import Scores
@@ -95,9 +96,11 @@ class Engine(Handle):
         finally:
             _native.delete_scout_engine_stats(made)
 
-    def score(self, ids: Iterable[int], *, logits: bool = False, positions: Optional[Iterable[int]] = None) -> Scores:
-        """Log-probabilities of given tokens, or, with logits=True, whole rows of logits (of `positions`, ascending, or of all)."""
-        given: Dict[str, Any] = {}
+    def score(self, ids: Iterable[int], *, logits: bool = False, positions: Optional[Iterable[int]] = None,
+              images: Iterable[Image] = ()) -> Scores:
+        """Log-probabilities of given tokens, or, with logits=True, whole rows of logits (of `positions`, ascending, or of all). With images
+        each "<|image|>" among the ids becomes the tokens of the next of them, and positions are those of Model.expand_prompt."""
+        given: Dict[str, Any] = {"images": images}
         if logits:
             given["logits"] = 1
         if positions is not None:

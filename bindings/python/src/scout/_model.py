@@ -9,7 +9,7 @@ from . import _native
 from ._chat import Chat
 from ._engine import Engine
 from ._handle import SLICE_MS, Handle, Text, call_filling, ids_bytes, ids_list, slices, text_bytes
-from ._image import model_tile_options
+from ._image import Image, model_tile_options
 from ._options import native_options
 from ._request import Request, may_have_something
 
@@ -72,6 +72,16 @@ class Model(Handle):
         data = text_bytes(prompt, "prompt")
         with native_options("request", options) as made:
             return Request(self._call(_native.scout_generate_text, data, made)[1])
+
+    def prompt_tokens(self, prompt: Text, **options: "Unpack[RequestOptions]") -> List[int]:
+        """The ids that generate() makes of a prompt, those of its pictures (images=[...]) included."""
+        with native_options("request", options) as made:
+            return ids_list(call_filling(self, _native.scout_prompt_tokens, text_bytes(prompt, "prompt"), made))
+
+    def expand_prompt(self, ids: Iterable[int], images: Iterable[Image] = ()) -> List[int]:
+        """What ids become among which "<|image|>" (find_token) stands for pictures, and so which position is whose."""
+        with native_options("request", {"images": images}) as made:
+            return ids_list(call_filling(self, _native.scout_prompt_expand, ids_bytes(ids), made))
 
     def chat(self) -> Chat:
         """An empty conversation."""

@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, Iterable, Iterator, Mapping, Sequence, TypedDict, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, Mapping, Sequence, TypedDict, Union
 
 from . import _native
-from ._handle import Text, text_bytes
+from ._handle import Handle, Text, text_bytes
+
+if TYPE_CHECKING:
+    from ._image import Image
 
 
 class LoadOptions(TypedDict, total=False):
@@ -35,6 +38,8 @@ class EngineOptions(TypedDict, total=False):
     max_running: int  #: requests that share a step
     no_prefix_cache: bool  #: pages of finished prompts are not kept for later ones
     cache_salt: int  #: requests of engines with different salts never share pages
+    picture_cache_bytes: int  #: most memory for what was computed of pictures that later requests may ask about again
+    no_picture_cache: bool  #: nothing is kept of a picture when the requests that need it have computed it
 
 
 class RequestOptions(TypedDict, total=False):
@@ -57,6 +62,7 @@ class RequestOptions(TypedDict, total=False):
     ignore_end: bool  #: go on past the model's own stop tokens
     include_special: bool  #: control tokens are written into the text
     raw: bool  #: the prompt is continued as it stands instead of answered
+    images: Iterable[Image]  #: of a text or ids: a question comes behind them; in what is continued, each "<|image|>" becomes the next one
 
 
 class ImageOptions(TypedDict, total=False):
@@ -89,8 +95,8 @@ def _texts(value: Union[Text, Iterable[Text]]) -> Iterable[Text]:
     return [value] if isinstance(value, (str, bytes, bytearray, memoryview)) else value
 
 
-def _set_special(kind: str, made: Any, name: str, value: Any) -> bool:
-    """The options that are more than a number."""
+def _set_special(kind: str, made: Any, name: str, value: Any, held: Callable[[Image], Any]) -> bool:
+    """The options that are more than a number. held() keeps a picture until the call is made."""
     failed = 0
     if name == "device":
         failed = _native.scout_load_options_set_device(made, text_bytes(value, name))
@@ -105,6 +111,9 @@ def _set_special(kind: str, made: Any, name: str, value: Any) -> bool:
     elif name == "bias":
         for token, weight in value.items() if hasattr(value, "items") else value:
             failed = failed or _native.scout_request_options_add_bias(made, token, weight)
+    elif name == "images":
+        for image in value:
+            failed = failed or getattr(_native, "scout_%s_options_add_image" % kind)(made, held(image))
     elif name == "positions":
         for position in value:
             failed = failed or _native.scout_score_options_add_position(made, position)
@@ -122,6 +131,14 @@ def native_options(kind: str, given: Mapping[str, Any]) -> Iterator[Any]:
         yield None
         return
     made = getattr(_native, "new_scout_%s_options" % kind)()
+    entered = []
+
+    def held(image: Image) -> Any:
+        if not isinstance(image, Handle):
+            raise TypeError("%s is no Image" % type(image).__name__)
+        entered.append((image, image._enter()))
+        return entered[-1][1]
+
     try:
         for name, value in given.items():
             if kind == "engine" and name == "stepped":
@@ -129,10 +146,12 @@ def native_options(kind: str, given: Mapping[str, Any]) -> Iterator[Any]:
             try:
                 if name in _NUMBERS[kind]:
                     _NUMBERS[kind][name](made, int(value) if isinstance(value, bool) else value)
-                elif not _set_special(kind, made, name, value):
+                elif not _set_special(kind, made, name, value, held):
                     raise TypeError("there is no option of that name")
             except (TypeError, OverflowError) as error:
                 raise type(error)("%s: %r does not do (%s)" % (name, value, error)) from None
         yield made
     finally:
         getattr(_native, "delete_scout_%s_options" % kind)(made)
+        for image, handle in entered:
+            image._leave(handle)

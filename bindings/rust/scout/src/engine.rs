@@ -1,9 +1,8 @@
 //! Many requests at once over one model, and scoring.
 use crate::error::{check, error_of, Error, Result};
 use crate::model::described;
-use crate::options::score_options;
 use crate::request::{lent_struct, list, read_event, timeout, Next, Parent};
-use crate::{Chat, EngineOptions, Model, Request, RequestOptions};
+use crate::{Chat, EngineOptions, Model, Request, RequestOptions, ScoreOptions};
 use scout_sys as sys;
 use std::mem::{size_of, zeroed};
 use std::ptr::{self, NonNull};
@@ -21,6 +20,14 @@ described! {
         /// Positions a page holds.
         page_positions: i64,
         context: i64, kv_bytes: u64, workspace_bytes: u64,
+        /// By the vision tower, so far.
+        pictures_encoded: i64,
+        /// Pictures of requests that needed no encoding, so far.
+        picture_cache_hits: i64,
+        picture_cache_misses: i64,
+        /// Pictures of which is kept what was computed.
+        picture_cache_entries: i64,
+        picture_cache_bytes: u64, picture_cache_limit_bytes: u64,
     }
 }
 
@@ -170,18 +177,19 @@ impl Engine {
 
     /// Scores tokens: ln p of each id after the ids before it.
     pub fn score(&self, ids: &[i32]) -> Result<Scores> {
-        self.score_with(ids, score_options(false, &[]))
+        self.score_with(ids, &ScoreOptions::new())
     }
 
     /// Whole rows of logits of these positions (ascending), or of all when none is named.
     pub fn logits(&self, ids: &[i32], positions: &[i64]) -> Result<Scores> {
-        self.score_with(ids, score_options(true, positions))
+        self.score_with(ids, &ScoreOptions::new().logits(true).positions(positions))
     }
 
-    fn score_with(&self, ids: &[i32], options: sys::scout_score_options) -> Result<Scores> {
+    /// Scores tokens with options: with pictures among the ids, for instance.
+    pub fn score_with(&self, ids: &[i32], options: &ScoreOptions) -> Result<Scores> {
         let mut raw = ptr::null_mut();
         // SAFETY: ids and positions are as many as is said, and are copied by the call.
-        check(unsafe { sys::scout_score(self.raw(), ids.as_ptr(), ids.len() as u64, &options, &mut raw) })?;
+        check(options.with_raw(|options| unsafe { sys::scout_score(self.raw(), ids.as_ptr(), ids.len() as u64, options, &mut raw) }))?;
         let raw = NonNull::new(raw).ok_or_else(|| Error::Internal("scores are NULL".to_string()))?;
         Ok(Scores { raw, ended: false, _engine: self.handle.clone() })
     }

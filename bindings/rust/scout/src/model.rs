@@ -302,6 +302,27 @@ impl Model {
         Ok(count as usize)
     }
 
+    /// The ids that [`Model::generate_with`] makes of a prompt, those of its pictures included.
+    pub fn prompt_tokens(&self, prompt: impl AsRef<[u8]>, options: &RequestOptions) -> Result<Vec<i32>> {
+        let text = prompt.as_ref();
+        // SAFETY: text and buffer are as large as is said.
+        options.with_raw(|options| {
+            crate::fill(0, |ids, capacity, needed| unsafe {
+                sys::scout_prompt_tokens(self.raw(), text.as_ptr().cast(), text.len() as u64, options, ids, capacity, needed)
+            })
+        })
+    }
+
+    /// What ids become among which `<|image|>` ([`Model::find_token`]) stands for the options' pictures, and so which position is whose.
+    pub fn expand_prompt(&self, ids: &[i32], options: &RequestOptions) -> Result<Vec<i32>> {
+        // SAFETY: ids and buffer are as large as is said.
+        options.with_raw(|options| {
+            crate::fill(0, |expanded, capacity, needed| unsafe {
+                sys::scout_prompt_expand(self.raw(), ids.as_ptr(), ids.len() as u64, options, expanded, capacity, needed)
+            })
+        })
+    }
+
     /// The bytes of ids without control tokens: valid UTF-8 wherever they came from valid UTF-8 as a whole.
     pub fn decode(&self, ids: &[i32]) -> Result<Vec<u8>> {
         self.decode_flags(ids, sys::SCOUT_DECODE_PLAIN)

@@ -1,6 +1,6 @@
 //! How a model is loaded, an engine works, an answer is made and text is scored. Each begins with the defaults.
 use crate::error::{Error, Result};
-use crate::image::{Alpha, Resize};
+use crate::image::{Alpha, Image, Resize};
 use scout_sys as sys;
 use std::ffi::{CString, OsString};
 use std::mem::{size_of, zeroed};
@@ -152,6 +152,8 @@ options! {
     max_running: i32,
     /// Requests of engines with different salts never share pages.
     cache_salt: u64,
+    /// Most memory for what was computed of pictures that later requests may ask about again; 0 = 268435456.
+    picture_cache_bytes: u64,
 }
 
 impl EngineOptions {
@@ -164,6 +166,12 @@ impl EngineOptions {
     /// Whether pages of finished prompts are kept for later ones; they are by default.
     pub fn prefix_cache(mut self, keep: bool) -> Self {
         self.raw.no_prefix_cache = i32::from(!keep);
+        self
+    }
+
+    /// Whether what was computed of a picture is kept for later requests; it is by default.
+    pub fn picture_cache(mut self, keep: bool) -> Self {
+        self.raw.no_picture_cache = i32::from(!keep);
         self
     }
 
@@ -183,7 +191,7 @@ options! {
     /// # Ok::<(), scout::Error>(())
     /// ```
     RequestOptions, scout_request_options, scout_request_options_init {
-        bias_ids: Vec<i32>, bias_values: Vec<f32>, stops: Vec<Vec<u8>>, stop_ids: Vec<i32>,
+        bias_ids: Vec<i32>, bias_values: Vec<f32>, stops: Vec<Vec<u8>>, stop_ids: Vec<i32>, images: Vec<Image>,
     }
     /// 0 = always the most likely token.
     temperature: f32,
@@ -237,8 +245,16 @@ impl RequestOptions {
         self
     }
 
+    /// A picture of a text or of ids; may be given several times. A question comes behind them; in what is continued as it stands
+    /// (`raw`, ids) each `<|image|>` becomes the next of them. A [`Chat`](crate::Chat) holds its own.
+    pub fn image(mut self, image: &Image) -> Self {
+        self.images.push(image.clone());
+        self
+    }
+
     /// The call copies what the pointers lead to.
     pub(crate) fn with_raw<R>(&self, call: impl FnOnce(*const sys::scout_request_options) -> R) -> R {
+        let images: Vec<_> = self.images.iter().map(Image::raw).collect();
         let stops: Vec<_> = self.stops.iter().map(|text| text.as_ptr().cast()).collect();
         let sizes: Vec<_> = self.stops.iter().map(|text| text.len() as u64).collect();
         let mut raw = self.raw;
@@ -250,6 +266,8 @@ impl RequestOptions {
         raw.stop_count = stops.len() as u64;
         raw.stop_tokens = self.stop_ids.as_ptr();
         raw.stop_token_count = self.stop_ids.len() as u64;
+        raw.images = images.as_ptr();
+        raw.image_count = images.len() as u64;
         call(&raw)
     }
 }
@@ -308,14 +326,36 @@ impl TileOptions {
     }
 }
 
-pub(crate) fn score_options(logits: bool, positions: &[i64]) -> sys::scout_score_options {
-    // SAFETY: as in `new` above.
-    let mut raw: sys::scout_score_options = unsafe { zeroed() };
-    unsafe { sys::scout_score_options_init(&mut raw, size_of::<sys::scout_score_options>() as u64) };
-    raw.logits = i32::from(logits);
-    raw.positions = positions.as_ptr();
-    raw.position_count = positions.len() as u64;
-    raw
+options! {
+    /// What is scored: log-probabilities, unless logits are asked for.
+    ScoreOptions, scout_score_options, scout_score_options_init { positions: Vec<i64>, images: Vec<Image>, }
+    /// Whole rows of logits, of all positions unless some are named.
+    logits: bool => i32::from,
+}
+
+impl ScoreOptions {
+    /// Ascending: rows whose logits are wanted, of what [`Model::expand_prompt`](crate::Model::expand_prompt) gives.
+    pub fn positions(mut self, positions: &[i64]) -> Self {
+        self.positions.extend(positions);
+        self
+    }
+
+    /// A picture: each `<|image|>` among the ids becomes the tokens of the next one; may be given several times.
+    pub fn image(mut self, image: &Image) -> Self {
+        self.images.push(image.clone());
+        self
+    }
+
+    /// The call copies what the pointers lead to.
+    pub(crate) fn with_raw<R>(&self, call: impl FnOnce(*const sys::scout_score_options) -> R) -> R {
+        let images: Vec<_> = self.images.iter().map(Image::raw).collect();
+        let mut raw = self.raw;
+        raw.positions = self.positions.as_ptr();
+        raw.position_count = self.positions.len() as u64;
+        raw.images = images.as_ptr();
+        raw.image_count = images.len() as u64;
+        call(&raw)
+    }
 }
 
 /// A text for a parameter that ends at its NUL: one inside would cut it.

@@ -1,5 +1,5 @@
 //! Pictures: shared, kept and let go of, read from files, and asked about.
-use scout::{Error, Image, ImageOptions, LoadOptions, Model, RequestOptions, Role, TileOptions};
+use scout::{EngineOptions, Error, Image, ImageOptions, LoadOptions, Model, RequestOptions, Role, ScoreOptions, TileOptions};
 use std::path::PathBuf;
 use std::thread;
 
@@ -106,4 +106,35 @@ fn a_model_that_sees_answers() {
     let refused = chat.add_image(&picture(16, 16, 1));
     assert!(matches!(refused, Err(Error::Unsupported(message)) if message.contains("without its vision tower")));
     assert!(matches!(blind.tile_options(), Err(Error::State(_))));
+}
+
+#[test]
+fn texts_and_ids_have_pictures_too() {
+    let path = match std::env::var("SCOUT_SEEING") {
+        Ok(path) => path,
+        Err(_) => return, // said above
+    };
+    let model = Model::load_with(&path, &LoadOptions::new().vision(true)).unwrap();
+    let engine = model.engine(&Default::default()).unwrap();
+    let image = picture(16, 16, 1);
+    let shown = image.tokens(&model, &model.tile_options().unwrap()).unwrap();
+    let mut given = model.encode("a").unwrap();
+    let mut wanted = given.clone();
+    given.push(model.find_token("<|image|>").unwrap());
+    wanted.extend(shown);
+    let options = RequestOptions::new().raw(true).image(&image).max_tokens(4).ignore_end(true);
+    assert_eq!(model.expand_prompt(&given, &options).unwrap(), wanted);
+    let ids = model.prompt_tokens("a<|image|>", &options).unwrap();
+    for _ in 0..2 {
+        let request = engine.submit_text("a<|image|>", &options).unwrap();
+        let last = request.map(|event| event.unwrap()).last().unwrap();
+        assert_eq!(last.end.unwrap().prompt_tokens, ids.len() as i64);
+    }
+    let stats = engine.stats().unwrap();
+    assert_eq!((stats.pictures_encoded, stats.picture_cache_misses), (1, 1));
+    let scores = engine.score_with(&given, &ScoreOptions::new().image(&image)).unwrap();
+    assert_eq!(scores.map(|block| block.unwrap().positions.len()).sum::<usize>(), wanted.len());
+    assert!(matches!(model.prompt_tokens("a", &options), Err(Error::Argument(message)) if message.contains('1')));
+    let forgetful = model.engine(&EngineOptions::new().picture_cache(false).picture_cache_bytes(1000)).unwrap();
+    assert_eq!(forgetful.stats().unwrap().picture_cache_limit_bytes, 0);
 }
