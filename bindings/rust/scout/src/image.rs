@@ -5,6 +5,7 @@ use crate::options::{c_path, ImageOptions, TileOptions};
 use crate::request::text_of;
 use crate::Model;
 use scout_sys as sys;
+use std::fmt;
 use std::mem::{size_of, zeroed};
 use std::path::Path;
 use std::ptr::{self, NonNull};
@@ -121,6 +122,12 @@ impl Drop for Handle {
 #[derive(Clone)]
 pub struct Image {
     handle: Arc<Handle>,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Image").field(&self.info()).finish()
+    }
 }
 
 impl Image {
