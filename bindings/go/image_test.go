@@ -244,7 +244,9 @@ func TestImageOfTextsAndIDs(t *testing.T) {
 	i.Close()
 	_, err = model.Start("what?", WithImages(i))
 	fails(t, StatusState, "the image is closed", err)
-	forgetful := ok[*Engine](t)(model.NewEngine(WithoutPictureCache(), WithPictureCacheBytes(1000)))
-	defer forgetful.Close()
-	same(t, "limit", uint64(0), ok[Stats](t)(forgetful.Stats()).PictureCacheLimitBytes)
+	for limit, option := range map[uint64]EngineOption{0: WithoutPictureCache(), 1000: WithPictureCacheBytes(1000)} {
+		other := ok[*Engine](t)(model.NewEngine(option))
+		same(t, "limit", limit, ok[Stats](t)(other.Stats()).PictureCacheLimitBytes)
+		other.Close()
+	}
 }

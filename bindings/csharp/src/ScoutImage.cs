@@ -173,7 +173,8 @@ namespace Scout
             ulong step = Size(stride, nameof(stride));
             fixed (byte* data = &MemoryMarshal.GetReference(pixels))
             {
-                byte* begin = data;
+                byte none = 0;
+                byte* begin = data != null ? data : &none; // an empty span is nowhere
                 return Made(options, (scout_image_options* native, out ImageHandle image, out IntPtr message) =>
                     Native.scoutcs_image_from_pixels(begin, size, columns, rows, step, channels, native, out image, out message));
             }
@@ -185,7 +186,8 @@ namespace Scout
             ulong size = (ulong)file.Length;
             fixed (byte* data = &MemoryMarshal.GetReference(file))
             {
-                byte* begin = data;
+                byte none = 0;
+                byte* begin = data != null ? data : &none; // an empty span is nowhere
                 return Made(options, (scout_image_options* native, out ImageHandle image, out IntPtr message) =>
                     Native.scoutcs_image_from_bytes(begin, size, native, out image, out message));
             }

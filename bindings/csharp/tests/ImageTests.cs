@@ -168,8 +168,9 @@ internal static class ImageTests
             Same("status", ScoutStatus.Argument, Throws<ScoutException>(() => model.PromptTokens("a", options)).Status);
             image.Dispose();
             Throws<ObjectDisposedException>(() => model.Generate("what?", options));
-            using (Engine forgetful = model.CreateEngine(new EngineOptions { NoPictureCache = true, PictureCacheBytes = 1000 }))
-                Same("limit", 0, forgetful.Stats.PictureCacheLimitBytes);
+            using (Engine forgetful = model.CreateEngine(new EngineOptions { NoPictureCache = true }))
+            using (Engine small = model.CreateEngine(new EngineOptions { PictureCacheBytes = 1000 }))
+                Same("limit", new[] { 0, 1000 }, new[] { forgetful.Stats.PictureCacheLimitBytes, small.Stats.PictureCacheLimitBytes });
         }
     }
 

@@ -147,8 +147,8 @@ final class PictureTests {
         Interface.same(Status.ERR_ARGUMENT, Interface.fails(() -> seeing.promptTokens("a", options)));
         image.close();
         Interface.same(Status.ERR_STATE, Interface.fails(() -> seeing.generate("what?", options)));
-        try (Engine forgetful = seeing.engine(new EngineOptions().noPictureCache().pictureCacheBytes(1000))) {
-          Interface.same(0L, forgetful.pictures().limitBytes());
+        try (Engine forgetful = seeing.engine(new EngineOptions().noPictureCache()); Engine small = seeing.engine(new EngineOptions().pictureCacheBytes(1000))) {
+          Interface.same("0 1000", forgetful.pictures().limitBytes() + " " + small.pictures().limitBytes());
         }
       }
     });

@@ -186,8 +186,8 @@ class Life(ModelTest):
                 model.generate("what?", images=[image])
             with self.assertRaisesRegex(TypeError, "images"):
                 model.generate("what?", images=["photo.jpg"])
-            with model.engine(no_picture_cache=True, picture_cache_bytes=1000) as forgetful:
-                self.assertEqual(forgetful.stats["picture_cache_limit_bytes"], 0)
+            with model.engine(no_picture_cache=True) as forgetful, model.engine(picture_cache_bytes=1000) as small:
+                self.assertEqual([e.stats["picture_cache_limit_bytes"] for e in (forgetful, small)], [0, 1000])
 
     def test_a_model_that_was_loaded_without_its_tower(self):
         with scout.load(os.environ["SCOUT_SEEING"]) as model, pictures.picture(NUMBERS) as image:

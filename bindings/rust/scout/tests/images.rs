@@ -128,13 +128,14 @@ fn texts_and_ids_have_pictures_too() {
     for _ in 0..2 {
         let request = engine.submit_text("a<|image|>", &options).unwrap();
         let last = request.map(|event| event.unwrap()).last().unwrap();
-        assert_eq!(last.end.unwrap().prompt_tokens, ids.len() as i64);
+        assert_eq!(last.end.unwrap().prompt_tokens, ids.len() as u64);
     }
     let stats = engine.stats().unwrap();
     assert_eq!((stats.pictures_encoded, stats.picture_cache_misses), (1, 1));
     let scores = engine.score_with(&given, &ScoreOptions::new().image(&image)).unwrap();
     assert_eq!(scores.map(|block| block.unwrap().positions.len()).sum::<usize>(), wanted.len());
     assert!(matches!(model.prompt_tokens("a", &options), Err(Error::Argument(message)) if message.contains('1')));
-    let forgetful = model.engine(&EngineOptions::new().picture_cache(false).picture_cache_bytes(1000)).unwrap();
-    assert_eq!(forgetful.stats().unwrap().picture_cache_limit_bytes, 0);
+    for (options, limit) in [(EngineOptions::new().picture_cache(false), 0), (EngineOptions::new().picture_cache_bytes(1000), 1000)] {
+        assert_eq!(model.engine(&options).unwrap().stats().unwrap().picture_cache_limit_bytes, limit);
+    }
 }
