@@ -114,19 +114,6 @@ VideoKind RecogniseEbml(std::string_view bytes) {
   Fail(ErrorCode::kFormat, "Matroska: the EBML header names no document type");
 }
 
-// Segment, the one element behind the header, must be there to its end.
-void CheckSegment(VideoBytes& bytes, std::string_view head) {
-  size_t at = 4;
-  uint64_t header = 0, id = 0, size = 0;
-  if (!EbmlNumber(head, at, false, header)) return;
-  at += header;
-  const size_t size_at = at + 4;
-  if (!EbmlNumber(head, at, true, id) || !EbmlNumber(head, at, false, size)) return;  // FFmpeg says what it thinks of it
-  const uint64_t unknown = (uint64_t{1} << (7 * (at - size_at))) - 1;
-  if (id == 0x18538067 && size != unknown && size > bytes.size() - at)
-    Fail(ErrorCode::kTruncated, "Matroska: the segment has ", size, " bytes, ", bytes.size() - at, " are there");
-}
-
 std::string Head(VideoBytes& bytes) {
   std::string head(std::min<uint64_t>(bytes.size(), 4096), '\0');
   bytes.Read(0, {reinterpret_cast<uint8_t*>(head.data()), head.size()});
@@ -155,6 +142,20 @@ VideoKind RecogniseVideo(VideoBytes& source) {
        kRead);
 }
 
+void CheckSegment(VideoBytes& bytes) {
+  const std::string head = Head(bytes);
+  size_t at = 4;
+  uint64_t header = 0, id = 0, size = 0;
+  if (!EbmlNumber(head, at, false, header) || header > head.size() - at) return;
+  at += header;
+  if (!EbmlNumber(head, at, true, id)) return;
+  const size_t size_at = at;
+  if (!EbmlNumber(head, at, false, size)) return;  // FFmpeg says what it thinks of it
+  const uint64_t unknown = (uint64_t{1} << (7 * (at - size_at))) - 1;
+  if (id == 0x18538067 && size != unknown && size > bytes.size() - at)
+    Fail(ErrorCode::kTruncated, "Matroska: the segment has ", size, " bytes, ", bytes.size() - at, " are there");
+}
+
 VideoStatus VideoFile::Read(void* context, uint64_t offset, uint8_t* to, uint64_t size) noexcept {
   auto* const self = static_cast<VideoFile*>(context);
   try {
@@ -175,7 +176,7 @@ VideoFile::VideoFile(std::unique_ptr<VideoBytes> bytes, const VideoRequest& requ
     if (kind_.container == kVideoMov) {
       CheckBoxes(*bytes_);
     } else {
-      CheckSegment(*bytes_, Head(*bytes_));
+      CheckSegment(*bytes_);
     }
     const PluginEntry& entry =
         OpenPlugin({.name = "video", .contract = SCOUT_VIDEO_CONTRACT, .folder = folder, .purpose = "reading video"});

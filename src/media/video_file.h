@@ -37,6 +37,9 @@ VideoKind RecogniseVideo(VideoBytes& bytes);
 // kMaxVideoSamples, pictures kept in other files. Throws kFormat, kTruncated, kLimit, kUnsupported.
 void CheckBoxes(VideoBytes& bytes);
 
+// That a Matroska file's one segment is there to its end. Throws kTruncated.
+void CheckSegment(VideoBytes& bytes);
+
 inline constexpr uint64_t kMaxVideoSamples = uint64_t{1} << 24;  // of a track: 38 hours at 120 a second
 inline constexpr uint64_t kMaxBoxes = uint64_t{1} << 20;
 inline constexpr int kMaxBoxDepth = 16;

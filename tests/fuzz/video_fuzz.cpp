@@ -33,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const VideoKind kind = RecogniseVideo(bytes);
     if (kind.container == kVideoMov) CheckBoxes(bytes);
+    if (kind.container == kVideoMatroska) CheckSegment(bytes);
     const VideoHost host = {.context = &bytes,
                             .size = size,
                             .read = +[](void* context, uint64_t offset, uint8_t* to, uint64_t count) noexcept -> VideoStatus {

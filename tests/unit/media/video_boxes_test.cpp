@@ -129,6 +129,20 @@ TEST(VideoBoxes, OtherFilesAreNotOpened) {
   Refused("compressed", kStart + Box("moov", Box("cmov", "")), ErrorCode::kUnsupported, {"compressed index"});
 }
 
+TEST(VideoBoxes, ASegmentIsThereToItsEndOrUnknown) {
+  const auto check = [](const std::string& behind) {
+    TextBytes source("\x1a\x45\xdf\xa3\x88\x42\x82\x85webm" + std::string(1, '\0') + behind + "0123456789");
+    CheckSegment(source);
+  };
+  using namespace std::string_literals;
+  EXPECT_NO_THROW(check("\x18\x53\x80\x67\x8a"s));
+  EXPECT_NO_THROW(check("\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff"s));
+  EXPECT_THROW(check("\x18\x53\x80\x67\x8b"s), Error);
+  // An id of one byte, and ids and sizes that do not end.
+  for (const std::string& other : {"\xec\x80"s, "\x80\x80"s, "\0\0"s, "\x18"s, "\x18\x53\x80\x67\0"s})
+    EXPECT_NO_THROW(check(other));
+}
+
 TEST(VideoBoxes, V04_OtherFormatsAreNamed) {
   const auto refuse = [](const std::string& bytes, const std::vector<std::string>& says) {
     Refused(bytes.substr(0, 12), bytes + std::string(64, '\0'), ErrorCode::kUnsupported, says);
