@@ -112,14 +112,14 @@ def table(found, values, size, rounds, shared=False):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=18)
     parser.add_argument("--shared", action="store_true")
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
     build = given.build.resolve()
     env = environment(build)
     found = programs(build, env)
-    size, rounds = ((8, 10, 1), 1) if given.check else ((100, 100, 4), given.rounds)
+    size, rounds = ((8, 10, 1), 1) if given.check else ((50, 100, 3), given.rounds)
     if "C" not in found:
         sys.exit("without a C compiler there is nothing to compare with")
     values = measure(found, env, size, rounds)
