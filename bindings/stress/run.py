@@ -98,8 +98,10 @@ class Runs:
     def python_valgrind(self):
         need("valgrind", self.build / "python/scout/_native.abi3.so")
         # An interpreter's own allocator reads what it has not written; only errors with the library on the stack count.
-        log = self.folder / "valgrind.log"
-        line = self.call(["valgrind", "--quiet", f"--log-file={log}", "--undef-value-errors=no", sys.executable, HERE / "stress.py",
+        log, known = self.folder / "valgrind.log", self.folder / "valgrind.supp"
+        # The loader compares the words of a run path eight bytes at a time, also past its end: when a picture opens the plug-in.
+        known.write_text("{\n  the loader reads a run path\n  Memcheck:Addr8\n  fun:strncmp\n  fun:is_dst\n  ...\n}\n")
+        line = self.call(["valgrind", "--quiet", f"--log-file={log}", f"--suppressions={known}", "--undef-value-errors=no", sys.executable, HERE / "stress.py",
                           *self.size("4 24", "2 12").split(), 50], self.environment(PYTHONMALLOC="malloc"))
         errors = [text for text in log.read_text(errors="replace").split("\n\n") if "Invalid" in text or "Mismatched" in text]
         if errors:
