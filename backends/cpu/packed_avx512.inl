@@ -4,7 +4,8 @@
 //
 // Lane r of a register is row r of the panel, so a vpdpbusd meets four codes of sixteen rows with four activations broadcast from
 // memory. Up to kStreamRows rows of activations take the codes apart in registers as they come from memory. More rows sweep a
-// tile: the codes of one block of two panels, taken apart once into the first cache, meet kTileRows rows at a time.
+// tile: the codes of one block of two panels, taken apart once into the first cache, meet six or seven rows at a time
+// (sweep_avx512.inl).
 //
 // The dots of a *run* of values that share a scale stay within 16 bits, and one vpdpwssd multiplies them by the scale and adds them
 // to the block's sum, exact in int32. What always stays within 16 bits is
@@ -12,14 +13,13 @@
 //   Q5_K   8 values: 31 * 127 *  8 = 31,496     Q2_K  16 values:  3 * 127 * 16 =  6,096
 //   Q6_K   8 values, and the sum starts at -32 times the activations' sum: 32 * 127 * 8 = 32,512
 // Nearly always longer runs do: with P and N the sums of a run's positive and of its negative activation codes, codes 0 .. C give
-// dots in -C N .. C P. RoundBlock looks once per row of activations; a tile whose rows are all like that (kWide) saves half or
+// dots in -C N .. C P. RoundBlock looks once per row of activations; a tile whose rows are all like that (Wide) saves half or
 // three quarters of the vpdpwssd: runs of 32 for Q4_K and Q5_K, of 16 for Q6_K.
 //
 // Codes of two and three bits times their scales are bytes still: a tile of Q2_K or Q3_K (kScaled) holds the products, and its dots
 // are the block's sum at once.
 
 constexpr int kStreamRows = 4;
-constexpr int kTileRows = 6;  // twelve sums of dots and twelve of blocks, two registers of codes
 constexpr int kBlockGroups = 64;
 constexpr int kAheadBytes = 2048;  // what a stream of small blocks asks for before it needs it
 // A stream of blocks of 256 works for a hundred cycles on a block, in which memory must not rest. The first cache has too few
@@ -228,6 +228,11 @@ inline __m512i Spread(const void* four_bytes) { return _mm512_set1_epi32(static_
 // 12582912 (kFloatStart) times a binary16 number, which float32 holds.
 inline __m512 StartTimes(__m512 m) { return _mm512_mul_ps(m, _mm512_set1_ps(12582912.0f)); }
 
+// sum += the pair of factors . the pair of numbers at `pair`, which is broadcast as an operand (gcc 12 makes an instruction of it).
+inline void AddScaledPair(__m512i& sum, __m512i factors, const int16_t* pair) {
+  asm("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(factors), "m"(*reinterpret_cast<const uint32_t*>(pair)));
+}
+
 // What a block adds to a row's sum. Sums of minima are below 2^22, so they are added up where they can be read as float32 at once:
 // (start + msum) * m - start * m is msum * m, rounded once.
 template <typename F, bool Scaled = false>
@@ -237,7 +242,7 @@ inline __m512 FoldBlock(__m512 sum, __m512i isum, const __m512i* factors, int st
   if constexpr (F::kFactors > 0 && !(Scaled && !F::kHasMinimum)) {
     const int16_t* const sums = F::kSumsOf32 ? x.sums32 : x.sums16;
     __m512i factor_sum = F::kHasMinimum ? _mm512_set1_epi32(kFloatStart) : _mm512_setzero_si512();
-    for (int p = 0; p < F::kFactors; ++p) factor_sum = _mm512_dpwssd_epi32(factor_sum, factors[p * stride], Spread(sums + 2 * p));
+    for (int p = 0; p < F::kFactors; ++p) AddScaledPair(factor_sum, factors[p * stride], sums + 2 * p);
     if constexpr (F::kHasMinimum)  // fma(isum, d, msum * -dmin), rounded at the same places
       term = _mm512_fmsub_ps(_mm512_cvtepi32_ps(isum), d, _mm512_fmsub_ps(_mm512_castsi512_ps(factor_sum), m, start_times_m));
     else
@@ -382,6 +387,8 @@ template <typename F, int P, int R>
   }
 }
 
+#include "cpu/sweep_avx512.inl"
+
 // R rows of activations against a tile; codes, sums and y are the first row's.
 template <typename F, int P, int R, bool Wide>
 inline void Sweep256(const BlockTile<F, P>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count, float* y) {
@@ -413,6 +420,14 @@ inline void Sweep256(const BlockTile<F, P>& tile, const int8_t* codes, const Cod
   FoldTile256<F, P, R>(tile, isum, sums, first, count, y);
 }
 
+// As Sweep256 for wide runs.
+template <typename F, int R>
+inline void SweepWide(const BlockTile<F, 2>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count, float* y) {
+  __m512i isum[R][2];
+  SweepRuns<R, F::kWideRun / 4, F::kCentred>(tile.codes, tile.scales, codes, sums->centred16, isum[0]);
+  FoldTile256<F, 2, R>(tile, isum, sums, first, count, y);
+}
+
 // As above where the codes have their scales in them.
 template <typename F, int P, int R>
 inline void SweepScaled(const BlockTile<F, P>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count,
@@ -434,8 +449,13 @@ inline void ForRowTiles(int64_t count, const Sweep& sweep) {
     const int64_t left = count - row;
     int64_t take = left < 2 ? left : 2;
     if constexpr (P == 2) {
-      take = left >= 6 && left != 7 && left != 8 ? kTileRows : left >= 7 || left == 4 ? 4 : left >= 3 ? 3 : left;
-      if (take == kTileRows) sweep.template operator()<kTileRows>(row);
+      const int64_t tiles = (left + 6) / 7;  // of six and seven rows, where they come out even
+      if (6 * tiles <= left)
+        take = left > 6 * tiles ? 7 : 6;
+      else
+        take = left < 4 ? left : left == 5 || left == 9 ? 3 : 4;
+      if (take == 7) sweep.template operator()<7>(row);
+      if (take == 6) sweep.template operator()<6>(row);
       if (take == 4) sweep.template operator()<4>(row);
       if (take == 3) sweep.template operator()<3>(row);
     }
@@ -479,7 +499,9 @@ inline void Tiles256(const PackedPanels& w, const RoundedRows& x, int64_t count,
       } else {
         uint32_t runs = P == 2 ? F::kWideRuns : 0;
         for (int r = 0; r < R; ++r) runs &= sums[r].runs;
-        if constexpr (P == 2)
+        if constexpr (P == 2 && R >= 6) {
+          if (runs != 0) SweepWide<F, R>(tile, codes, sums, b == 0, count, to);
+        } else if constexpr (P == 2)
           if (runs != 0) Sweep256<F, P, R, true>(tile, codes, sums, b == 0, count, to);
         if (runs == 0) Sweep256<F, P, R, false>(tile, codes, sums, b == 0, count, to);
       }
