@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/plugin.h"
+#include "media/magic.h"
 
 namespace scout::media {
 namespace {
@@ -13,17 +14,6 @@ constexpr const char* kNames[kMediaFormats] = {"PNG", "JPEG", "WebP"};
 // For the decoder's own tables, whatever the size.
 constexpr uint64_t kDecoderBytes = uint64_t{16} << 20;
 
-// Bytes that may hold a NUL.
-template <size_t kSize>
-constexpr std::string_view Bytes(const char (&text)[kSize]) {
-  return {text, kSize - 1};
-}
-
-struct Magic {
-  size_t at;
-  std::string_view bytes;
-  const char* name;
-};
 // What people have and we do not read.
 constexpr Magic kOthers[] = {
     {0, Bytes("GIF8"), "a GIF"},
@@ -46,10 +36,6 @@ constexpr Magic kOthers[] = {
     {0, Bytes("<?xml"), "XML, perhaps an SVG"},
     {0, Bytes("#EXTM3U"), "a playlist"},
 };
-
-bool Begins(std::string_view bytes, size_t at, std::string_view magic) {
-  return bytes.size() >= at && bytes.substr(at).starts_with(magic);
-}
 
 // Where a PNG's chunks end, as far as their lengths tell.
 size_t EndOfPng(std::string_view bytes) {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/own_thread.h"
 #include "base/plugin.h"
+#include "media/magic.h"
 
 namespace scout::media {
 namespace {
@@ -35,17 +36,6 @@ void LogLine(int32_t level, const char* text, uint64_t text_size) noexcept {
   Log(static_cast<LogLevel>(level), "FFmpeg: ", std::string_view(text, text_size));
 }
 
-// Bytes that may hold a NUL.
-template <size_t kSize>
-constexpr std::string_view Bytes(const char (&text)[kSize]) {
-  return {text, kSize - 1};
-}
-
-struct Magic {
-  size_t at;
-  std::string_view bytes;
-  const char* name;
-};
 // What people have and we do not read.
 constexpr Magic kOthers[] = {
     {8, Bytes("AVI "), "an AVI"},
@@ -75,10 +65,6 @@ constexpr Magic kOthers[] = {
     {0, Bytes("\x47\x40"), "an MPEG transport stream"},
 };
 constexpr const char* kRead = "MP4, QuickTime, Matroska and WebM are read";
-
-bool Begins(std::string_view bytes, size_t at, std::string_view magic) {
-  return bytes.size() >= at && bytes.substr(at).starts_with(magic);
-}
 
 // An EBML number of 1 to 8 bytes; its marker bit is kept for an id. False where it does not end.
 bool EbmlNumber(std::string_view bytes, size_t& at, bool id, uint64_t& value) {

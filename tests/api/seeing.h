@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/seeing_model.h"
 #include "tiny.h"
 
 namespace seeing {
@@ -20,14 +21,10 @@ struct Files {
   scout::test::TempDir folder;
   std::string with = folder / "with.gguf", without;
   Files() {
-    TinyModel model;
-    model.width = 24;  // what the tower's projector gives
-    model.images = true;
-    scout::test::WriteFile(with, model.Build());
-    std::filesystem::copy_file(SCOUT_SOURCE_DIR "/tests/fixtures/vision/square/mmproj-F32.gguf", folder / "mmproj.gguf");
+    scout::test::WriteSeeingModel(with, SCOUT_SOURCE_DIR "/tests/fixtures/vision/square/mmproj-F32.gguf");
     std::filesystem::create_directory(folder / "text");
     without = folder / "text/model.gguf";
-    scout::test::WriteFile(without, model.Build());
+    scout::test::WriteFile(without, scout::test::SeeingModel().Build());
   }
 };
 inline const Files& TheFiles() {

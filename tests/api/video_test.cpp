@@ -5,19 +5,17 @@
 
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "seeing.h"
 #include "support/clip_writer.h"
-#include "tiny.h"
 
 namespace {
 
-using scout::test::TinyModel;
 using user::Video;
 
 // 96 x 96 pixels, three seconds, in Motion JPEG, which every FFmpeg writes and reads.
@@ -203,41 +201,11 @@ TEST_F(VideoApi, CancellingFromAnotherThreadEndsTheCall) {
   }
 }
 
-// A text model with random weights, and the vision tower of a fixture beside it.
-user::Model Seeing() {
-  static const scout::test::TempDir folder;
-  const std::string path = folder / "model.gguf";
-  if (!std::filesystem::exists(path)) {
-    TinyModel model;
-    model.width = 24;  // what the tower's projector gives
-    model.images = true;
-    scout::test::WriteFile(path, model.Build());
-    std::filesystem::copy_file(SCOUT_SOURCE_DIR "/tests/fixtures/vision/square/mmproj-F32.gguf", folder / "mmproj.gguf");
-  }
-  scout_load_options options;
-  EXPECT_EQ(scout_load_options_init(&options, sizeof options), SCOUT_OK);
-  options.device = "cpu";
-  options.threads = 1;
-  options.kv_bytes = 16 << 20;
-  options.vision = 1;
-  scout_model* model = nullptr;
-  EXPECT_EQ(scout_load(path.c_str(), &options, &model), SCOUT_OK) << scout_last_error();
-  return user::Model(model);
-}
-
-user::Chat Asking(const user::Model& model) {
-  scout_chat* chat = nullptr;
-  EXPECT_EQ(scout_chat_new(model.get(), &chat), SCOUT_OK) << scout_last_error();
-  EXPECT_EQ(scout_chat_begin(chat, SCOUT_ROLE_USER), SCOUT_OK);
-  return user::Chat(chat);
-}
-
-std::vector<int32_t> Ids(const user::Chat& chat) {
-  uint64_t needed = 0;
-  EXPECT_EQ(scout_chat_tokens(chat.get(), nullptr, 0, &needed), SCOUT_OK);
-  std::vector<int32_t> ids(needed);
-  EXPECT_EQ(scout_chat_tokens(chat.get(), ids.data(), ids.size(), &needed), SCOUT_OK);
-  return ids;
+// A message has begun.
+user::Chat Begun(const user::Model& model) {
+  user::Chat chat = seeing::NewChat(model);
+  EXPECT_EQ(scout_chat_begin(chat.get(), SCOUT_ROLE_USER), SCOUT_OK);
+  return chat;
 }
 
 std::vector<int32_t> Answered(const user::Model& model, const user::Chat& chat) {
@@ -251,9 +219,9 @@ std::vector<int32_t> Answered(const user::Model& model, const user::Chat& chat) 
 }
 
 TEST_F(VideoApi, AClipInAChatIsTimesAndPicturesInOneTileEach) {
-  const user::Model model = Seeing();
+  const user::Model model = seeing::LoadSeeing();
   const Video video = Open(Clip());
-  const user::Chat chat = Asking(model);
+  const user::Chat chat = Begun(model);
   uint64_t frames = 0;
   ASSERT_EQ(scout_chat_add_video(chat.get(), video.get(), &frames), SCOUT_OK) << scout_last_error();
   EXPECT_EQ(frames, 3u);
@@ -261,7 +229,7 @@ TEST_F(VideoApi, AClipInAChatIsTimesAndPicturesInOneTileEach) {
 
   // The same by hand: the text, directly behind it the picture.
   const Video again = Open(Clip());
-  const user::Chat by_hand = Asking(model), by_frame = Asking(model);
+  const user::Chat by_hand = Begun(model), by_frame = Begun(model);
   for (const char* text : {"[0.0 s]", "[1.0 s]", "[2.0 s]"}) {
     scout_image* made = nullptr;
     int64_t time = 0;
@@ -273,7 +241,7 @@ TEST_F(VideoApi, AClipInAChatIsTimesAndPicturesInOneTileEach) {
   }
   for (const user::Chat* other : {&by_hand, &by_frame}) {
     ASSERT_EQ(scout_chat_add_text(other->get(), "What moved?", SCOUT_NUL), SCOUT_OK);
-    EXPECT_EQ(Ids(*other), Ids(chat));
+    EXPECT_EQ(seeing::Ids(*other), seeing::Ids(chat));
     EXPECT_EQ(Answered(model, *other), Answered(model, chat));
   }
 
@@ -281,43 +249,43 @@ TEST_F(VideoApi, AClipInAChatIsTimesAndPicturesInOneTileEach) {
   scout_video_options options = Options();
   options.max_tiles = 4;
   const Video large = Open(Clip(), &options);
-  const user::Chat tiled = Asking(model);
+  const user::Chat tiled = Begun(model);
   ASSERT_EQ(scout_chat_add_video(tiled.get(), large.get(), &frames), SCOUT_OK);
   ASSERT_EQ(scout_chat_add_text(tiled.get(), "What moved?", SCOUT_NUL), SCOUT_OK);
-  EXPECT_GT(Ids(tiled).size(), Ids(chat).size());
+  EXPECT_GT(seeing::Ids(tiled).size(), seeing::Ids(chat).size());
 }
 
 TEST_F(VideoApi, TimesAreWrittenInTenths) {
-  const user::Model model = Seeing();
+  const user::Model model = seeing::LoadSeeing();
   scout_image* made = nullptr;
   ASSERT_EQ(scout_image_from_pixels("abc", 3, 1, 1, 0, 3, nullptr, &made), SCOUT_OK);
   const user::Image image(made);
   const std::pair<int64_t, const char*> times[] = {
       {0, "[0.0 s]"}, {40000, "[0.0 s]"}, {60000, "[0.1 s]"}, {1960000, "[2.0 s]"}, {3600000000, "[3600.0 s]"}};
   for (const auto& [time, text] : times) {
-    const user::Chat frame = Asking(model), by_hand = Asking(model);
+    const user::Chat frame = Begun(model), by_hand = Begun(model);
     ASSERT_EQ(scout_chat_add_frame(frame.get(), made, time, 1), SCOUT_OK) << scout_last_error();
     ASSERT_EQ(scout_chat_add_text(by_hand.get(), text, SCOUT_NUL), SCOUT_OK);
     ASSERT_EQ(scout_chat_add_image(by_hand.get(), made), SCOUT_OK);
-    EXPECT_EQ(Ids(frame), Ids(by_hand)) << text;
+    EXPECT_EQ(seeing::Ids(frame), seeing::Ids(by_hand)) << text;
   }
-  const user::Chat chat = Asking(model);
+  const user::Chat chat = Begun(model);
   EXPECT_EQ(scout_chat_add_frame(chat.get(), made, -1, 1), SCOUT_ERR_ARGUMENT);
   EXPECT_EQ(scout_chat_add_frame(chat.get(), made, 0, 257), SCOUT_ERR_ARGUMENT);
 }
 
 TEST_F(VideoApi, AFailedClipLeavesTheMessageAsItWas) {
-  const user::Model model = Seeing();
+  const user::Model model = seeing::LoadSeeing();
   scout_video_options options = Options();
   options.fps = 10;
   options.max_work = 5 * 96 * 96;
   const Video video = Open(Clip(), &options);
-  const user::Chat chat = Asking(model);
+  const user::Chat chat = Begun(model);
   ASSERT_EQ(scout_chat_add_text(chat.get(), "so", SCOUT_NUL), SCOUT_OK);
-  const std::vector<int32_t> before = Ids(chat);
+  const std::vector<int32_t> before = seeing::Ids(chat);
   uint64_t frames = 0;
   EXPECT_EQ(scout_chat_add_video(chat.get(), video.get(), &frames), SCOUT_ERR_LIMIT);
-  EXPECT_EQ(Ids(chat), before);
+  EXPECT_EQ(seeing::Ids(chat), before);
   scout_chat* made = nullptr;
   ASSERT_EQ(scout_chat_new(model.get(), &made), SCOUT_OK);
   const user::Chat empty(made);

@@ -8,8 +8,8 @@
 #include "program/shell.h"
 #include "question.h"
 #include "support/gguf_writer.h"
+#include "support/seeing_model.h"
 #include "support/temp_dir.h"
-#include "support/tiny_model.h"
 
 namespace {
 
@@ -26,15 +26,10 @@ struct Models {
   scout::test::TempDir folder;
   std::string seeing, blind;
   Models() {
-    scout::test::TinyModel model;
-    model.width = 24;  // what the tower's projector gives
-    model.images = true;
-    std::filesystem::create_directory(folder / "seeing");
     seeing = folder / "seeing/model.gguf";
     blind = folder / "blind.gguf";
-    scout::test::WriteFile(seeing, model.Build());
-    scout::test::WriteFile(blind, model.Build());
-    std::filesystem::copy_file(SCOUT_SOURCE_DIR "/tests/fixtures/vision/square/mmproj-F32.gguf", folder / "seeing/mmproj.gguf");
+    scout::test::WriteSeeingModel(seeing, SCOUT_SOURCE_DIR "/tests/fixtures/vision/square/mmproj-F32.gguf");
+    scout::test::WriteFile(blind, scout::test::SeeingModel().Build());
   }
 };
 const Models& TheModels() {

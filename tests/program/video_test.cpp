@@ -2,15 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "program/shell.h"
 #include "question.h"
 #include "support/clip_writer.h"
 #include "support/gguf_writer.h"
+#include "support/seeing_model.h"
 #include "support/temp_dir.h"
-#include "support/tiny_model.h"
 
 namespace {
 
@@ -23,12 +22,7 @@ struct Files {
   scout::test::TempDir folder;
   std::string model, clip;
   Files() {
-    scout::test::TinyModel tiny;
-    tiny.width = 24;  // what the tower's projector gives
-    tiny.images = true;
-    model = folder / "model.gguf";
-    scout::test::WriteFile(model, tiny.Build());
-    std::filesystem::copy_file(SCOUT_SOURCE_DIR "/tests/fixtures/vision/square/mmproj-F32.gguf", folder / "mmproj.gguf");
+    scout::test::WriteSeeingModel(model = folder / "model.gguf", SCOUT_SOURCE_DIR "/tests/fixtures/vision/square/mmproj-F32.gguf");
     const auto bytes = clips::Make({.container = "mov", .encoder = "mjpeg", .width = 96, .height = 96},
                                    [](int frame) { return clips::CircleGoesRight(96, 96, frame); });
     if (bytes) scout::test::WriteFile(clip = folder / "my clip.MOV", *bytes);
