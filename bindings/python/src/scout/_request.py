@@ -92,7 +92,7 @@ class Request(Handle):
     def __init__(self, native_handle: Any) -> None:
         super().__init__(native_handle)
         self._ended = False  # the last event has left the library
-        self._inside = False  # a thread is, under the handle's lock
+        self._inside = False  # a thread is; set under the handle's lock
 
     def _free(self, native_handle: Any) -> None:
         _native.scout_request_free(native_handle)
@@ -118,12 +118,8 @@ class Request(Handle):
         try:
             found = _request_next(handle, timeout_ms)
         finally:
-            with self._lock:
-                self._inside = False
-                self._users -= 1
-                last = self._users == 0 and self._native_handle is None
-            if last:
-                self._free(handle)
+            self._inside = False
+            self._leave(handle)
         if found.__class__ is Event:
             if found.stop != STOP_NONE:
                 self._ended = True
