@@ -1,6 +1,7 @@
 // The driver table over the CUDA runtime, which is linked in and finds the driver itself.
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "gpu/plugin_device.h"
@@ -11,9 +12,16 @@ const KernelTable& CudaKernels();
 
 namespace {
 
+// Those of which CUDA's documentation says that every later call of the process fails as well.
+constexpr cudaError_t kLosses[] = {cudaErrorECCUncorrectable,    cudaErrorNvlinkUncorrectable, cudaErrorIllegalAddress,
+                                   cudaErrorLaunchTimeout,       cudaErrorContextIsDestroyed,  cudaErrorAssert,
+                                   cudaErrorHardwareStackError,  cudaErrorIllegalInstruction,  cudaErrorMisalignedAddress,
+                                   cudaErrorInvalidAddressSpace, cudaErrorInvalidPc,           cudaErrorLaunchFailure};
+
 DriverStatus StatusOf(cudaError_t error) {
   if (error == cudaSuccess) return {};
-  return {static_cast<int>(error), cudaGetErrorString(error), error == cudaErrorMemoryAllocation};
+  const bool lost = std::find(std::begin(kLosses), std::end(kLosses), error) != std::end(kLosses);
+  return {static_cast<int>(error), cudaGetErrorString(error), error == cudaErrorMemoryAllocation, lost};
 }
 
 class CudaDriver final : public Driver {

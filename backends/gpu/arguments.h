@@ -241,6 +241,30 @@ struct PixelShuffleArgs {
   float* out;
 };
 
+// The self-test of a device's instructions (check.h).
+constexpr int kCheckRows = 16, kCheckBytes = 32;
+struct CheckArgs {
+  const uint8_t* a;     // [kCheckRows, kCheckBytes] signed
+  const uint8_t* b;     // the same
+  const float* floats;  // [lanes + 1]
+  int32_t* product16;   // [kCheckRows, kCheckRows]: a b^T over the first 16 bytes
+  int32_t* product32;   // over all
+  int32_t* lanes;       // [answers, lanes]
+};
+
+// What a device can do at all (probe.h).
+constexpr int kProbeTiles = 8;
+struct ProbeCopyArgs {
+  const void* from;
+  void* to;
+  int64_t pieces;  // of 16 bytes
+};
+struct ProbeMatrixArgs {
+  int32_t* out;              // [threads of the grid]
+  int32_t* tile_operations;  // of one product of tiles
+  int32_t rounds;
+};
+
 struct GatherArgs {
   const float* in;
   const int32_t* rows;  // [M]

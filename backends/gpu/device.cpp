@@ -4,6 +4,7 @@
 
 #include "backend/host_weight.h"
 #include "base/checked.h"
+#include "base/memory_info.h"
 
 namespace scout::gpu {
 
@@ -12,37 +13,90 @@ void Check(const DriverStatus& status, const char* device, const char* what) {
   Fail(status.no_memory ? ErrorCode::kNoMemory : ErrorCode::kDevice, device, ": ", what, ": ", status.text, " (", status.code, ")");
 }
 
+const char* NameOf(MemoryKind kind) {
+  switch (kind) {
+    case MemoryKind::kWeights:
+      return "weights";
+    case MemoryKind::kKv:
+      return "keys and values";
+    case MemoryKind::kWorkspace:
+      return "a workspace";
+    case MemoryKind::kStaging:
+      break;
+  }
+  return "staging";
+}
+
 Device::Device(std::shared_ptr<Driver> driver) : driver_(std::move(driver)) {
   DeviceFacts facts;
-  Check(driver_->Facts(facts), "device", "asked for its name");
+  gpu::Check(driver_->Facts(facts), "device", "asked for its name");
   name_ = facts.name;
-  Check(driver_->MakeStream(&stream_), name(), "a stream");
+  Check(driver_->MakeStream(&stream_), "a stream");
 }
 Device::~Device() { driver_->FreeStream(stream_); }
 
 DeviceFacts Device::Facts() const {
   DeviceFacts facts;
-  Check(driver_->Facts(facts), name(), "asked for its memory");
+  Check(driver_->Facts(facts), "asked for its memory");
   return facts;
+}
+
+std::string Device::Room() const {
+  DeviceFacts facts;
+  if (!driver_->Facts(facts).ok()) return "the device does not say how much is free";
+  return StrCat(facts.memory_free_bytes, " of ", facts.memory_total_bytes, " bytes of ", facts.description, " are free");
+}
+
+void Device::Check(const DriverStatus& status, const char* what) const {
+  if (status.ok()) return;
+  if (status.lost) {
+    const std::lock_guard lock(loss_mutex_);
+    if (loss_.empty()) loss_ = StrCat(what, ": ", status.text, " (", status.code, ")");
+    lost_.store(true, std::memory_order_relaxed);
+  }
+  if (lost()) {
+    const std::lock_guard lock(loss_mutex_);
+    Fail(ErrorCode::kDevice, name_, ": the device is lost since ", loss_,
+         "; free what is on it and load again, or start the process again");
+  }
+  if (status.no_memory) Fail(ErrorCode::kNoMemory, name_, ": ", what, ": ", status.text, " (", status.code, "): ", Room());
+  gpu::Check(status, name(), what);
 }
 
 void Device::Upload(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
   const std::lock_guard lock(mutex_);
-  Check(driver_->CopyIn(stream_, to, from, bytes), name(), "upload");
-  Check(driver_->Synchronize(stream_), name(), "upload");
+  Check(driver_->CopyIn(stream_, to, from, bytes), "upload");
+  Check(driver_->Synchronize(stream_), "upload");
 }
 void Device::Download(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
   const std::lock_guard lock(mutex_);
-  Check(driver_->CopyOut(stream_, to, from, bytes), name(), "download");
-  Check(driver_->Synchronize(stream_), name(), "download");
+  Check(driver_->CopyOut(stream_, to, from, bytes), "download");
+  Check(driver_->Synchronize(stream_), "download");
 }
 void Device::CopyWithin(void* to, const void* from, size_t bytes) {
   if (bytes == 0 || to == from) return;
   const std::lock_guard lock(mutex_);
-  Check(driver_->CopyWithin(stream_, to, from, bytes), name(), "copy");
-  Check(driver_->Synchronize(stream_), name(), "copy");
+  Check(driver_->CopyWithin(stream_, to, from, bytes), "copy");
+  Check(driver_->Synchronize(stream_), "copy");
+}
+
+void Device::Launch(const char* what, const void* kernel, unsigned threads, size_t shared_bytes, const void* arguments,
+                    size_t bytes, unsigned grid) {
+  const std::lock_guard lock(mutex_);
+  Check(driver_->Launch(stream_, kernel, {grid, 1}, threads, shared_bytes, arguments, bytes), what);
+  Check(driver_->Synchronize(stream_), what);
+}
+
+std::shared_ptr<Device> SharedDevice::Get(std::shared_ptr<Driver> (*open)()) {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<Device> device = device_.lock();
+  if (device && !device->lost()) return device;
+  device = std::make_shared<Device>(open());
+  CheckInstructions(device);
+  device_ = device;
+  return device;
 }
 
 DeviceBlock::DeviceBlock(std::shared_ptr<Device> device, size_t bytes, bool staging, const char* what)
@@ -50,13 +104,15 @@ DeviceBlock::DeviceBlock(std::shared_ptr<Device> device, size_t bytes, bool stag
   if (bytes == 0) return;
   Driver& driver = device_->driver();
   const DriverStatus status = staging ? driver.AllocateStaging(bytes, &block_) : driver.Allocate(bytes, &block_);
-  if (!status.ok() && status.no_memory) {
-    if (staging) Fail(ErrorCode::kNoMemory, device_->name(), ": no ", bytes, " bytes of staging memory for ", what);
-    const DeviceFacts facts = device_->Facts();
-    Fail(ErrorCode::kNoMemory, device_->name(), ": no ", bytes, " bytes for ", what, ": ", facts.memory_free_bytes, " of ",
-         facts.memory_total_bytes, " bytes of ", facts.description, " are free");
+  if (!status.ok()) block_ = nullptr;
+  if (!status.ok() && status.no_memory && staging) {
+    const MemoryInfo host = ReadMemoryInfo();
+    Fail(ErrorCode::kNoMemory, device_->name(), ": no ", bytes, " bytes of the host's memory for the copies of ", what, ": ",
+         host.left_bytes, " of ", host.total_bytes, " bytes are left by ", host.limited_by);
   }
-  Check(status, device_->name(), what);
+  if (!status.ok() && status.no_memory)
+    Fail(ErrorCode::kNoMemory, device_->name(), ": no ", bytes, " bytes for ", what, ": ", device_->Room());
+  device_->Check(status, what);
 }
 DeviceBlock::~DeviceBlock() {
   if (!block_) return;

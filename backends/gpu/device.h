@@ -1,8 +1,10 @@
 // Memory of a device as the contract's opaque things, and the calls of a driver with their failures as errors.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "backend/backend.h"
@@ -13,6 +15,9 @@ namespace scout::gpu {
 // Throws Error: kNoMemory or kDevice, "cuda: launch attention: an illegal memory access was encountered (700)".
 void Check(const DriverStatus& status, const char* device, const char* what);
 
+// The kind of memory, for messages.
+const char* NameOf(MemoryKind kind);
+
 // A driver, and a stream for what is not part of a step. Shared by everything that lives in its memory.
 class Device {
  public:
@@ -21,16 +26,49 @@ class Device {
   Driver& driver() const { return *driver_; }
   const char* name() const { return name_.c_str(); }
   DeviceFacts Facts() const;
+  // As above; where memory lacks it says how much is free, and once the device is lost every failure tells what lost it.
+  void Check(const DriverStatus& status, const char* what) const;
+  // "12 of 100 bytes of NAME are free", or that the device does not say.
+  std::string Room() const;
+  bool lost() const { return lost_.load(std::memory_order_relaxed); }
 
   void Upload(void* to, const void* from, size_t bytes);
   void Download(void* to, const void* from, size_t bytes);
   void CopyWithin(void* to, const void* from, size_t bytes);
+  // A grid of one dimension, and waits for it.
+  void Launch(const char* what, const void* kernel, unsigned threads, size_t shared_bytes, const void* arguments, size_t bytes,
+              unsigned grid = 1);
 
  private:
   std::shared_ptr<Driver> driver_;
   std::string name_;
   std::mutex mutex_;
   Stream stream_ = nullptr;
+  mutable std::atomic<bool> lost_{false};
+  mutable std::mutex loss_mutex_;
+  mutable std::string loss_;  // what was done when the device was lost, and what the driver said
+};
+
+// Throws kDevice with a sentence where the device's own instructions do not do what kernels rely on.
+void CheckInstructions(const std::shared_ptr<Device>& device);
+
+// What the device can do at all: `copy_bytes` are copied, and products of tiles repeated `matrix_rounds` times. On a real device
+// some GB and some thousand rounds; fewer than a thousand rounds use two blocks only, for tests on the emulator.
+struct ProbeFigures {
+  double copy_bytes_per_s = 0;  // read and written together
+  double matrix_ops_per_s = 0;  // of signed bytes, a product and a sum being two
+};
+ProbeFigures Probe(const std::shared_ptr<Device>& device, uint64_t copy_bytes, int32_t matrix_rounds);
+
+// One device for all backends that live at the same time, so that they share its weights. One that was lost is not given out again:
+// the next asker opens it anew. Its instructions are checked when it is opened.
+class SharedDevice {
+ public:
+  std::shared_ptr<Device> Get(std::shared_ptr<Driver> (*open)());
+
+ private:
+  std::mutex mutex_;
+  std::weak_ptr<Device> device_;
 };
 
 // A block of device memory, or of staging memory of the host.

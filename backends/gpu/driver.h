@@ -16,6 +16,7 @@ struct DriverStatus {
   int code = 0;
   const char* text = "";
   bool no_memory = false;
+  bool lost = false;  // nothing works on this device any more until it is opened again, if then
   bool ok() const { return code == 0; }
 };
 

@@ -34,8 +34,8 @@ class GpuBackend final : public Backend {
     return std::make_unique<DeviceWeight>(device_, desc, as_f32);
   }
 
-  std::unique_ptr<Buffer> Alloc(MemoryKind, size_t bytes) override {
-    return std::make_unique<DeviceBuffer>(device_, bytes, "a buffer");
+  std::unique_ptr<Buffer> Alloc(MemoryKind kind, size_t bytes) override {
+    return std::make_unique<DeviceBuffer>(device_, bytes, NameOf(kind));
   }
   void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) override {
     const size_t size = to.size_bytes();
@@ -149,14 +149,17 @@ class GpuBackend final : public Backend {
     } catch (const Error& error) {
       error_ = error;
     } catch (const std::bad_alloc&) {
-      error_.emplace(ErrorCode::kNoMemory, "no memory for a step");
-    } catch (const std::exception& error) {
-      error_.emplace(ErrorCode::kInternal, error.what());
+      error_ = no_memory_;
+    } catch (...) {
+      error_ = defect_;
     }
   }
 
   const std::shared_ptr<Device> device_;
   Step step_;
+  // Made before they are needed: copies take no memory.
+  const Error no_memory_{ErrorCode::kNoMemory, "the process has no memory left for a step of a device"};
+  const Error defect_{ErrorCode::kInternal, "internal error: a step of a device threw what is no error"};
   std::optional<Error> error_;
 };
 

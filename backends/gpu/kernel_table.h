@@ -27,7 +27,8 @@ struct KernelTable {
   BlockFormat blocks[kBlockFormats];
   const void *rms_norm, *quantize32, *quantize256, *swiglu, *gather, *scale_rows, *combine, *route, *count_slots, *list_slots;
   const void *rope_norm_store, *attend, *merge_spans, *zero_padding, *merge_attention, *sample_blocks;
-  const void *finish, *scatter, *unfold, *add_positions, *layer_norm, *rotate, *group_attend, *pixel_shuffle;
+  const void *finish, *scatter, *unfold, *add_positions, *layer_norm, *rotate, *group_attend, *pixel_shuffle, *check, *probe_copy,
+      *probe_matrix;
   int warp;
   int few_outputs, value_outputs, many_outputs, float_outputs;  // of a block
   int float_tile_rows;

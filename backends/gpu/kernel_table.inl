@@ -2,7 +2,9 @@
 #pragma once
 
 #include "gpu/attention.h"
+#include "gpu/check.h"
 #include "gpu/kernel_table.h"
+#include "gpu/probe.h"
 #include "gpu/product.h"
 #include "gpu/rows.h"
 #include "gpu/sample.h"
@@ -55,6 +57,9 @@ inline const gpu::KernelTable& Kernels() {
       Handle<&Rotate, gpu::RotateArgs>(),
       Handle<&GroupAttend, gpu::GroupAttentionArgs>(),
       Handle<&PixelShuffle, gpu::PixelShuffleArgs>(),
+      Handle<&CheckInstructions, gpu::CheckArgs>(),
+      Handle<&ProbeCopy, gpu::ProbeCopyArgs>(),
+      Handle<&ProbeMatrix, gpu::ProbeMatrixArgs>(),
       kWarp,
       kFewOutputs,
       kBlockThreads / kLanes16,

@@ -35,7 +35,7 @@ Step::Step(std::shared_ptr<Device> device)
       fault_(device_, 256, false, "a step") {
   const int32_t none = kNoFault;
   device_->Upload(fault_.data(), &none, sizeof none);
-  Check(device_->driver().MakeStream(&stream_), device_->name(), "a stream");
+  device_->Check(device_->driver().MakeStream(&stream_), "a stream");
 }
 Step::~Step() { device_->driver().FreeStream(stream_); }
 
@@ -68,31 +68,31 @@ void Step::Release() {
   operation_.Reset();
   step_.Reset();
   staging_.Reset();
-  Check(status, device_->name(), "a step");
+  device_->Check(status, "a step");
 }
 
-void Step::Wait() { Check(device_->driver().Synchronize(stream_), device_->name(), "a step"); }
+void Step::Wait() { device_->Check(device_->driver().Synchronize(stream_), "a step"); }
 
 void* Step::SendBytes(const void* from, size_t bytes) {
   void* const to = step_.Take(bytes);
   if (bytes == 0) return to;
   void* const staged = staging_.Take(bytes);
   std::memcpy(staged, from, bytes);
-  Check(device_->driver().CopyIn(stream_, to, staged, bytes), device_->name(), "a copy to the device");
+  device_->Check(device_->driver().CopyIn(stream_, to, staged, bytes), "a copy to the device");
   return to;
 }
 const void* Step::FetchBytes(const void* from, size_t bytes) {
   void* const staged = staging_.Take(bytes);
-  if (bytes > 0) Check(device_->driver().CopyOut(stream_, staged, from, bytes), device_->name(), "a copy from the device");
+  if (bytes > 0) device_->Check(device_->driver().CopyOut(stream_, staged, from, bytes), "a copy from the device");
   return staged;
 }
 void Step::LaunchBytes(const char* what, const void* kernel, int64_t x, int64_t y, unsigned threads, size_t shared_bytes,
                        const void* arguments, size_t bytes) {
   if (x == 0 || y == 0) return;
   if (x > 0x7fffffff || y > 65535) Fail(ErrorCode::kLimit, device_->name(), ": ", what, " over a grid of ", x, " x ", y);
-  Check(device_->driver().Launch(stream_, kernel, {static_cast<unsigned>(x), static_cast<unsigned>(y)}, threads, shared_bytes,
-                                 arguments, bytes),
-        device_->name(), what);
+  device_->Check(device_->driver().Launch(stream_, kernel, {static_cast<unsigned>(x), static_cast<unsigned>(y)}, threads,
+                                          shared_bytes, arguments, bytes),
+                 what);
 }
 
 AttentionTiles& Step::Tiles(const AttentionTiles& key) {

@@ -1,6 +1,7 @@
 // The driver table over the HIP runtime.
 #include <hip/hip_runtime_api.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "gpu/plugin_device.h"
@@ -11,9 +12,14 @@ const KernelTable& HipKernels();
 
 namespace {
 
+// Those after which every later call of the process fails as well.
+constexpr hipError_t kLosses[] = {hipErrorECCNotCorrectable,  hipErrorIllegalAddress, hipErrorLaunchTimeOut,
+                                  hipErrorContextIsDestroyed, hipErrorAssert,         hipErrorLaunchFailure};
+
 DriverStatus StatusOf(hipError_t error) {
   if (error == hipSuccess) return {};
-  return {static_cast<int>(error), hipGetErrorString(error), error == hipErrorOutOfMemory};
+  const bool lost = std::find(std::begin(kLosses), std::end(kLosses), error) != std::end(kLosses);
+  return {static_cast<int>(error), hipGetErrorString(error), error == hipErrorOutOfMemory, lost};
 }
 
 class HipDriver final : public Driver {

@@ -1,11 +1,12 @@
 // Backends in plug-ins: libscout-cuda.so, libscout-hip.so. The contract between them and libscout is the headers of this room
-// (their hash, and the compiler, whose C++ ABI both sides must share): a plug-in of another build is refused before anything of it
+// (their hash, and the compiler, whose layouts both sides must share): a plug-in of another build is refused before anything of it
 // is called.
 //
-// A backend's calls may throw Error as the contract says; both sides are built by one compiler against one C++ library. Making one
-// does not throw: what is refused comes as a code and a sentence.
+// No exception crosses the line, in either direction: what may fail is a C function that fills a PluginStatus, and the error is
+// made again on the other side. Operations do not fail (backend.h) and are called as they are.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -15,21 +16,81 @@
 
 namespace scout {
 
-struct DevicePluginFailure {
-  int32_t code = 0;  // ErrorCode
-  char text[512] = {};
+struct PluginStatus {
+  int32_t code = 0;  // ErrorCode, 0 = nothing failed
+  char text[1020] = {};
 };
 
-struct DevicePluginTable {
-  // The caller owns the backend. Null, and `failure` filled, where the device refuses.
-  Backend* (*make)(const BackendOptions& options, DevicePluginFailure& failure) noexcept;
+struct PluginDeviceInfo {
+  char name[32] = {};
+  char description[256] = {};
+  uint64_t memory_total_bytes = 0;
+  uint64_t memory_free_bytes = 0;
 };
+
+// What a device can do at all, for reports of speed.
+struct PluginProbe {
+  double copy_bytes_per_s = 0;
+  double matrix_ops_per_s = 0;
+};
+
+extern "C" {
+
+// What a plug-in calls of the library while it prepares a weight.
+struct PluginSourceCalls {
+  void (*read)(const WeightSource* source, uint64_t offset, std::byte* out, uint64_t bytes, PluginStatus* status) noexcept;
+  const std::byte* (*read_staged)(const WeightSource* source, uint64_t offset, uint64_t bytes, StagingBuffer* staging,
+                                  PluginStatus* status) noexcept;
+  void (*check)(const WeightSource* source, uint64_t offset, const std::byte* bytes, uint64_t count, PluginStatus* status) noexcept;
+};
+
+// The calls of a backend that may fail. Where a pointer is given back the caller owns it; null, and `status` filled, on failure.
+struct DevicePluginTable {
+  Backend* (*make)(const BackendOptions* options, PluginStatus* status) noexcept;
+  void (*info)(const Backend* backend, PluginDeviceInfo* out, PluginStatus* status) noexcept;
+  Weight* (*prepare_weight)(Backend* backend, const WeightDesc* desc, const PluginSourceCalls* calls,
+                            PluginStatus* status) noexcept;
+  Buffer* (*alloc)(Backend* backend, int32_t kind, uint64_t bytes, PluginStatus* status) noexcept;
+  void (*upload)(Backend* backend, Buffer* to, uint64_t offset, const std::byte* from, uint64_t bytes,
+                 PluginStatus* status) noexcept;
+  void (*download)(Backend* backend, const Buffer* from, uint64_t offset, std::byte* to, uint64_t bytes,
+                   PluginStatus* status) noexcept;
+  KvPages* (*alloc_pages)(Backend* backend, const PageGroupSpec* spec, PluginStatus* status) noexcept;
+  void (*read_page)(Backend* backend, const KvPages* pages, int64_t page, std::byte* out, uint64_t bytes,
+                    PluginStatus* status) noexcept;
+  void (*write_page)(Backend* backend, KvPages* pages, int64_t page, const std::byte* in, uint64_t bytes,
+                     PluginStatus* status) noexcept;
+  void (*copy_page)(Backend* backend, KvPages* pages, int64_t from, int64_t to, PluginStatus* status) noexcept;
+  void (*end_step)(Backend* backend, PluginStatus* status) noexcept;
+  // Not of a backend; null where there is none. Copies so many bytes, and multiplies tiles so many rounds.
+  void (*probe)(uint64_t copy_bytes, int32_t matrix_rounds, PluginProbe* out, PluginStatus* status) noexcept;
+};
+
+}  // extern "C"
+
+// The plug-in's side: a table over whatever `make` makes, which may throw.
+DevicePluginTable MakeDevicePluginTable(Backend* (*make)(const BackendOptions* options, PluginStatus* status) noexcept);
+// Runs what may throw and writes down what it threw; false after a failure.
+bool WriteStatus(PluginStatus& status, void (*run)(void* context), void* context) noexcept;
+template <typename Call>
+bool WriteStatus(PluginStatus& status, const Call& call) noexcept {
+  return WriteStatus(
+      status, [](void* context) { (*static_cast<const Call*>(context))(); }, const_cast<Call*>(&call));
+}
+
+// The library's side: throws what the status says, if anything.
+void ThrowStatus(const PluginStatus& status);
+// A backend over a plug-in's table.
+std::unique_ptr<Backend> MakeBackendOver(const DevicePluginTable& table, const BackendOptions& options);
 
 // The devices that plug-ins may bring, installed or not: "cuda", "hip".
 std::span<const std::string_view> PluginDevices();
 // Whether the file of one is installed.
 bool IsPluginInstalled(std::string_view device);
-// Throws Error with a sentence: no plug-in, one of another build, or what the device says.
+// The table of an installed one, or of one in a folder that is named. Throws Error with a sentence: no plug-in, or one of another
+// build.
+const DevicePluginTable& PluginTable(std::string_view device, std::string_view folder = "");
+// Throws Error with a sentence: no plug-in, one of another build, what the device says, or that it fails its self-test.
 std::unique_ptr<Backend> MakePluginBackend(std::string_view device, const BackendOptions& options);
 
 }  // namespace scout

@@ -1,56 +1,14 @@
 // The gpu backend over a driver that fails at its n-th call, for every n: an error comes out, with the call's name in it, and no
-// memory of the device stays behind. And what a kernel does wrong becomes the step's error.
+// memory of the device stays behind. And what a kernel does wrong becomes the step's error. Whole models: fault_model_test.cpp.
 #include "../ops/op_test.h"
+#include "fault_driver.h"
 #include "gpu/gpu_backend.h"
-#include "simt_driver.h"
 
 namespace scout {
 namespace {
 
-using gpu::DriverStatus;
-
-class FailingDriver final : public gpu::Driver {
- public:
-  FailingDriver(simt::SimtDriver& inner, int fail_at, bool no_memory) : inner_(inner), left_(fail_at), no_memory_(no_memory) {}
-  bool failed() const { return left_ < 0; }
-
-  const gpu::KernelTable& Kernels() const override { return inner_.Kernels(); }
-  DriverStatus Facts(gpu::DeviceFacts& out) override { return inner_.Facts(out); }
-  DriverStatus Allocate(size_t bytes, void** out) override { return Fails() ? Failure() : inner_.Allocate(bytes, out); }
-  void Free(void* block) override { inner_.Free(block); }
-  DriverStatus AllocateStaging(size_t bytes, void** out) override {
-    return Fails() ? Failure() : inner_.AllocateStaging(bytes, out);
-  }
-  void FreeStaging(void* block) override { inner_.FreeStaging(block); }
-  DriverStatus MakeStream(gpu::Stream* out) override { return Fails() ? Failure() : inner_.MakeStream(out); }
-  void FreeStream(gpu::Stream stream) override { inner_.FreeStream(stream); }
-  DriverStatus CopyIn(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
-    return Fails() ? Failure() : inner_.CopyIn(stream, to, from, bytes);
-  }
-  DriverStatus CopyOut(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
-    return Fails() ? Failure() : inner_.CopyOut(stream, to, from, bytes);
-  }
-  DriverStatus CopyWithin(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
-    return Fails() ? Failure() : inner_.CopyWithin(stream, to, from, bytes);
-  }
-  DriverStatus Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
-                      const void* arguments, size_t argument_bytes) override {
-    return Fails() ? Failure() : inner_.Launch(stream, kernel, grid, threads, shared_bytes, arguments, argument_bytes);
-  }
-  DriverStatus Synchronize(gpu::Stream stream) override {
-    // The work is done all the same: a real device, too, may have finished what it then reports on.
-    const DriverStatus status = inner_.Synchronize(stream);
-    return Fails() ? Failure() : status;
-  }
-
- private:
-  bool Fails() { return left_-- == 0; }
-  DriverStatus Failure() const { return {no_memory_ ? 2 : 999, no_memory_ ? "out of memory" : "planted", no_memory_}; }
-
-  simt::SimtDriver& inner_;
-  int left_;
-  bool no_memory_;
-};
+using simt::DriverFault;
+using simt::FaultDriver;
 
 // A weight, a step of products and experts, and its samples; the first error, if any.
 std::optional<Error> RunOnce(const std::shared_ptr<gpu::Driver>& driver) {
@@ -76,23 +34,30 @@ std::optional<Error> RunOnce(const std::shared_ptr<gpu::Driver>& driver) {
 }
 
 TEST(GpuDriver, AFailureOfAnyCallIsAnErrorAndLeavesNothing) {
-  for (const bool no_memory : {false, true}) {
-    simt::SimtDriver device(32, {}, size_t{1} << 24);
+  for (const DriverFault fault : {DriverFault::kFailure, DriverFault::kNoMemory, DriverFault::kEaten, DriverFault::kLost}) {
+    const auto device = std::make_shared<simt::SimtDriver>(32, simt::Schedule{}, size_t{1} << 24);
     int calls = 0;
-    for (bool failed = true; failed; ++calls) {
+    for (bool fired = true; fired; ++calls) {
       ASSERT_LT(calls, 500);
-      const auto driver = std::make_shared<FailingDriver>(device, calls, no_memory);
+      const auto driver = std::make_shared<FaultDriver>(device, simt::FaultPlan{fault, calls});
       const std::optional<Error> error = RunOnce(driver);
-      failed = driver->failed();
-      ASSERT_EQ(error.has_value(), failed) << "call " << calls << (error ? error->what() : " has no error");
-      if (error && !no_memory) {
-        EXPECT_EQ(error->code(), ErrorCode::kDevice) << error->what();
-        EXPECT_NE(std::string(error->what()).find("planted (999)"), std::string::npos) << error->what();
+      fired = driver->fired();
+      SCOPED_TRACE("fault " + std::to_string(static_cast<int>(fault)) + " at call " + std::to_string(calls));
+      // Memory that was eaten behind the last allocation is not missed.
+      if (fault != DriverFault::kEaten) {
+        ASSERT_EQ(error.has_value(), fired) << (error ? error->what() : "no error");
       }
-      if (error && no_memory) {
-        EXPECT_EQ(error->code(), ErrorCode::kNoMemory) << error->what();
-      }
-      EXPECT_EQ(device.used_bytes(), 0u) << "after call " << calls;
+      EXPECT_EQ(device->used_bytes(), 0u);
+      if (!error) continue;
+      const std::string text = error->what();
+      EXPECT_EQ(error->code(),
+                fault == DriverFault::kNoMemory || fault == DriverFault::kEaten ? ErrorCode::kNoMemory : ErrorCode::kDevice)
+          << text;
+      const char* const words = fault == DriverFault::kFailure ? "planted (999)"
+                                : fault == DriverFault::kLost  ? "fallen off the bus (46)"
+                                : fault == DriverFault::kEaten ? ": 0 of 16777216 bytes of an emulated device"
+                                                               : "";
+      EXPECT_NE(text.find(words), std::string::npos) << text;
     }
     EXPECT_GT(calls, 20);
   }
@@ -107,8 +72,38 @@ TEST(GpuDriver, ADeviceThatIsTooSmallIsToldWithNumbers) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNoMemory);
     const std::string text = error.what();
-    EXPECT_TRUE(text.find("no 100000 bytes") != std::string::npos && text.find("of 5000 bytes") != std::string::npos) << text;
+    EXPECT_TRUE(text.find("no 100000 bytes for keys and values: ") != std::string::npos &&
+                text.find(" of 5000 bytes of an emulated device") != std::string::npos)
+        << text;
   }
+}
+
+TEST(GpuDriver, ALostDeviceTellsWhatLostItAndIsNotGivenOutAgain) {
+  static std::shared_ptr<FaultDriver> driver;
+  const auto open = []() -> std::shared_ptr<gpu::Driver> {
+    return driver = std::make_shared<FaultDriver>(std::make_shared<simt::SimtDriver>(32, simt::Schedule{}, size_t{1} << 20),
+                                                  simt::FaultPlan{DriverFault::kLost, 18});
+  };
+  gpu::SharedDevice shared;
+  const auto device = shared.Get(open);
+  EXPECT_EQ(shared.Get(open), device);
+  std::string first;
+  for (int i = 0; i < 10; ++i) {
+    try {
+      gpu::DeviceBlock block(device, 100, false, "a test");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kDevice);
+      if (first.empty()) first = error.what();
+      EXPECT_EQ(first, error.what());
+    }
+  }
+  EXPECT_EQ(
+      first,
+      "simt32: the device is lost since a test: the device has fallen off the bus (46); free what is on it and load again, or "
+      "start the process again");
+  EXPECT_TRUE(device->lost());
+  EXPECT_NE(shared.Get(open), device);
+  driver.reset();
 }
 
 TEST(GpuDriver, Float32NumericsAreRefused) {

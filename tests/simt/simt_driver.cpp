@@ -97,6 +97,11 @@ gpu::DriverStatus SimtDriver::Launch(gpu::Stream stream, const void* kernel, gpu
   return {};
 }
 
+void SimtDriver::DropWork() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& queue : queues_) queue->work.clear();
+}
+
 gpu::DriverStatus SimtDriver::Drain(Queue& queue) {
   std::vector<Work> work = std::move(queue.work);
   queue.work.clear();

@@ -36,6 +36,9 @@ class SimtDriver final : public gpu::Driver {
                            const void* arguments, size_t argument_bytes) override;
   gpu::DriverStatus Synchronize(gpu::Stream stream) override;
 
+  // What has not run yet never will: the device is gone.
+  void DropWork();
+
   uint64_t launches() const { return launches_; }
   size_t used_bytes() const { return memory_.used_bytes(); }
 

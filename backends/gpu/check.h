@@ -1,0 +1,58 @@
+// What the emulator cannot see: whether a device's own instructions do what the words of gpu.h say. One warp multiplies a tile of
+// signed bytes that came by asynchronous copies, shuffles, votes and rounds; the host knows the right answers (check_device.cpp).
+#pragma once
+
+#include "gpu/arguments.h"
+#include "gpu/gpu.h"
+
+namespace scout::SCOUT_GPU {
+
+template <int kK>
+GPU_FUNCTION void CheckProduct(Shared<uint32_t> a, Shared<uint32_t> b, int stride, int32_t* out) {
+  using Matrix = MatrixI8<kK>;
+  for (int col0 = 0; col0 < gpu::kCheckRows; col0 += Matrix::kCols) {
+    int32_t c[Matrix::kValues];
+    for (int i = 0; i < Matrix::kValues; ++i) c[i] = i;  // what was there before stays in the sum
+    Matrix::MultiplyAdd(c, a, stride, b.From(col0 * stride), stride);
+    for (int i = 0; i < Matrix::kValues; ++i)
+      out[Matrix::Row(Thread(), i) * gpu::kCheckRows + col0 + Matrix::Col(Thread(), i)] = c[i] - i;
+  }
+}
+
+// grid: one block of one warp. Shared: two tiles of kCheckRows rows of kCheckBytes and 16 bytes.
+GPU_KERNEL CheckInstructions(gpu::CheckArgs args) {
+  constexpr int kStride = gpu::kCheckBytes / 4 + 4;
+  SharedCursor cursor;
+  auto a = cursor.Take<uint32_t>(gpu::kCheckRows * kStride);
+  auto b = cursor.Take<uint32_t>(gpu::kCheckRows * kStride);
+  constexpr int kPieces = gpu::kCheckBytes / 16;
+  for (int i = Thread(); i < gpu::kCheckRows * kPieces; i += kWarp) {
+    const int row = i / kPieces, piece = i % kPieces;
+    AsyncCopy16(a.From(row * kStride + 4 * piece).As<Int4>()[0], args.a + row * gpu::kCheckBytes + 16 * piece);
+    AsyncCopy16(b.From(row * kStride + 4 * piece).As<Int4>()[0], args.b + row * gpu::kCheckBytes + 16 * piece);
+  }
+  AsyncCommit();
+  AsyncWait<0>();
+  SyncBlock();
+  CheckProduct<16>(a, b, kStride, args.product16);
+  CheckProduct<32>(a, b, kStride, args.product32);
+
+  const int lane = Thread();
+  int at = 0;
+  const auto tell = [&](int32_t value) { args.lanes[at++ * kWarp + lane] = value; };
+  for (int bits = 1; bits < kWarp; bits *= 2) tell(ShflXor(kAllLanes, 1000 + lane, bits));
+  tell(Shfl(kAllLanes, 1000 + lane, (5 * lane + 3) % kWarp));
+  const LaneMask votes = Ballot(kAllLanes, lane % 3 == 0);
+  tell(static_cast<int32_t>(votes));
+  tell(static_cast<int32_t>(static_cast<uint64_t>(votes) >> 32));
+  tell(Popcount(votes));
+  const float x = args.floats[lane];
+  tell(static_cast<int32_t>(BitsOf(x * x - args.floats[kWarp])));  // two roundings
+  tell(static_cast<int32_t>(BitsOf(Fma(x, x, -args.floats[kWarp]))));
+  tell(static_cast<int32_t>(BitsOf(Divide(1.0f, x))));
+  tell(static_cast<int32_t>(BitsOf(Sqrt(x))));
+  tell(RoundToInt(10 * x));
+  tell(static_cast<int32_t>(BitsOf(F16ToF32(F32ToF16(x)))));
+}
+
+}  // namespace scout::SCOUT_GPU

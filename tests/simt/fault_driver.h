@@ -1,0 +1,118 @@
+// A driver that does what another does and fails where a test says.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "simt_driver.h"
+
+namespace scout::simt {
+
+enum class DriverFault {
+  kFailure,   // one call fails; it has done nothing, except a wait, which has waited
+  kNoMemory,  // the same, for want of memory
+  kEaten,     // from that call on somebody else has the device's memory: nothing more is given out
+  kLost,      // from that call on no call does anything
+};
+
+struct FaultPlan {
+  DriverFault fault = DriverFault::kFailure;
+  int64_t at = -1;  // the call, from 0; -1: never
+};
+
+class FaultDriver final : public gpu::Driver {
+ public:
+  FaultDriver(std::shared_ptr<SimtDriver> inner, const FaultPlan& plan)
+      : inner_(std::move(inner)), plan_(plan), table_(inner_->Kernels()) {}
+  int64_t calls() const { return calls_; }
+  bool fired() const { return plan_.at >= 0 && calls_ > plan_.at; }
+  void Heal() { plan_.at = -1; }  // the memory is given back; what is lost stays so
+
+  // Takes kernels for others, before the driver is used.
+  template <typename Changes>
+  void Change(const Changes& changes) {
+    changes(table_);
+  }
+
+  const gpu::KernelTable& Kernels() const override { return table_; }
+  gpu::DriverStatus Facts(gpu::DeviceFacts& out) override {
+    const gpu::DriverStatus status = Next(false);
+    if (!status.ok()) return status;
+    const gpu::DriverStatus facts = inner_->Facts(out);
+    if (plan_.fault == DriverFault::kEaten && fired()) out.memory_free_bytes = 0;
+    return facts;
+  }
+  gpu::DriverStatus Allocate(size_t bytes, void** out) override {
+    const gpu::DriverStatus status = Next(true);
+    return status.ok() ? inner_->Allocate(bytes, out) : status;
+  }
+  void Free(void* block) override { inner_->Free(block); }
+  gpu::DriverStatus AllocateStaging(size_t bytes, void** out) override {
+    const gpu::DriverStatus status = Next(false);
+    return status.ok() ? inner_->AllocateStaging(bytes, out) : status;
+  }
+  void FreeStaging(void* block) override { inner_->FreeStaging(block); }
+  gpu::DriverStatus MakeStream(gpu::Stream* out) override {
+    const gpu::DriverStatus status = Next(false);
+    return status.ok() ? inner_->MakeStream(out) : status;
+  }
+  void FreeStream(gpu::Stream stream) override {
+    if (stream) inner_->FreeStream(stream);
+  }
+  gpu::DriverStatus CopyIn(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
+    const gpu::DriverStatus status = Next(false);
+    return status.ok() ? inner_->CopyIn(stream, to, from, bytes) : status;
+  }
+  gpu::DriverStatus CopyOut(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
+    const gpu::DriverStatus status = Next(false);
+    return status.ok() ? inner_->CopyOut(stream, to, from, bytes) : status;
+  }
+  gpu::DriverStatus CopyWithin(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
+    const gpu::DriverStatus status = Next(false);
+    return status.ok() ? inner_->CopyWithin(stream, to, from, bytes) : status;
+  }
+  gpu::DriverStatus Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
+                           const void* arguments, size_t argument_bytes) override {
+    const gpu::DriverStatus status = Next(false);
+    return status.ok() ? inner_->Launch(stream, kernel, grid, threads, shared_bytes, arguments, argument_bytes) : status;
+  }
+  gpu::DriverStatus Synchronize(gpu::Stream stream) override {
+    const gpu::DriverStatus status = Next(false);
+    if (status.lost) return status;
+    const gpu::DriverStatus waited = inner_->Synchronize(stream);
+    return status.ok() ? waited : status;
+  }
+
+ private:
+  // The status that the next call begins with.
+  gpu::DriverStatus Next(bool allocates) {
+    const std::lock_guard lock(mutex_);
+    const int64_t call = calls_++;
+    if (lost_) return kLoss;
+    if (plan_.at < 0 || call < plan_.at) return {};
+    switch (plan_.fault) {
+      case DriverFault::kFailure:
+        return call == plan_.at ? gpu::DriverStatus{999, "planted"} : gpu::DriverStatus{};
+      case DriverFault::kNoMemory:
+        return call == plan_.at ? gpu::DriverStatus{2, "out of memory", true} : gpu::DriverStatus{};
+      case DriverFault::kEaten:
+        return allocates ? gpu::DriverStatus{2, "out of memory", true} : gpu::DriverStatus{};
+      case DriverFault::kLost:
+        break;
+    }
+    lost_ = true;
+    inner_->DropWork();
+    return kLoss;
+  }
+
+  static constexpr gpu::DriverStatus kLoss{46, "the device has fallen off the bus", false, true};
+
+  const std::shared_ptr<SimtDriver> inner_;
+  FaultPlan plan_;
+  gpu::KernelTable table_;
+  std::mutex mutex_;
+  int64_t calls_ = 0;
+  bool lost_ = false;
+};
+
+}  // namespace scout::simt

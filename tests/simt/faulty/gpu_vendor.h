@@ -1,0 +1,32 @@
+// The emulator's words with one that does something else, so that the self-test of a device's instructions can be seen to fail:
+// SCOUT_PLANTED is 1 for the matrix instruction's fragments (gpu_matrix.h), 2 for a shuffle, 3 for a division, 4 for copies that
+// nobody waits for, 5 for a vote.
+#pragma once
+
+#include "../gpu_vendor.h"
+
+namespace scout::SCOUT_GPU {
+
+template <typename T, typename Mask>
+inline T WrongShflXor(Mask mask, T value, int bits) {
+  return ShflXor(mask, value, bits == 8 ? 4 : bits);
+}
+inline float WrongDivide(float a, float b) { return a * (1.0f / b) * (1 + 0x1p-23f); }
+template <int kGroupsLeft>
+inline void NoAsyncWait() {}
+template <typename Mask>
+inline Mask WrongBallot(Mask mask, bool value) {
+  return Ballot(mask, value) >> 1;
+}
+
+}  // namespace scout::SCOUT_GPU
+
+#if SCOUT_PLANTED == 2
+#define ShflXor WrongShflXor
+#elif SCOUT_PLANTED == 3
+#define Divide WrongDivide
+#elif SCOUT_PLANTED == 4
+#define AsyncWait NoAsyncWait
+#elif SCOUT_PLANTED == 5
+#define Ballot WrongBallot
+#endif

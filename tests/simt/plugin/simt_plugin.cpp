@@ -1,0 +1,36 @@
+// The emulated device as a plug-in that calls itself cuda: what libscout and the scout program do with a device, on a machine
+// without one. For tests, built into a folder of their own. SCOUT_SIMT_WARP is 32 or 64, SCOUT_SIMT_MEMORY the device's bytes;
+// SCOUT_SIMT_PLANT names what is wrong with it: "product" (a kernel taken for another) or "lost" (after SCOUT_SIMT_CALLS calls).
+#include <cstdlib>
+#include <string_view>
+
+#include "../fault_driver.h"
+#include "gpu/plugin_device.h"
+
+namespace scout::gpu {
+namespace {
+
+int64_t NumberOf(const char* variable, int64_t otherwise) {
+  const char* const text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::strtoll(text, nullptr, 10);
+}
+
+}  // namespace
+
+const char* const kPluginDevice = "cuda";
+
+std::shared_ptr<Driver> OpenDriver() {
+  const char* const named = std::getenv("SCOUT_SIMT_PLANT");
+  const std::string_view plant = named == nullptr ? "" : named;
+  if (plant == "none") Fail(ErrorCode::kDevice, "device cuda: the driver finds no device");
+  const auto warp = static_cast<int>(NumberOf("SCOUT_SIMT_WARP", 32));
+  const auto device =
+      std::make_shared<simt::SimtDriver>(warp, simt::Schedule{}, static_cast<size_t>(NumberOf("SCOUT_SIMT_MEMORY", 1 << 30)));
+  simt::FaultPlan plan;
+  if (plant == "lost") plan = {simt::DriverFault::kLost, NumberOf("SCOUT_SIMT_CALLS", 0)};
+  const auto driver = std::make_shared<simt::FaultDriver>(device, plan);
+  if (plant == "product") driver->Change([](KernelTable& table) { table.blocks[9].many = table.blocks[6].many; });
+  return driver;
+}
+
+}  // namespace scout::gpu
