@@ -32,6 +32,7 @@ void AddCommands(CLI::App& app) {
   AddPerplexity(app);
   AddBench(app);
   AddDevices(app);
+  AddSelftest(app);
 }
 
 }  // namespace cli

@@ -19,5 +19,6 @@ void AddLogits(CLI::App& app);
 void AddPerplexity(CLI::App& app);
 void AddBench(CLI::App& app);
 void AddDevices(CLI::App& app);
+void AddSelftest(CLI::App& app);
 
 }  // namespace cli

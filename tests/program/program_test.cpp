@@ -66,6 +66,25 @@ TEST(Program, DevicesListsRefAndCpu) {
   EXPECT_NE(std::find(names.begin(), names.end(), "ref"), names.end());
 }
 
+TEST(Program, SelftestComparesTheCpuWithRef) {
+  const Result result = Scout("selftest --device cpu --formats F16,Q4_K --json");
+  ASSERT_EQ(result.exit_code, 0) << result.err << result.out;
+  const json rows = json::parse(result.out);
+  ASSERT_EQ(rows.size(), 8u);
+  for (const json& row : rows) {
+    EXPECT_TRUE(row["passed"].get<bool>()) << row;
+    EXPECT_GT(row["values"].get<int>(), 20) << row;
+  }
+  EXPECT_EQ(Scout("selftest --formats Q9_K").exit_code, 2);
+}
+
+TEST(Program, SelftestSaysWhyADeviceCannotBeTested) {
+  const Result result = Scout("selftest --device abacus");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.out.find("\"abacus\" is not known here"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("0 of 1 passed"), std::string::npos) << result.out;
+}
+
 TEST(Program, BenchReportsBothPhases) {
   const Result result = Scout("bench " + Quoted(GoldenModel()) + " -p 8 -n 4 -b 2 -d 4 -r 2 -t 1 --probe-mb 16 --json");
   ASSERT_EQ(result.exit_code, 0) << result.err;
