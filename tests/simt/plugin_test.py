@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""libscout.so, the scout program and tests/bench/gpu_report with a device: the emulated one, whose plug-in calls itself cuda."""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ARGUMENTS = None
+
+
+class WithTheEmulator(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        # Plug-ins are looked for in "scout" beside the library, so the library gets a place beside the emulator's.
+        cls.libraries = os.path.join(cls.folder.name, "lib")
+        os.makedirs(os.path.join(cls.libraries, "scout"))
+        os.symlink(os.path.realpath(ARGUMENTS.library), os.path.join(cls.libraries, "libscout.so.0"))
+        cls.plugins = os.path.join(cls.libraries, "scout")
+        os.symlink(os.path.realpath(ARGUMENTS.plugin), os.path.join(cls.plugins, "libscout-cuda.so"))
+        cls.model = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tests", "fixtures", "goldens")
+        for path, _, files in sorted(os.walk(cls.model)):
+            found = [f for f in sorted(files) if f.endswith(".gguf")]
+            if found:
+                cls.model = os.path.join(path, found[0])
+                break
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def run_it(self, command, **variables):
+        environment = dict(os.environ, LD_LIBRARY_PATH=self.libraries, TMPDIR=self.folder.name, **variables)
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+    def scout(self, *words, **variables):
+        return self.run_it([ARGUMENTS.scout, *words], **variables)
+
+    def report(self, *words, **variables):
+        out = os.path.join(self.folder.name, "report")
+        done = self.run_it([sys.executable, "-B", ARGUMENTS.report, "--scout", ARGUMENTS.scout, "--probe", ARGUMENTS.probe, "--plugin-folder", self.plugins,
+                            "--library-folder", self.libraries, "--output", out, *words], **variables)
+        with open(out + ".json") as file:
+            return done, json.load(file)
+
+    def test_the_device_is_listed_with_its_memory(self):
+        done = self.scout("devices", "--json", SCOUT_SIMT_MEMORY="12345600")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        cuda = [d for d in json.loads(done.stdout) if d["name"] == "cuda"]
+        self.assertEqual(len(cuda), 1, done.stdout)
+        self.assertEqual(cuda[0]["memory_total_bytes"], 12345600)
+
+    def test_the_self_test_passes_at_both_widths(self):
+        for warp in "32", "64":
+            done = self.scout("selftest", "--device", "cuda", "--formats", "Q8_0", "--json", SCOUT_SIMT_WARP=warp)
+            rows = json.loads(done.stdout)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertEqual([r["passed"] for r in rows], [True] * 4)
+
+    def test_a_kernel_that_is_not_the_right_one_is_refused_at_load(self):
+        done = self.scout("selftest", "--device", "cuda", "--formats", "Q8_0", SCOUT_SIMT_PLANT="product")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("fails its self-test: a product of many rows, Q6_K: ", done.stdout)
+
+    def test_a_device_that_is_lost_at_any_time_is_a_sentence(self):
+        for calls in "0", "1", "30", "300", "900":
+            done = self.scout("selftest", "--device", "cuda", "--formats", "Q8_0", SCOUT_SIMT_PLANT="lost", SCOUT_SIMT_CALLS=calls)
+            self.assertEqual(done.returncode, 1, f"{calls}: {done.returncode} {done.stdout} {done.stderr}")
+            self.assertIn("fallen off the bus (46)", done.stdout, calls)
+
+    def test_a_model_that_does_not_fit_is_told_with_numbers(self):
+        done = self.scout("selftest", "--device", "cuda", "--formats", "Q8_0", SCOUT_SIMT_MEMORY="3000000")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, "the model needs at least [0-9]+ bytes .* are left by the device \"simt32\"")
+
+    def test_the_report_has_every_row(self):
+        done, report = self.report("--model", self.model, "--small", "--device", "cuda")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        names = [row["name"] for row in report["rows"]]
+        for name in ("self-test", "copy within the device", "products of matrices", "load", "decode, 1 stream", "prompt", "decode, 3 streams",
+                     "decode at depth 24", "cost of invariant numerics"):
+            self.assertIn(name, names)
+        self.assertTrue(all(row["value"] > 0 for row in report["rows"]), report)
+        self.assertIn("nothing about speed", done.stdout)
+
+    def test_a_row_that_fails_says_why(self):
+        done, report = self.report("--model", self.model, "--small", "--device", "cuda", "--peer", "/no/such/llama-bench")
+        self.assertEqual(done.returncode, 1)
+        failed = {row["name"]: row["failure"] for row in report["rows"] if "failure" in row}
+        self.assertIn("No such file", failed["llama.cpp: prompt"])
+
+    def test_without_a_device_the_report_says_so(self):
+        done, report = self.report(SCOUT_SIMT_PLANT="none")
+        self.assertEqual(done.returncode, 77, done.stdout + done.stderr)
+        self.assertEqual(report["rows"], [])
+        self.assertIn("Nothing was measured: there is no device that can be used (cuda: cannot be used: device cuda: the driver finds no device; "
+                      "hip: its plug-in is not installed).", done.stdout)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    for name in "scout", "library", "plugin", "probe", "report":
+        parser.add_argument("--" + name, required=True)
+    ARGUMENTS, rest = parser.parse_known_args()
+    unittest.main(argv=[sys.argv[0], *rest])
