@@ -1,6 +1,5 @@
 #include "backend/self_test.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "quant/formats.h"
@@ -239,32 +238,33 @@ std::string Difference(const std::vector<float>& want, const std::vector<float>&
                 want[first]);
 }
 
+SelfTestResult Compare(const Case& one, Backend& ref, Backend& backend) {
+  Bench here(ref);
+  const std::vector<float> want = one.run(here);
+  try {
+    Bench there(backend);
+    return {one.name, Difference(want, one.run(there))};
+  } catch (const Error& error) {
+    return {one.name, error.what()};
+  }
+}
+
 }  // namespace
 
 std::vector<SelfTestResult> SelfTest(Backend& backend) {
   const std::unique_ptr<Backend> ref = MakeBackend("ref", {});
   std::vector<SelfTestResult> results;
-  for (const Case& one : kCases) {
-    Bench here(*ref);
-    const std::vector<float> want = one.run(here);
-    std::string failure;
-    try {
-      Bench there(backend);
-      failure = Difference(want, one.run(there));
-    } catch (const Error& error) {
-      failure = error.what();
-    }
-    results.push_back({one.name, std::move(failure)});
-  }
+  for (const Case& one : kCases) results.push_back(Compare(one, *ref, backend));
   return results;
 }
 
 void RequireSelfTest(Backend& backend) {
-  const std::vector<SelfTestResult> results = SelfTest(backend);
-  const auto failed =
-      std::find_if(results.begin(), results.end(), [](const SelfTestResult& result) { return !result.failure.empty(); });
-  if (failed != results.end())
-    Fail(ErrorCode::kDevice, "device ", backend.Info().name, " fails its self-test: ", failed->name, ": ", failed->failure);
+  const std::unique_ptr<Backend> ref = MakeBackend("ref", {});
+  for (const Case& one : kCases) {
+    const SelfTestResult result = Compare(one, *ref, backend);
+    if (!result.failure.empty())
+      Fail(ErrorCode::kDevice, "device ", backend.Info().name, " fails its self-test: ", result.name, ": ", result.failure);
+  }
 }
 
 }  // namespace scout

@@ -17,7 +17,7 @@ struct SelfTestResult {
 // Runs all. What an operation's own error says is its failure. Throws only what making a backend throws.
 std::vector<SelfTestResult> SelfTest(Backend& backend);
 
-// Throws kDevice naming the first that failed.
+// Throws kDevice naming the first that fails; the rest is not run then.
 void RequireSelfTest(Backend& backend);
 
 }  // namespace scout

@@ -1,11 +1,12 @@
-// The self-tests of a device pass on the emulator, and the one of its instructions fails with the right sentence for every word of
-// the device that does something else. A kernel taken for another: plugin_test.py.
+// The self-tests of a device pass on the emulator, and fail with the right sentence for every fault that is planted: a word of the
+// device that does something else, and a kernel taken for another.
 #include <gtest/gtest.h>
 
 #include <functional>
 
 #include "backend/self_test.h"
 #include "fault_driver.h"
+#include "gpu/arguments.h"
 #include "gpu/gpu_backend.h"
 
 namespace scout {
@@ -64,6 +65,52 @@ TEST(SelfTest, FindsAWordOfTheDeviceThatDoesSomethingElse) {
       const std::string text = error.what();
       EXPECT_NE(text.find("self-test: "), std::string::npos) << text;
       EXPECT_NE(text.find(fault.sentence), std::string::npos) << text;
+    }
+  }
+}
+
+TEST(SelfTest, FindsAKernelOfEachFamilyThatIsNotTheRightOne) {
+  // Places in the table. A kernel taken for another must stay inside what it is given, or the process ends as a device would be
+  // lost: it reads smaller blocks, and words no wider than the blocks' alignment (Q3_K's two bytes, where Q4_K's sixteen would
+  // not lie right); one that does nothing needs no arguments; lists stay lists, since products take addresses from them.
+  constexpr int kF16 = 1, kBF16 = 2, kQ3_K = 6, kQ4_K = 7, kQ6_K = 9;
+  void (*const do_nothing)(const void*) = [](const void*) {};
+  const void* const nothing = reinterpret_cast<const void*>(do_nothing);
+  void (*const list_nobody)(const void*) = [](const void* arguments) {
+    const auto& group = *static_cast<const gpu::GroupArgs*>(arguments);
+    for (int32_t t = 0; t < group.max_tiles; ++t) group.tiles[t] = {0, 0, 0};
+    for (int32_t slot = 0; slot < group.slots; ++slot) group.order[slot] = 0;
+  };
+  const struct {
+    const char* what;
+    std::function<void(KernelTable&)> change;
+    const char* test;  // the first that fails
+  } planted[] = {
+      {"embedding", [&](KernelTable& t) { t.blocks[kQ4_K].embed = t.blocks[kQ3_K].embed; }, "embedding and norm"},
+      {"norm", [&](KernelTable& t) { t.rms_norm = nothing; }, "embedding and norm"},
+      {"floats", [&](KernelTable& t) { t.floats[kF16].product = t.floats[kBF16].product; }, "a product of few rows, F16"},
+      {"few rows", [&](KernelTable& t) { t.blocks[kQ6_K].few = t.blocks[kQ3_K].few; }, "a product of few rows, Q6_K"},
+      {"many rows", [&](KernelTable& t) { t.blocks[kQ6_K].many = t.blocks[kQ3_K].many; }, "a product of many rows, Q6_K"},
+      {"rounding to bytes", [&](KernelTable& t) { t.quantize32 = nothing; }, "a product of few rows, Q8_0"},
+      {"swiglu", [&](KernelTable& t) { t.swiglu = nothing; }, "a product of many rows, Q4_K"},
+      {"rope and store", [&](KernelTable& t) { t.rope_norm_store = nothing; }, "attention over everything, F16 pages"},
+      {"attention", [&](KernelTable& t) { t.attend = nothing; }, "attention over everything, F16 pages"},
+      {"route", [&](KernelTable& t) { t.route = nothing; }, "experts of few rows, Q8_0"},
+      {"listing experts", [&](KernelTable& t) { t.list_slots = reinterpret_cast<const void*>(list_nobody); },
+       "experts of few rows, Q8_0"},
+      {"adding experts", [&](KernelTable& t) { t.combine = nothing; }, "experts of few rows, Q8_0"},
+      {"sampling", [&](KernelTable& t) { t.sample_blocks = nothing; }, "sampling"},
+  };
+  for (const auto& fault : planted) {
+    SCOPED_TRACE(fault.what);
+    const auto backend = gpu::MakeGpuBackend(DeviceWith(32, fault.change), {});
+    try {
+      RequireSelfTest(*backend);
+      ADD_FAILURE() << "passed";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kDevice);
+      const std::string text = error.what();
+      EXPECT_EQ(text.rfind("device simt32 fails its self-test: " + std::string(fault.test) + ": ", 0), 0u) << text;
     }
   }
 }
