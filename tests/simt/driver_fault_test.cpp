@@ -1,5 +1,7 @@
 // The gpu backend over a driver that fails at its n-th call, for every n: an error comes out, with the call's name in it, and no
 // memory of the device stays behind. And what a kernel does wrong becomes the step's error. Whole models: fault_model_test.cpp.
+#include <thread>
+
 #include "../ops/op_test.h"
 #include "fault_driver.h"
 #include "gpu/gpu_backend.h"
@@ -104,6 +106,26 @@ TEST(GpuDriver, ALostDeviceTellsWhatLostItAndIsNotGivenOutAgain) {
   EXPECT_TRUE(device->lost());
   EXPECT_NE(shared.Get(open), device);
   driver.reset();
+}
+
+// A copy that was let through as the device went away must not land later, when what it copies to may be something else.
+TEST(GpuDriver, ALossWhileAnotherThreadCopiesLeavesTheHostsMemoryAlone) {
+  const std::vector<std::byte> mine(4096, std::byte{0x11});
+  for (int64_t at = 20; at < 220; ++at) {
+    const auto simt = std::make_shared<simt::SimtDriver>(32, simt::Schedule{}, size_t{1} << 20);
+    const auto device = std::make_shared<gpu::Device>(std::make_shared<FaultDriver>(simt, simt::FaultPlan{DriverFault::kLost, at}));
+    std::vector<std::byte> host(mine.size());
+    {
+      const gpu::DeviceBlock block(device, host.size(), false, "a test");
+      const auto until_lost = [](const auto& call) { EXPECT_THROW(for (int i = 0; i < 100000; ++i) call(), Error); };
+      std::thread other([&] { until_lost([&] { static_cast<void>(device->Facts()); }); });
+      until_lost([&] { device->Download(host.data(), block.data(), host.size()); });
+      host = mine;
+      other.join();
+    }
+    EXPECT_TRUE(host == mine) << "a copy has landed after the device was lost at call " << at;
+    EXPECT_EQ(simt->used_bytes(), 0u);
+  }
 }
 
 TEST(GpuDriver, Float32NumericsAreRefused) {

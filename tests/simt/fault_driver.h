@@ -36,47 +36,41 @@ class FaultDriver final : public gpu::Driver {
 
   const gpu::KernelTable& Kernels() const override { return table_; }
   gpu::DriverStatus Facts(gpu::DeviceFacts& out) override {
-    const gpu::DriverStatus status = Next(false);
-    if (!status.ok()) return status;
-    const gpu::DriverStatus facts = inner_->Facts(out);
-    if (plan_.fault == DriverFault::kEaten && fired()) out.memory_free_bytes = 0;
-    return facts;
+    return Do([&] {
+      const gpu::DriverStatus facts = inner_->Facts(out);
+      if (plan_.fault == DriverFault::kEaten && fired()) out.memory_free_bytes = 0;
+      return facts;
+    });
   }
   gpu::DriverStatus Allocate(size_t bytes, void** out) override {
-    const gpu::DriverStatus status = Next(true);
-    return status.ok() ? inner_->Allocate(bytes, out) : status;
+    return Do([&] { return inner_->Allocate(bytes, out); }, true);
   }
   void Free(void* block) override { inner_->Free(block); }
   gpu::DriverStatus AllocateStaging(size_t bytes, void** out) override {
-    const gpu::DriverStatus status = Next(false);
-    return status.ok() ? inner_->AllocateStaging(bytes, out) : status;
+    return Do([&] { return inner_->AllocateStaging(bytes, out); });
   }
   void FreeStaging(void* block) override { inner_->FreeStaging(block); }
   gpu::DriverStatus MakeStream(gpu::Stream* out) override {
-    const gpu::DriverStatus status = Next(false);
-    return status.ok() ? inner_->MakeStream(out) : status;
+    return Do([&] { return inner_->MakeStream(out); });
   }
   void FreeStream(gpu::Stream stream) override {
     if (stream) inner_->FreeStream(stream);
   }
   gpu::DriverStatus CopyIn(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
-    const gpu::DriverStatus status = Next(false);
-    return status.ok() ? inner_->CopyIn(stream, to, from, bytes) : status;
+    return Do([&] { return inner_->CopyIn(stream, to, from, bytes); });
   }
   gpu::DriverStatus CopyOut(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
-    const gpu::DriverStatus status = Next(false);
-    return status.ok() ? inner_->CopyOut(stream, to, from, bytes) : status;
+    return Do([&] { return inner_->CopyOut(stream, to, from, bytes); });
   }
   gpu::DriverStatus CopyWithin(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
-    const gpu::DriverStatus status = Next(false);
-    return status.ok() ? inner_->CopyWithin(stream, to, from, bytes) : status;
+    return Do([&] { return inner_->CopyWithin(stream, to, from, bytes); });
   }
   gpu::DriverStatus Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
                            const void* arguments, size_t argument_bytes) override {
-    const gpu::DriverStatus status = Next(false);
-    return status.ok() ? inner_->Launch(stream, kernel, grid, threads, shared_bytes, arguments, argument_bytes) : status;
+    return Do([&] { return inner_->Launch(stream, kernel, grid, threads, shared_bytes, arguments, argument_bytes); });
   }
   gpu::DriverStatus Synchronize(gpu::Stream stream) override {
+    const std::lock_guard lock(mutex_);
     const gpu::DriverStatus status = Next(false);
     if (status.lost) return status;
     const gpu::DriverStatus waited = inner_->Synchronize(stream);
@@ -84,9 +78,16 @@ class FaultDriver final : public gpu::Driver {
   }
 
  private:
+  // A call and what comes of it are one: between the two, another thread's call may not lose the device.
+  template <typename Call>
+  gpu::DriverStatus Do(const Call& call, bool allocates = false) {
+    const std::lock_guard lock(mutex_);
+    const gpu::DriverStatus status = Next(allocates);
+    return status.ok() ? call() : status;
+  }
+
   // The status that the next call begins with.
   gpu::DriverStatus Next(bool allocates) {
-    const std::lock_guard lock(mutex_);
     const int64_t call = calls_++;
     if (lost_) return kLoss;
     if (plan_.at < 0 || call < plan_.at) return {};
