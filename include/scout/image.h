@@ -5,7 +5,13 @@
  * pixels, else the one on which it is shrunk least. A grid of several tiles has one tile more: the whole picture, stretched. Every pixel is
  * as Hugging Face transformers makes it, or PIL. PNG, JPEG and WebP are read by the plug-in "media", which is opened when first needed;
  * without it scout_image_from_pixels remains. ICC profiles and gamma are ignored, of 16-bit samples the high byte is taken, of an animated PNG
- * the still picture is read, an animated WebP is refused, CMYK is taken for Adobe's. */
+ * the still picture is read, an animated WebP is refused, CMYK is taken for Adobe's.
+ *
+ * What pictures take: a handle width * height * 3 bytes until it is freed, and from its first use tiles * tile_bytes more. While it is made
+ * the file's bytes and what its decoder wants come on top, and once more its pixels where they are turned or no RGB. A chat and a request
+ * hold the tiles, shared with the handle, until they end, and no pixels. An engine has workspace_bytes for the vision tower, at most
+ * picture_cache_bytes of features for later, and tiles * patch_tokens * 4 * width of the text model for each picture that is encoded and
+ * not computed yet: those of one step, and one more. */
 #ifndef SCOUT_IMAGE_H
 #define SCOUT_IMAGE_H
 

@@ -64,14 +64,20 @@ std::string_view BinaryOf(const char* bytes, uint64_t size, std::string_view nam
 
 int64_t Side(uint64_t side) { return static_cast<int64_t>(std::min<uint64_t>(side, INT64_MAX)); }
 
-scout_image* MakeImage(const prompt::RawPixels& raw, const ImageRequest& request, uint32_t stored_orientation, const char* format) {
+scout_image* MakeImage(prompt::RgbImage image, int orientation, const char* format) {
   auto made = std::make_shared<ImageObject>();
-  prompt::PixelOptions options = request.pixels;
-  if (options.orientation == 0) options.orientation = static_cast<int>(stored_orientation);
-  made->image = prompt::MakeRgbImage(raw, options);
-  made->orientation = options.orientation;
+  made->image = std::move(image);
+  made->orientation = orientation;
   made->format = format;
   return Make<scout_image>(std::move(made));
+}
+
+// The decoder's own memory where it is what we keep; a copy where something is to be turned or dropped.
+prompt::RgbImage ImageOf(media::Picture picture, const prompt::PixelOptions& options) {
+  static_assert(media::kPictureTail >= prompt::RgbImage::kTail);
+  if (picture.channels == 3 && options.orientation == 1) return {picture.width, picture.height, std::move(picture.pixels)};
+  return prompt::MakeRgbImage(
+      {.data = picture.pixels.get(), .width = picture.width, .height = picture.height, .channels = picture.channels}, options);
 }
 
 scout_image* ImageFromBytes(std::string_view bytes, const ImageRequest& request) {
@@ -79,9 +85,9 @@ scout_image* ImageFromBytes(std::string_view bytes, const ImageRequest& request)
     Fail(ErrorCode::kLimit, "the picture has ", bytes.size(), " bytes, at most ", request.max_bytes, " (max_bytes)");
   const media::MediaFile file({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, request.plugin_dir);
   prompt::CheckImageSize(file.header().width, file.header().height, request.pixels.max_pixels);
-  const media::Picture picture = file.Decode();
-  return MakeImage({.data = picture.pixels.get(), .width = picture.width, .height = picture.height, .channels = picture.channels},
-                   request, file.header().orientation, file.format());
+  prompt::PixelOptions options = request.pixels;
+  if (options.orientation == 0) options.orientation = static_cast<int>(file.header().orientation);
+  return MakeImage(ImageOf(file.Decode(), options), options.orientation, file.format());
 }
 
 scout_tiling TilingOf(prompt::ImageSize size, const prompt::TileRules& rules) {
@@ -141,6 +147,7 @@ std::shared_ptr<const prompt::ImageTiles> ImageObject::Tiles(const TileRequest& 
     tiles_ =
         std::make_shared<const prompt::ImageTiles>(prompt::MakeTiles(image, request.rules, request.resize, pool.get(), threads));
     made_for_ = request;
+    key_.reset();
   }
   return tiles_;
 }
@@ -178,7 +185,9 @@ scout_status scout_image_from_pixels(const char* pixels, uint64_t pixels_size, u
                                           .height = Side(height),
                                           .stride = stride,
                                           .channels = channels};
-    *image = MakeImage(raw, ReadImageOptions(options), 1, "pixels");
+    scout::prompt::PixelOptions read = ReadImageOptions(options).pixels;
+    if (read.orientation == 0) read.orientation = 1;
+    *image = MakeImage(scout::prompt::MakeRgbImage(raw, read), read.orientation, "pixels");
     return SCOUT_OK;
   });
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "api/handles.h"
+#include "engine/picture.h"
 #include "prompt/image_tiles.h"
 
 namespace scout::api {
@@ -32,10 +33,18 @@ class ImageObject final : public Object {
   // Made when first asked for, and kept until other rules are asked for. Any thread.
   std::shared_ptr<const prompt::ImageTiles> Tiles(const TileRequest& request) const;
 
+  // Tiles, and what names their content, which is hashed when it is first asked for. Any thread.
+  struct NamedTiles {
+    std::shared_ptr<const prompt::ImageTiles> tiles;
+    engine::PictureKey key{};
+  };
+  NamedTiles Named(const TileRequest& request) const;
+
  private:
   mutable std::mutex mutex_;  // of what follows
   mutable TileRequest made_for_;
   mutable std::shared_ptr<const prompt::ImageTiles> tiles_;
+  mutable std::optional<engine::PictureKey> key_;  // of tiles_
 };
 
 template <>

@@ -47,6 +47,21 @@ TileRequest TileRequestOf(const ModelObject& model, const ImageObject& image, in
 
 }  // namespace
 
+ImageObject::NamedTiles ImageObject::Named(const TileRequest& request) const {
+  NamedTiles named = {Tiles(request), {}};
+  {
+    const std::lock_guard lock(mutex_);
+    if (key_ && tiles_ == named.tiles) {
+      named.key = *key_;
+      return named;
+    }
+  }
+  named.key = KeyOf(*named.tiles);  // not under the lock: it takes as long as reading the tiles
+  const std::lock_guard lock(mutex_);
+  if (tiles_ == named.tiles) key_ = named.key;
+  return named;
+}
+
 prompt::ImagePart PartOf(const ModelObject& model, const ImageObject& image) {
   const prompt::TileRules rules = TileRequestOf(model, image).rules;
   return {prompt::ChooseGrid(image.image.size(), rules), rules.patch_tokens};
@@ -55,9 +70,10 @@ prompt::ImagePart PartOf(const ModelObject& model, const ImageObject& image) {
 PreparedPicture Prepare(const ModelObject& model, const ImageObject& image, int64_t max_tiles) {
   const TileRequest request = TileRequestOf(model, image, max_tiles);
   PreparedPicture prepared;
-  prepared.tiles = image.Tiles(request);
-  prepared.part = {prepared.tiles->grid, request.rules.patch_tokens};
-  prepared.key = KeyOf(*prepared.tiles);
+  const ImageObject::NamedTiles named = image.Named(request);
+  prepared.tiles = named.tiles;
+  prepared.part = {named.tiles->grid, request.rules.patch_tokens};
+  prepared.key = named.key;
   return prepared;
 }
 

@@ -41,19 +41,27 @@ bool Core::PictureIsWanted(const PictureKey& key) const {
 }
 
 // Unless some are on their way: those that the running requests need soon, the oldest request's first. True when a request got
-// features from the cache instead.
+// features from the cache instead. None while older requests have features for a whole step: what waits to be computed is then a
+// step's worth of pictures and one more, however many requests there are. A younger request's never hold back an older one, which
+// would wait for ever where the pages are the older's.
 bool Core::ChoosePictures() {
   bool given = false, more = seeing_.empty();
   const int64_t tile_bytes = vision_config_->tile_bytes();
   int64_t tiles = 0;
+  int64_t ahead = 0;  // rows of features that are there or chosen, and not computed yet
   for (const auto& request : scheduler_.running()) {
     if (request->paused() || request->phase != Phase::kRunning) continue;
     const int64_t soon = request->pages.computed + options_.step_rows;
+    const auto to_come = [&](const RequestPicture& one) {
+      return std::max<int64_t>(0, one.end() - std::max(one.first(), request->pages.computed));
+    };
     for (RequestPicture& one : request->pictures) {
-      if (!Lacks(*request, one) || one.first() >= soon) continue;
+      if (one.features != nullptr) ahead += to_come(one);
+      if (!Lacks(*request, one) || one.first() >= soon || ahead >= options_.step_rows) continue;
       one.features = features_.Find(one.picture.key);
       stats_.picture_hits += one.features != nullptr;
       given = given || one.features != nullptr;
+      if (one.features != nullptr) ahead += to_come(one);
       const auto same = [&](const Seen& seen) { return seen.key == one.picture.key; };
       if (one.features != nullptr || !more || std::any_of(seeing_.begin(), seeing_.end(), same)) continue;
       tiles += static_cast<int64_t>(one.picture.tiles->size()) / tile_bytes;
@@ -61,6 +69,7 @@ bool Core::ChoosePictures() {
       if (!more) continue;
       int64_t rows = 0;
       for (const PatchRun& run : one.picture.patches) rows += run.count;
+      ahead += rows;
       seeing_.push_back({request, one.picture.key, one.picture.tiles, rows});
       stats_.picture_misses += alone_ == 0;  // those that are repeated were counted
     }

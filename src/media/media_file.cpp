@@ -102,7 +102,8 @@ Picture MediaFile::Decode() const {
   Picture picture = {header_.width, header_.height, static_cast<int32_t>(header_.channels), nullptr};
   const uint64_t pixels = CheckedMul(header_.width, header_.height, "picture");
   const uint64_t size = CheckedMul(pixels, header_.channels, "picture");
-  picture.pixels.reset(new uint8_t[size]);
+  picture.pixels.reset(new uint8_t[CheckedAdd(size, kPictureTail, "picture")]);
+  std::memset(picture.pixels.get() + size, 0, kPictureTail);
   MediaMessage message = {};
   Check(decoder_->decode(bytes_.data(), bytes_.size(), &header_,
                          CheckedAdd(kDecoderBytes, CheckedMul(pixels, 8, "picture"), "picture"), picture.pixels.get(), &message),

@@ -14,11 +14,14 @@ namespace scout::media {
 
 inline constexpr uint64_t kDefaultMaxFileBytes = uint64_t{256} << 20;
 
+// So many bytes behind the last row may be read: what works in vectors wants them.
+inline constexpr uint64_t kPictureTail = 32;
+
 // Pixels of 8 bits, rows one behind the other.
 struct Picture {
   int64_t width = 0, height = 0;
   int32_t channels = 0;               // 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA
-  std::unique_ptr<uint8_t[]> pixels;  // [height, width, channels]
+  std::unique_ptr<uint8_t[]> pixels;  // [height, width, channels], then kPictureTail bytes
 };
 
 class MediaFile {

@@ -92,8 +92,9 @@ void ConvertTurned(const RawPixels& pixels, uint64_t stride, RowConverter conver
 
 }  // namespace
 
-RgbImage::RgbImage(int64_t width, int64_t height)
-    : width_(width), height_(height), samples_(static_cast<size_t>(width) * static_cast<size_t>(height) * 3 + kTail) {}
+RgbImage::RgbImage(int64_t width, int64_t height) : width_(width), height_(height), samples_(new uint8_t[bytes() + kTail]) {
+  std::memset(samples_.get() + bytes(), 0, kTail);
+}
 
 RgbImage MakeRgbImage(const RawPixels& pixels, const PixelOptions& options) {
   CheckPixels(pixels, options.max_pixels);

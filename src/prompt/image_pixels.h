@@ -3,7 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
+#include <utility>
 
 #include "prompt/image_canvas.h"
 
@@ -36,19 +37,22 @@ class RgbImage {
   static constexpr size_t kTail = 32;
 
   RgbImage() = default;
-  // All black. Sizes are checked by the caller.
+  // To be written by the caller, who checked the sizes.
   RgbImage(int64_t width, int64_t height);
+  // Of pixels that are there: [height, width, 3], then kTail bytes.
+  RgbImage(int64_t width, int64_t height, std::unique_ptr<uint8_t[]> samples)
+      : width_(width), height_(height), samples_(std::move(samples)) {}
 
   int64_t width() const { return width_; }
   int64_t height() const { return height_; }
   ImageSize size() const { return {width_, height_}; }
   size_t bytes() const { return static_cast<size_t>(width_) * static_cast<size_t>(height_) * 3; }
-  uint8_t* row(int64_t y) { return samples_.data() + y * width_ * 3; }
-  const uint8_t* row(int64_t y) const { return samples_.data() + y * width_ * 3; }
+  uint8_t* row(int64_t y) { return samples_.get() + y * width_ * 3; }
+  const uint8_t* row(int64_t y) const { return samples_.get() + y * width_ * 3; }
 
  private:
   int64_t width_ = 0, height_ = 0;
-  std::vector<uint8_t> samples_;  // [height, width, 3], then kTail
+  std::unique_ptr<uint8_t[]> samples_;  // [height, width, 3], then kTail
 };
 
 // A copy. Throws kArgument for a NULL pointer, channels outside 1 .. 4, a stride that is smaller than a row or reaches beyond what

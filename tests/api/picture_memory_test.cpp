@@ -3,6 +3,7 @@
 
 #include "seeing.h"
 #include "support/tiny_tower.h"
+#include "unit/media/png_writer.h"
 
 namespace {
 
@@ -29,6 +30,28 @@ user::Model LoadWide(const scout::test::TempDir& folder) {
   tower.out = kEmbedding;
   scout::test::WriteFile(folder / "mmproj.gguf", tower.Build());
   return seeing::LoadSeeing(folder / "model.gguf", 1, "cpu", 2);
+}
+
+TEST(PictureMemory, ADecodedPictureIsNotCopied) {
+  scout_image_options options;
+  ASSERT_EQ(scout_image_options_init(&options, sizeof options), SCOUT_OK);
+  options.plugin_dir = SCOUT_PLUGINS;
+  const auto read = [&](uint32_t width, uint32_t height) {
+    const std::string bytes =
+        scout::test::Png(scout::test::Header(width, height) +
+                         scout::test::Chunk("IDAT", scout::test::Stored(std::string(height * (1 + width * 3), '\0'))));
+    const uint64_t before = ResetPeak() ? Status("VmRSS") : 0;
+    scout_image* made = nullptr;
+    const scout_status status = scout_image_from_bytes(bytes.data(), bytes.size(), &options, &made);
+    const uint64_t peak = before == 0 ? 0 : Status("VmHWM") - before;
+    scout_image_free(made);
+    return std::pair(status, peak);
+  };
+  if (read(4, 4).first == SCOUT_ERR_UNSUPPORTED) GTEST_SKIP() << scout_last_error();
+  const auto [status, peak] = read(kWidth, kHeight);
+  ASSERT_EQ(status, SCOUT_OK) << scout_last_error();
+  if (peak == 0) GTEST_SKIP() << "/proc/self/clear_refs cannot be written: the peak cannot be measured";
+  EXPECT_LE(peak, kWidth * kHeight * 3 + 8 * kMega);
 }
 
 TEST(PictureMemory, TwentyLargePicturesStayWithinTheStatedBudget) {

@@ -169,6 +169,26 @@ TEST(PicturePrompts, AnswersAreThoseOfTheSameChat) {
   }
 }
 
+TEST(PicturePrompts, TilesLookedAtByOtherRulesChangeNoAnswer) {
+  const user::Model model = LoadSeeing();
+  const user::Engine engine = user::NewEngine(model, user::EngineOptions());
+  const Pictures pictures({2});
+  const std::vector<int32_t> ids = {'a', M::kImage, 'b'};
+  const user::Answer first = user::Read(user::Submit(engine, ids, pictures.In(Raw())).get());
+  scout_tile_options other;
+  ASSERT_EQ(scout_tile_options_init(&other, sizeof other), SCOUT_OK);
+  other.tile_side = 8;
+  std::string pixels(3 * 8 * 8, 0);
+  uint64_t needed = 0;
+  ASSERT_EQ(scout_image_tile(pictures.handles[0], &other, 0, pixels.data(), pixels.size(), &needed), SCOUT_OK)
+      << scout_last_error();
+  ExpectSame(user::Read(user::Submit(engine, ids, pictures.In(Raw())).get()), first, "again");
+  scout_engine_stats stats = {};
+  stats.struct_size = sizeof stats;
+  ASSERT_EQ(scout_engine_get_stats(engine.get(), &stats), SCOUT_OK);
+  EXPECT_EQ(stats.pictures_encoded, 1);
+}
+
 TEST(PicturePrompts, TokensAfterAPictureScoreTheSameAloneAndTogether) {
   const user::Model model = LoadSeeing();
   const std::vector<int32_t> text = {'a', M::kImage, 'b', 'c', M::kImage, 'd', 'e', 'f'};

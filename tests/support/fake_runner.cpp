@@ -332,7 +332,12 @@ class FakeVision final : public model::Vision {
         for (int64_t row = 0; row < config_.feature_rows(); ++row)
           reinterpret_cast<uint64_t*>(buffer->data())[tile * config_.feature_rows() + row] = Mix(hash, static_cast<uint64_t>(row));
       }
-      features->push_back(std::make_shared<const model::Features>(nullptr, std::move(buffer), rows, 2));
+      control_->feature_rows += rows;
+      features->emplace_back(new model::Features(nullptr, std::move(buffer), rows, 2),
+                             [control = control_](const model::Features* gone) {
+                               control->feature_rows -= gone->rows();
+                               delete gone;
+                             });
     }
     return std::nullopt;
   }

@@ -47,6 +47,7 @@ struct FakeVisionControl {
   std::function<std::string()> fail;  // a message makes Finish fail with it
   int64_t tiles_at_once = 1;
   std::atomic<int64_t> pictures{0}, batches{0}, advances{0}, aborts{0}, alive{0};
+  std::atomic<int64_t> feature_rows{0};  // of all features that are alive
   std::vector<std::string> complaints;
 };
 // Tiles of 3 x 2 x 2 bytes become 4 rows each.

@@ -215,6 +215,31 @@ TEST(Pictures, ABatchThatFailsIsRepeatedOneByOne) {
   harness.ExpectNoPagesHeld();
 }
 
+TEST(Pictures, NoMoreAreEncodedThanAStepAndOneMoreAreWaitingFor) {
+  EngineOptions options;
+  options.prefix_cache = false;
+  options.picture_cache_bytes = 0;
+  options.step_rows = options.decode_step_rows = 6;
+  Harness harness({}, options);
+  std::vector<Job> jobs;
+  std::vector<std::shared_ptr<Request>> requests;
+  for (uint64_t i = 0; i < 12; ++i) jobs.push_back(Seen({{2 * i + 1, 2, 1}, {2 * i + 2, 2, 1}}));
+  const std::vector<Answer> alone = Alone(jobs);
+  for (const Job& job : jobs) requests.push_back(harness.engine->Submit(job.prompt, job.pictures, job.options));
+  int64_t most = 0;
+  for (int step = 0; step < 2000 && harness.vision->pictures < 24; ++step) {
+    harness.engine->Step(0);
+    most = std::max<int64_t>(most, harness.vision->feature_rows);
+  }
+  EXPECT_EQ(harness.vision->pictures, 24);
+  // Two tiles a picture: one whose last rows are not computed, one that makes the step full, and one that was on its way.
+  EXPECT_LE(most, 3 * 2 * kFakeTileRows);
+  EXPECT_GT(most, 0);
+  const std::vector<Answer> answers = harness.Drain(requests);
+  for (size_t i = 0; i < jobs.size(); ++i) EXPECT_TRUE(answers[i].SameAs(alone[i])) << i;
+  EXPECT_EQ(harness.vision->feature_rows, 0);
+}
+
 TEST(Pictures, OthersGoOnDecodingMeanwhile) {
   Harness harness;
   const auto text = harness.engine->Submit(Tokens(1, 8, 90), Greedy({}, 40).options);
