@@ -66,6 +66,7 @@ int64_t VideoFrames::TimeOf(int64_t index) const {
 }
 
 std::optional<ChosenFrame> VideoFrames::Next() {
+  if (file_->cancelled()) Fail(ErrorCode::kCancelled, "the video was cancelled");  // also at the end, where nothing is decoded
   while (next_ < chosen_) {
     const VideoFrame found = file_->Find(TimeOf(next_++));
     if (found.time_us <= last_us_) continue;

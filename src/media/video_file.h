@@ -68,6 +68,7 @@ class VideoFile {
 
   // Any thread: the call under way and those that follow throw kCancelled.
   void Cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+  bool cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
 
  private:
   void Check(VideoStatus status, const VideoMessage& message);

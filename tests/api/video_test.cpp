@@ -184,6 +184,11 @@ TEST_F(VideoApi, AFailureStaysAndACancelEnds) {
   EXPECT_EQ(scout_video_cancel(other.get()), SCOUT_OK);
   EXPECT_EQ(scout_video_next(other.get(), &image, &time), SCOUT_ERR_CANCELLED);
   EXPECT_EQ(image, nullptr);
+  const Video ended = Open(Clip());
+  while ((status = scout_video_next(ended.get(), &image, &time)) == SCOUT_OK) scout_image_free(image);
+  EXPECT_EQ(status, SCOUT_DONE);
+  EXPECT_EQ(scout_video_cancel(ended.get()), SCOUT_OK);
+  EXPECT_EQ(scout_video_next(ended.get(), &image, &time), SCOUT_ERR_CANCELLED);
 }
 
 TEST_F(VideoApi, CancellingFromAnotherThreadEndsTheCall) {
