@@ -143,7 +143,8 @@ func WithoutPrefixCache() EngineOption {
 	return engineOption(func(o *C.scout_engine_options) { o.no_prefix_cache = 1 })
 }
 
-// WithPictureCacheBytes sets the most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456.
+// WithPictureCacheBytes sets the most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456. Not
+// with [WithoutPictureCache].
 func WithPictureCacheBytes(n uint64) EngineOption {
 	return engineOption(func(o *C.scout_engine_options) { o.picture_cache_bytes = C.uint64_t(n) })
 }

@@ -26,7 +26,7 @@ typedef struct scout_engine_options {
   int32_t no_prefix_cache;  /**< 1: pages of finished prompts are not kept for later ones; 0: they are */
   uint64_t cache_salt;      /**< requests of engines with different salts never share pages */
   uint64_t picture_cache_bytes; /**< most memory for the features of pictures that later requests may ask about again, the least recently
-                                     used go; 0 = 268435456. A picture of the released models has 3 MB for each tile */
+                                     used go; 0 = 268435456; not with no_picture_cache. A tile of the released models has 3 MB */
   int32_t no_picture_cache;     /**< 1: nothing is kept of a picture when the requests that need it have computed it; 0: its features are */
   int32_t reserved;
 } scout_engine_options;

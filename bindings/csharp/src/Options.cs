@@ -94,7 +94,8 @@ namespace Scout
         /// <summary>Requests of engines with different salts never share pages.</summary>
         public ulong CacheSalt { get; set; }
 
-        /// <summary>Most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456.</summary>
+        /// <summary>Most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456. Not with
+        /// <see cref="NoPictureCache"/>.</summary>
         public ulong PictureCacheBytes { get; set; }
 
         /// <summary>Nothing is kept of a picture when the requests that need it have computed it.</summary>

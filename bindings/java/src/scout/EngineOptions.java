@@ -54,7 +54,7 @@ public final class EngineOptions {
     return set(o -> NativeJNI.scout_engine_options_cache_salt_set(o, salt));
   }
 
-  /** Most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456. */
+  /** Most memory for what was computed of pictures that later requests may ask about again; 0 is 268435456. Not with {@link #noPictureCache}. */
   public EngineOptions pictureCacheBytes(long bytes) {
     return set(o -> NativeJNI.scout_engine_options_picture_cache_bytes_set(o, bytes));
   }

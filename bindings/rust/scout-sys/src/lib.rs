@@ -241,7 +241,7 @@ pub struct scout_engine_options {
     /// requests of engines with different salts never share pages
     pub cache_salt: u64,
     /// most memory for the features of pictures that later requests may ask about again, the least recently used go; 0 =
-    /// 268435456. A picture of the released models has 3 MB for each tile
+    /// 268435456; not with no_picture_cache. A tile of the released models has 3 MB
     pub picture_cache_bytes: u64,
     /// 1: nothing is kept of a picture when the requests that need it have computed it; 0: its features are
     pub no_picture_cache: i32,
