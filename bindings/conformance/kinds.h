@@ -22,5 +22,11 @@ void kind_tiling(const test_case *c);
 void kind_image_tokens(const test_case *c);
 void kind_chat_image(const test_case *c);
 void kind_error_image(const test_case *c);
+void kind_video(const test_case *c);
+void kind_error_video(const test_case *c);
+
+/* What kinds of pictures and of clips share. What fails has the status and the words of the case. */
+void tile_options(const test_case *c, scout_tile_options *options);
+void refused(const test_case *c, scout_status status);
 
 #endif

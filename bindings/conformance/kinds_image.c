@@ -21,7 +21,7 @@ static void image_options(const test_case *c, scout_image_options *options) {
   }
 }
 
-static void tile_options(const test_case *c, scout_tile_options *options) {
+void tile_options(const test_case *c, scout_tile_options *options) {
   size_t n;
   char name[64];
   scout_tile_options_init(options, sizeof *options);
@@ -122,13 +122,6 @@ void kind_image_tokens(const test_case *c) {
   scout_image_free(image);
   free(got);
   free(ids);
-}
-
-static void refused(const test_case *c, scout_status status) {
-  const bytes names = list_text(list_value(c, "names"));
-  if (status != list_number(c, "status")) wrong("status: %s expected, %d came: %s", list_value(c, "status"), (int)status, scout_last_error());
-  if (strstr(scout_last_error(), names.data) == NULL) wrong("\"%s\" does not contain \"%s\"", scout_last_error(), names.data);
-  free(names.data);
 }
 
 void kind_chat_image(const test_case *c) {

@@ -298,7 +298,7 @@ static void kind_loop(const test_case *c) {
 
 /* ---- errors */
 
-static void refused(const test_case *c, scout_status status) {
+void refused(const test_case *c, scout_status status) {
   const bytes names = list_text(list_value(c, "names"));
   if (status != list_number(c, "status"))
     wrong("status %s expected, %d came (%s)", list_value(c, "status"), (int)status, scout_last_error());
@@ -494,4 +494,6 @@ const kind kKinds[] = {{"facts", kind_facts},
                        {"image_tokens", kind_image_tokens},
                        {"chat_image", kind_chat_image},
                        {"error_image", kind_error_image},
+                       {"video", kind_video},
+                       {"error_video", kind_error_video},
                        {NULL, NULL}};

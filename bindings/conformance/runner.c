@@ -11,6 +11,7 @@
 scout_model *g_model;
 const char *g_model_file, *g_folder;
 char g_why[1024]; /* what is wrong with the case that runs; empty when nothing is */
+static char g_without[1024]; /* why the library cannot show the case that runs */
 
 int wrong(const char *format, ...) {
   va_list list;
@@ -18,6 +19,11 @@ int wrong(const char *format, ...) {
   if (g_why[0] == 0) vsnprintf(g_why, sizeof g_why, format, list);
   va_end(list);
   return 0;
+}
+
+int not_applicable(const char *why) {
+  snprintf(g_without, sizeof g_without, "%s", why);
+  return 1;
 }
 
 int fine(scout_status status, const char *what) {
@@ -224,7 +230,7 @@ void engine_options(const test_case *c, scout_engine_options *options) {
 }
 
 int main(int argc, char **argv) {
-  size_t count, i, k, failed = 0, ran = 0;
+  size_t count, i, k, failed = 0, without = 0, ran = 0;
   static test_case *cases; /* so that a leak checker sees it */
   if (argc < 4) {
     fprintf(stderr, "usage: runner CONFORMANCE_TXT MODEL_FILE WORK_FOLDER [KIND|-KIND]\n");
@@ -240,14 +246,17 @@ int main(int argc, char **argv) {
   for (i = 0; i < count; ++i) {
     const char *name = list_value(&cases[i], "kind");
     if (argc > 4 && (argv[4][0] == '-' ? strcmp(argv[4] + 1, name) == 0 : strcmp(argv[4], name) != 0)) continue;
-    g_why[0] = 0;
+    g_why[0] = g_without[0] = 0;
     for (k = 0; kKinds[k].name != NULL && strcmp(kKinds[k].name, name) != 0; ++k) {}
     if (kKinds[k].name == NULL)
       wrong("the kind %s is not known to this runner", name);
     else
       kKinds[k].run(&cases[i]);
     ++ran;
-    if (g_why[0] == 0) {
+    if (g_why[0] == 0 && g_without[0] != 0) {
+      printf("n/a %s: %s\n", cases[i].name, g_without);
+      ++without;
+    } else if (g_why[0] == 0) {
       printf("ok %s\n", cases[i].name);
     } else {
       printf("FAILED %s: %s\n", cases[i].name, g_why);
@@ -256,6 +265,6 @@ int main(int argc, char **argv) {
     fflush(stdout);
   }
   scout_free(g_model);
-  printf("C: %zu ok, 0 n/a, %zu failed\n", ran - failed, failed);
+  printf("C: %zu ok, %zu n/a, %zu failed\n", ran - failed - without, without, failed);
   return failed != 0 || ran == 0;
 }

@@ -33,6 +33,7 @@ int wrong(const char *format, ...)
 #endif
     ;
 int fine(scout_status status, const char *what);
+int not_applicable(const char *why); /* what the library of this build cannot show */
 int same_ids(const char *what, const int32_t *expected, size_t expected_count, const int32_t *got, size_t got_count);
 int same_text(const char *what, const char *escaped, const char *got, size_t size);
 int near(const char *what, double expected, double got, double tolerance);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds FOLDER/Scout.dll beside FOLDER/libscoutcsharp.so (made by CMake) and copies of the library and its plug-in of pictures; with "tests"
+# Builds FOLDER/Scout.dll beside FOLDER/libscoutcsharp.so (made by CMake) and copies of the library and its plug-ins of pictures and clips; with "tests"
 # also the test programs.
 # Usage: build.sh FOLDER LIBSCOUT [tests]      MCS names the compiler
 set -euo pipefail
@@ -7,11 +7,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=$1 library=$2
 mkdir -p "$folder"
 cp "$library" "$folder/libscout.so.0"
-plugins=$(dirname "$library")/scout  # of pictures, where it is built
-if [ -e "$plugins/libscout-media.so" ]; then
-  mkdir -p "$folder/scout"
-  cp "$plugins/libscout-media.so" "$folder/scout/"
-fi
+for plugin in media video; do  # where they are built
+  built=$(dirname "$library")/scout/libscout-$plugin.so
+  if [ -e "$built" ]; then
+    mkdir -p "$folder/scout"
+    cp "$built" "$folder/scout/"
+  fi
+done
 # C# 7 is what the sources keep to. The compiler's own library has what NETSTANDARD2_1_OR_GREATER brings.
 compile=("${MCS:-mcs}" -nologo -langversion:7 -warn:4 -warnaserror -optimize -debug)
 "${compile[@]}" -target:library -unsafe "-out:$folder/Scout.dll" "$here"/src/*.cs  # .NET Standard 2.0 alone: only that it compiles

@@ -62,6 +62,11 @@ type suiteCase struct {
 	ImageOption                          map[string]any `json:"image_option"`
 	TileOption                           map[string]any `json:"tile_option"`
 	Part                                 [][2]string
+
+	Clip, Container, Codec string
+	FrameRate              float64 `json:"frame_rate"`
+	Times                  []int64
+	VideoOption            map[string]any `json:"video_option"`
 }
 
 const bindings = ".."

@@ -92,6 +92,22 @@ static inline go_result go_image_from_bytes(const char *bytes, uint64_t size, co
 static inline go_result go_image_from_file(const char *path, const scout_image_options *options) {
   GO_MADE(scout_image, scout_image_from_file(path, options, &value));
 }
+static inline go_result go_video_open(const char *path, const scout_video_options *options) {
+  GO_MADE(scout_video, scout_video_open(path, options, &value));
+}
+static inline go_result go_video_from_bytes(const char *bytes, uint64_t size, const scout_video_options *options) {
+  GO_MADE(scout_video, scout_video_from_bytes(bytes, size, options, &value));
+}
+/* The frame's time comes back in `number`. */
+static inline go_result go_video_next(scout_video *video) {
+  GO_BEGIN;
+  scout_image *image = NULL;
+  int64_t time_us = 0;
+  result.status = scout_video_next(video, &image, &time_us);
+  result.value = (void *)image;
+  result.number = (uint64_t)time_us;
+  GO_END;
+}
 static inline go_result go_request_next(scout_request *request, int64_t timeout_ms) {
   GO_MADE(const scout_event, scout_request_next(request, timeout_ms, &value));
 }
@@ -112,6 +128,12 @@ static inline go_result go_chat_add(scout_chat *chat, int32_t role, const char *
 static inline go_result go_chat_begin(scout_chat *chat, int32_t role) { GO_PLAIN(scout_chat_begin(chat, role)); }
 static inline go_result go_chat_add_text(scout_chat *chat, const char *text, uint64_t size) { GO_PLAIN(scout_chat_add_text(chat, text, size)); }
 static inline go_result go_chat_add_image(scout_chat *chat, const scout_image *image) { GO_PLAIN(scout_chat_add_image(chat, image)); }
+static inline go_result go_chat_add_frame(scout_chat *chat, const scout_image *image, int64_t time_us, int32_t max_tiles) {
+  GO_PLAIN(scout_chat_add_frame(chat, image, time_us, max_tiles));
+}
+static inline go_result go_chat_add_video(scout_chat *chat, scout_video *video) { GO_PLAIN(scout_chat_add_video(chat, video, &result.number)); }
+static inline go_result go_video_get_info(scout_video *video, scout_video_info *info) { GO_PLAIN(scout_video_get_info(video, info)); }
+static inline go_result go_video_cancel(scout_video *video) { GO_PLAIN(scout_video_cancel(video)); }
 static inline go_result go_chat_add_answer(scout_chat *chat, const scout_request *request) { GO_PLAIN(scout_chat_add_answer(chat, request)); }
 static inline go_result go_log_open(int32_t max_level, uint64_t lines) { GO_PLAIN(scout_log_open(max_level, lines)); }
 static inline go_result go_engine_step(scout_engine *engine, int64_t budget_ms) { GO_PLAIN(scout_engine_step(engine, budget_ms)); }

@@ -98,7 +98,11 @@ func makeImage(options []ImageOption, f func(*C.scout_image_options) C.go_result
 	if err != nil {
 		return nil, err
 	}
-	return &Image{newHandle(pointer, "image", func(p unsafe.Pointer) { C.scout_image_free((*C.scout_image)(p)) }, nil)}, nil
+	return newImage(pointer), nil
+}
+
+func newImage(pointer unsafe.Pointer) *Image {
+	return &Image{newHandle(pointer, "image", func(p unsafe.Pointer) { C.scout_image_free((*C.scout_image)(p)) }, nil)}
 }
 
 // NewImage makes a picture of pixels, which are copied: rows of samples of 8 bits, channel by channel. 1 channel is grey, 2 are grey and
@@ -176,7 +180,7 @@ func bytesPointer(bytes []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe
 type ImageInfo struct {
 	Width, Height int    // pixels, once turned
 	Orientation   int    // EXIF's number by which it was turned; 1: it was not
-	Format        string // "PNG", "JPEG", "WebP", or "pixels"
+	Format        string // "PNG", "JPEG", "WebP", "video" for a frame, or "pixels"
 }
 
 // Info describes the picture.

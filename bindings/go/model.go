@@ -168,7 +168,9 @@ func (m *Model) prompt(options []RequestOption, call func(unsafe.Pointer, *C.sco
 		return nil, err
 	}
 	defer release()
-	return m.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.uint64_t) C.go_result { return call(p, native, ids, capacity) })
+	return m.h.ids(func(p unsafe.Pointer, ids *C.int32_t, capacity C.uint64_t) C.go_result {
+		return call(p, native, ids, capacity)
+	})
 }
 
 // EncodeFlags change how text becomes tokens; DecodeFlags how it comes back.

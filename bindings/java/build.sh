@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes FOLDER/scout.jar of the sources, FOLDER/libscoutjava.so (built by CMake), the library and its plug-in of pictures; with "tests" also
+# Makes FOLDER/scout.jar of the sources, FOLDER/libscoutjava.so (built by CMake), the library and its plug-ins of pictures and clips; with "tests" also
 # the test classes.
 # With "none" the jar has classes alone, and both libraries are looked for on java.library.path.
 # Usage: build.sh FOLDER LIBSCOUT|none [tests]
@@ -14,8 +14,10 @@ if [ "$library" != none ]; then
   mkdir -p "$natives"
   cp "$library" "$natives/libscout.so.0"
   cp "$folder/libscoutjava.so" "$natives/"
-  plugin=$(dirname "$library")/scout/libscout-media.so  # of pictures, where it is built
-  if [ -e "$plugin" ]; then cp "$plugin" "$natives/"; fi
+  for plugin in media video; do  # where they are built
+    built=$(dirname "$library")/scout/libscout-$plugin.so
+    if [ -e "$built" ]; then cp "$built" "$natives/"; fi
+  done
 fi
 "${JAR:-jar}" --create --file "$folder/scout.jar" -C "$folder/classes" .
 if [ "${3:-}" = tests ]; then

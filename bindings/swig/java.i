@@ -1,7 +1,7 @@
 /* Java: what scout.NativeJNI speaks. The package in bindings/java is its only user.
  *
  *   status           an int when 0 or positive; a failure throws scout.ScoutException, made here with that call's message
- *   text in          byte[]; where C wants a terminating NUL the array ends with one; pixels and files of pictures too
+ *   text in          byte[]; where C wants a terminating NUL the array ends with one; pixels and files of pictures and clips too
  *   ids in           int[]
  *   buffers out      byte[] or int[] to be filled, or null to ask for the size
  *   numbers out      long[1] or int[1]
@@ -216,6 +216,8 @@ SCOUT_JAVA_TYPES(parameter, jlongArray, long[])
 %enddef
 SCOUT_JAVA_OUT(uint64_t *needed, uint64_t)
 SCOUT_JAVA_OUT(uint64_t *count, uint64_t)
+SCOUT_JAVA_OUT(uint64_t *frames, uint64_t)
+SCOUT_JAVA_OUT(int64_t *time_us, int64_t)
 SCOUT_JAVA_OUT(uint64_t *done_bytes, uint64_t)
 SCOUT_JAVA_OUT(uint64_t *total_bytes, uint64_t)
 SCOUT_JAVA_OUT(uint64_t *bytes, uint64_t)
@@ -231,6 +233,7 @@ SCOUT_JAVA_OUT(scout_engine **engine, scout_engine *)
 SCOUT_JAVA_OUT(scout_request **request, scout_request *)
 SCOUT_JAVA_OUT(scout_chat **chat, scout_chat *)
 SCOUT_JAVA_OUT(scout_image **image, scout_image *)
+SCOUT_JAVA_OUT(scout_video **video, scout_video *)
 SCOUT_JAVA_OUT(scout_scores **scores, scout_scores *)
 
 /* Bytes of the model's: copied into the first element. */

@@ -21,6 +21,11 @@ typedef struct owned_image_options {
   char *plugin_dir;
 } owned_image_options;
 
+typedef struct owned_video_options {
+  scout_video_options options;
+  char *plugin_dir;
+} owned_video_options;
+
 typedef struct owned_request_options {
   scout_request_options options;
   int32_t *bias_ids;
@@ -79,6 +84,20 @@ static scout_image_options *owned_new_image_options(void) {
 
 static void owned_free_image_options(scout_image_options *options) {
   owned_image_options *made = (owned_image_options *)options;
+  if (made == NULL) return;
+  free(made->plugin_dir);
+  free(made);
+}
+
+static scout_video_options *owned_new_video_options(void) {
+  owned_video_options *made = (owned_video_options *)calloc(1, sizeof *made);
+  if (made == NULL) return NULL;
+  scout_video_options_init(&made->options, sizeof made->options);
+  return &made->options;
+}
+
+static void owned_free_video_options(scout_video_options *options) {
+  owned_video_options *made = (owned_video_options *)options;
   if (made == NULL) return;
   free(made->plugin_dir);
   free(made);

@@ -1,7 +1,7 @@
 /* Python: what scout/_native.abi3.so speaks. The package in bindings/python is its only user.
  *
  *   status           int when 0 or positive; a failure raises what scout._errors.make(status, message) makes
- *   text, ids in     bytes (ids as native int32); pixels and files of pictures too
+ *   text, ids in     bytes (ids as native int32); pixels and files of pictures and clips too
  *   text, ids out    give the capacity; comes back as (status, bytes, needed); pixels too
  *   handles out      an opaque object, or None
  *   events           a scout.Event with everything copied; the status where there is none
@@ -50,6 +50,13 @@ SCOUT_LONG(scout_image_tile)
 SCOUT_LONG(scout_image_tokens)
 SCOUT_LONG(scout_image_free)
 SCOUT_LONG(scout_chat_add_image)
+SCOUT_LONG(scout_video_open)
+SCOUT_LONG(scout_video_from_bytes)
+SCOUT_LONG(scout_video_next)
+SCOUT_LONG(scout_video_cancel)
+SCOUT_LONG(scout_video_free)
+SCOUT_LONG(scout_chat_add_video)
+SCOUT_LONG(scout_chat_add_frame)
 SCOUT_LONG(scout_log_next)
 SCOUT_LONG(scout_engine_next)
 SCOUT_LONG(scout_engine_step)
@@ -265,13 +272,16 @@ void set_event_type(PyObject *type);
 %typemap(freearg) (int32_t *ids, uint64_t capacity), (char *text, uint64_t capacity), (char *pixels, uint64_t capacity) { Py_XDECREF(buffer$argnum); }
 %apply (int32_t *ids, uint64_t capacity) { (int32_t *expanded, uint64_t capacity) };
 
-%typemap(in, numinputs = 0) uint64_t *needed (uint64_t value = 0), uint64_t *count (uint64_t value = 0) { $1 = &value; }
-%typemap(argout) uint64_t *needed, uint64_t *count { $result = SWIG_Python_AppendOutput($result, PyLong_FromUnsignedLongLong(*$1), 0); }
+%typemap(in, numinputs = 0) uint64_t *needed (uint64_t value = 0), uint64_t *count (uint64_t value = 0),
+                            uint64_t *frames (uint64_t value = 0) { $1 = &value; }
+%typemap(argout) uint64_t *needed, uint64_t *count, uint64_t *frames { $result = SWIG_Python_AppendOutput($result, PyLong_FromUnsignedLongLong(*$1), 0); }
 %typemap(in, numinputs = 0) uint64_t *done_bytes (uint64_t value = 0), uint64_t *total_bytes (uint64_t value = 0),
                             uint64_t *bytes (uint64_t value = 0) { $1 = &value; }
 %typemap(argout) uint64_t *done_bytes, uint64_t *total_bytes, uint64_t *bytes {
   $result = SWIG_Python_AppendOutput($result, PyLong_FromUnsignedLongLong(*$1), 0);
 }
+%typemap(in, numinputs = 0) int64_t *time_us (int64_t value = 0) { $1 = &value; }
+%typemap(argout) int64_t *time_us { $result = SWIG_Python_AppendOutput($result, PyLong_FromLongLong(*$1), 0); }
 %typemap(in, numinputs = 0) int32_t *id (int32_t value = 0), int32_t *moe (int32_t value = 0), int32_t *rope (int32_t value = 0),
                             int32_t *chunked (int32_t value = 0), int32_t *is_special (int32_t value = 0),
                             int32_t *level (int32_t value = 0) { $1 = &value; }
@@ -301,6 +311,7 @@ SCOUT_HANDLE_OUT(scout_engine, engine)
 SCOUT_HANDLE_OUT(scout_request, request)
 SCOUT_HANDLE_OUT(scout_chat, chat)
 SCOUT_HANDLE_OUT(scout_image, image)
+SCOUT_HANDLE_OUT(scout_video, video)
 SCOUT_HANDLE_OUT(scout_scores, scores)
 
 %typemap(in, numinputs = 0) const scout_event **event (const scout_event *value = NULL) { $1 = (scout_event **)&value; }

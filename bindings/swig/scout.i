@@ -33,6 +33,7 @@
 %ignore scout_score_options_init;
 %ignore scout_image_options_init;
 %ignore scout_tile_options_init;
+%ignore scout_video_options_init;
 
 /* Pointers inside options are set by the functions below, which copy. */
 %ignore scout_load_options::device;
@@ -52,6 +53,7 @@
 %ignore scout_score_options::images;
 %ignore scout_score_options::image_count;
 %ignore scout_image_options::plugin_dir;
+%ignore scout_video_options::plugin_dir;
 
 /* Texts that the library fills in are only read. */
 %immutable scout_device_info::name;
@@ -64,6 +66,10 @@
 %immutable scout_tensor_info::name;
 %immutable scout_tensor_info::format;
 %immutable scout_image_info::format;
+%immutable scout_video_info::container;
+%immutable scout_video_info::codec;
+%immutable scout_video_info::decoder;
+%immutable scout_video_info::library;
 %nodefaultctor scout_event;
 %nodefaultdtor scout_event;
 %nodefaultctor scout_score_block;
@@ -110,6 +116,13 @@
 %extend scout_tile_options {
   scout_tile_options() { return owned_new_tile_options(); }
 }
+%extend scout_video_options {
+  scout_video_options() { return owned_new_video_options(); }
+  ~scout_video_options() { owned_free_video_options($self); }
+  int set_plugin_dir(const char *text, uint64_t text_size) {
+    return owned_set_text(&((owned_video_options *)$self)->plugin_dir, &$self->plugin_dir, text, text_size);
+  }
+}
 %define SCOUT_DESCRIPTION(type)
 %extend type {
   type() {
@@ -125,6 +138,7 @@ SCOUT_DESCRIPTION(scout_device_info)
 SCOUT_DESCRIPTION(scout_engine_stats)
 SCOUT_DESCRIPTION(scout_image_info)
 SCOUT_DESCRIPTION(scout_tiling)
+SCOUT_DESCRIPTION(scout_video_info)
 
 %include "shape.i"
 
@@ -144,6 +158,7 @@ SCOUT_DESCRIPTION(scout_tiling)
 %include <scout/tokenizer.h>
 %include <scout/image.h>
 %include <scout/chat.h>
+%include <scout/video.h>
 %include <scout/request.h>
 %include <scout/engine.h>
 %include <scout/score.h>

@@ -1,5 +1,6 @@
 using global::System;
 using System.Collections.Generic;
+using global::System.Threading;
 
 namespace Scout
 {
@@ -52,7 +53,8 @@ namespace Scout
         /// <summary>Adds an assistant's message as text; <see cref="AddAnswer"/> keeps the exact tokens.</summary>
         public Chat Assistant(string text) => Add(Role.Assistant, text);
 
-        /// <summary>Begins a message to which <see cref="AddText"/> and <see cref="AddImage"/> add parts.</summary>
+        /// <summary>Begins a message to which <see cref="AddText"/>, <see cref="AddImage"/>, <see cref="AddFrame"/>
+        /// and <see cref="AddVideo"/> add parts.</summary>
         public Chat Begin(Role role)
         {
             IntPtr message;
@@ -79,6 +81,34 @@ namespace Scout
             IntPtr message;
             Failure.Check(Native.scoutcs_chat_add_image(Handle, image.Handle, out message), message);
             return this;
+        }
+
+        /// <summary>Adds a frame to the message that <see cref="Begin"/> began: its time as text, "[1.0 s]", and directly behind it the
+        /// picture.</summary>
+        public Chat AddFrame(VideoFrame frame)
+        {
+            if (frame == null) throw new ArgumentNullException(nameof(frame));
+            IntPtr message;
+            int status = Native.scoutcs_chat_add_frame(Handle, frame.Image.Handle, Microseconds.Of(frame.Time), frame.MaxTiles, out message);
+            Failure.Check(status, message);
+            return this;
+        }
+
+        /// <summary>Adds the frames of a clip that were not taken yet to the message that <see cref="Begin"/> began, each with its time before
+        /// it. After a failure the message is as before. When the token is cancelled so is the clip.</summary>
+        public Chat AddVideo(ScoutVideo video, CancellationToken cancellation = default(CancellationToken))
+        {
+            if (video == null) throw new ArgumentNullException(nameof(video));
+            using (video.CancelWith(cancellation))
+            {
+                return ScoutVideo.Ending(cancellation, () =>
+                {
+                    ulong frames;
+                    IntPtr message;
+                    Failure.Check(Native.scoutcs_chat_add_video(Handle, video.Handle, out frames, out message), message);
+                    return this;
+                });
+            }
         }
 
         /// <summary>Adds a finished request's answer: exactly the tokens that were generated, so that the next turn finds the pages of this

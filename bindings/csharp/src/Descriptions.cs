@@ -545,4 +545,52 @@ namespace Scout
         /// <summary>Whether needed by the text model.</summary>
         public bool Used { get; }
     }
+
+    /// <summary>What a clip is.</summary>
+    public sealed class VideoInfo
+    {
+        internal unsafe VideoInfo(scout_video_info* native)
+        {
+            Orientation = native->orientation;
+            Width = native->width;
+            Height = native->height;
+            DurationUs = native->duration_us;
+            FrameRate = native->frame_rate;
+            Frames = native->frames;
+            Container = Utf8.Text(native->container);
+            Codec = Utf8.Text(native->codec);
+            Decoder = Utf8.Text(native->decoder);
+            Library = Utf8.Text(native->library);
+        }
+
+        /// <summary>Orientation: EXIF's number by which frames are turned; 1 = they are not.</summary>
+        public int Orientation { get; }
+
+        /// <summary>Width: of a frame, once turned, in pixels.</summary>
+        public ulong Width { get; }
+
+        /// <summary>Height: of a frame, once turned, in pixels.</summary>
+        public ulong Height { get; }
+
+        /// <summary>Duration us: microseconds.</summary>
+        public long DurationUs { get; }
+
+        /// <summary>Frame rate: frames a second of the clip; 0 = it does not say.</summary>
+        public double FrameRate { get; }
+
+        /// <summary>Frames: that are chosen; as many come, or fewer.</summary>
+        public ulong Frames { get; }
+
+        /// <summary>Container: "MP4", "QuickTime", "Matroska" or "WebM".</summary>
+        public string Container { get; }
+
+        /// <summary>Codec: "H.264", "HEVC", "VP8", "VP9", "AV1" or "MJPEG".</summary>
+        public string Codec { get; }
+
+        /// <summary>Decoder: FFmpeg's name of the decoder.</summary>
+        public string Decoder { get; }
+
+        /// <summary>Library: FFmpeg's versions and the licence that its build is under.</summary>
+        public string Library { get; }
+    }
 }

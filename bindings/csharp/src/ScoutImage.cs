@@ -107,7 +107,7 @@ namespace Scout
     {
         private readonly ImageHandle handle;
 
-        private ScoutImage(ImageHandle handle)
+        internal ScoutImage(ImageHandle handle)
         {
             this.handle = handle;
         }

@@ -36,7 +36,7 @@ internal sealed class Pictures
     internal static ScoutImage Picture(int[] p, ImageOptions options = null) =>
         ScoutImage.FromPixels(Samples(p[0] * p[1] * p[2], (uint)p[3]), p[0], p[1], p[2], options);
 
-    private static int Checksum(byte[] data)
+    internal static int Checksum(byte[] data)
     {
         uint sum = 2166136261;
         foreach (byte b in data) sum = unchecked((sum ^ b) * 16777619);
@@ -65,7 +65,7 @@ internal sealed class Pictures
         return made;
     }
 
-    private static TileOptions TileOptionsOf(Case c)
+    internal static TileOptions TileOptionsOf(Case c)
     {
         var made = new TileOptions();
         foreach (KeyValuePair<string, int> pair in Pairs(c, "tile_option"))

@@ -16,6 +16,14 @@ internal sealed class Mismatch : Exception
     }
 }
 
+// Why the library of this build cannot show a case.
+internal sealed class NotApplicable : Exception
+{
+    internal NotApplicable(string why) : base(why)
+    {
+    }
+}
+
 // One case of the list: the values of each key, in order.
 internal sealed class Case
 {

@@ -366,6 +366,16 @@ SWIGINTERN struct scout_image_info *new_scout_image_info(void){
     if (made != NULL) made->struct_size = sizeof *made;
     return made;
   }
+SWIGINTERN struct scout_video_options *new_scout_video_options(void){ return owned_new_video_options(); }
+SWIGINTERN void delete_scout_video_options(struct scout_video_options *self){ owned_free_video_options(self); }
+SWIGINTERN int scout_video_options_set_plugin_dir(struct scout_video_options *self,char const *text,uint64_t text_size){
+    return owned_set_text(&((owned_video_options *)self)->plugin_dir, &self->plugin_dir, text, text_size);
+  }
+SWIGINTERN struct scout_video_info *new_scout_video_info(void){
+    scout_video_info *made = (scout_video_info *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
 SWIGINTERN struct scout_request_options *new_scout_request_options(void){ return owned_new_request_options(); }
 SWIGINTERN void delete_scout_request_options(struct scout_request_options *self){ owned_free_request_options(self); }
 SWIGINTERN int scout_request_options_add_stop(struct scout_request_options *self,char const *text,uint64_t text_size){ return owned_add_stop(self, text, text_size); }
@@ -4263,6 +4273,854 @@ SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1chat_1free(JNIEnv *jenv, jcl
   (void)jcls;
   arg1 = *(scout_chat **)&jarg1; 
   scout_chat_free(arg1);
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1count_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->count = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1options_1count_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (int32_t) ((arg1)->count);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1fps_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jdouble jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  double arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (double)jarg2; 
+  if (arg1) (arg1)->fps = arg2;
+}
+
+
+SWIGEXPORT jdouble JNICALL Java_scout_NativeJNI_scout_1video_1options_1fps_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jdouble jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  double result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (double) ((arg1)->fps);
+  jresult = (jdouble)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1scene_1change_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jdouble jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  double arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (double)jarg2; 
+  if (arg1) (arg1)->scene_change = arg2;
+}
+
+
+SWIGEXPORT jdouble JNICALL Java_scout_NativeJNI_scout_1video_1options_1scene_1change_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jdouble jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  double result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (double) ((arg1)->scene_change);
+  jresult = (jdouble)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1start_1us_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  int64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (int64_t)jarg2; 
+  if (arg1) (arg1)->start_us = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1options_1start_1us_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (int64_t) ((arg1)->start_us);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1end_1us_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  int64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (int64_t)jarg2; 
+  if (arg1) (arg1)->end_us = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1options_1end_1us_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (int64_t) ((arg1)->end_us);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1tiles_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->max_tiles = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1tiles_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (int32_t) ((arg1)->max_tiles);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1orientation_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->orientation = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1options_1orientation_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (int32_t) ((arg1)->orientation);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1threads_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->threads = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1options_1threads_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (int32_t) ((arg1)->threads);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1frames_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->max_frames = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1frames_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (int32_t) ((arg1)->max_frames);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1duration_1us_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  int64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (int64_t)jarg2; 
+  if (arg1) (arg1)->max_duration_us = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1duration_1us_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (int64_t) ((arg1)->max_duration_us);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1bytes_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->max_bytes = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1bytes_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (uint64_t) ((arg1)->max_bytes);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1pixels_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->max_pixels = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1pixels_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (uint64_t) ((arg1)->max_pixels);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1work_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->max_work = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1options_1max_1work_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  result = (uint64_t) ((arg1)->max_work);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1video_1options(JNIEnv *jenv, jclass jcls) {
+  jlong jresult = 0 ;
+  struct scout_video_options *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (struct scout_video_options *)new_scout_video_options();
+  *(struct scout_video_options **)&jresult = result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1video_1options(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  struct scout_video_options *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  delete_scout_video_options(arg1);
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1options_1set_1plugin_1dir(JNIEnv *jenv, jclass jcls, jlong jarg1, jbyteArray jarg2) {
+  jint jresult = 0 ;
+  struct scout_video_options *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  int result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_options **)&jarg1; 
+  {
+    if (jarg2 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg2 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg2, NULL);
+    if (arg2 == NULL) return 0;
+    arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
+  }
+  result = (int)scout_video_options_set_plugin_dir(arg1,(char const *)arg2,arg3);
+  jresult = (jint)result; 
+  
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT);
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1info_1orientation_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_video_info *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->orientation = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1info_1orientation_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (int32_t) ((arg1)->orientation);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1info_1width_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->width = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1info_1width_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (uint64_t) ((arg1)->width);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1info_1height_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->height = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1info_1height_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (uint64_t) ((arg1)->height);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1info_1duration_1us_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_info *arg1 = 0 ;
+  int64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  arg2 = (int64_t)jarg2; 
+  if (arg1) (arg1)->duration_us = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1info_1duration_1us_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (int64_t) ((arg1)->duration_us);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1info_1frame_1rate_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jdouble jarg2) {
+  struct scout_video_info *arg1 = 0 ;
+  double arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  arg2 = (double)jarg2; 
+  if (arg1) (arg1)->frame_rate = arg2;
+}
+
+
+SWIGEXPORT jdouble JNICALL Java_scout_NativeJNI_scout_1video_1info_1frame_1rate_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jdouble jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  double result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (double) ((arg1)->frame_rate);
+  jresult = (jdouble)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1info_1frames_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->frames = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1video_1info_1frames_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (uint64_t) ((arg1)->frames);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1video_1info_1container_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jbyteArray jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (char *) ((arg1)->container);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1video_1info_1codec_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jbyteArray jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (char *) ((arg1)->codec);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1video_1info_1decoder_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jbyteArray jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (char *) ((arg1)->decoder);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1video_1info_1library_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jbyteArray jresult = 0 ;
+  struct scout_video_info *arg1 = 0 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  result = (char *) ((arg1)->library);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1video_1info(JNIEnv *jenv, jclass jcls) {
+  jlong jresult = 0 ;
+  struct scout_video_info *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (struct scout_video_info *)new_scout_video_info();
+  *(struct scout_video_info **)&jresult = result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1video_1info(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  struct scout_video_info *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_video_info **)&jarg1; 
+  free((char *) arg1);
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1open(JNIEnv *jenv, jclass jcls, jbyteArray jarg1, jlong jarg2, jlongArray jarg3) {
+  jint jresult = 0 ;
+  char *arg1 = 0 ;
+  scout_video_options *arg2 = 0 ;
+  scout_video **arg3 = 0 ;
+  scout_video *value3 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  {
+    if (jarg1 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg1 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg1, NULL);
+    if (arg1 == NULL) return 0;
+  }
+  arg2 = *(scout_video_options **)&jarg2; 
+  {
+    arg3 = (scout_video **)&value3; 
+  }
+  result = (scout_status)scout_video_open((char const *)arg1,(struct scout_video_options const *)arg2,arg3);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  
+  {
+    const jlong made = (jlong)(intptr_t)value3;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg3, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg1, (jbyte *)arg1, JNI_ABORT); 
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1from_1bytes(JNIEnv *jenv, jclass jcls, jbyteArray jarg1, jlong jarg3, jlongArray jarg4) {
+  jint jresult = 0 ;
+  char *arg1 = 0 ;
+  uint64_t arg2 ;
+  scout_video_options *arg3 = 0 ;
+  scout_video **arg4 = 0 ;
+  scout_video *value4 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  {
+    if (jarg1 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "bytes is null");
+      return 0;
+    }
+    arg1 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg1, NULL);
+    if (arg1 == NULL) return 0;
+    arg2 = (size_t)(*jenv)->GetArrayLength(jenv, jarg1);
+  }
+  arg3 = *(scout_video_options **)&jarg3; 
+  {
+    arg4 = (scout_video **)&value4; 
+  }
+  result = (scout_status)scout_video_from_bytes((char const *)arg1,arg2,(struct scout_video_options const *)arg3,arg4);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  
+  {
+    const jlong made = (jlong)(intptr_t)value4;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg4, 0, 1, &made);
+  }
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg1, (jbyte *)arg1, JNI_ABORT);
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1get_1info(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  jint jresult = 0 ;
+  scout_video *arg1 = 0 ;
+  scout_video_info *arg2 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_video **)&jarg1; 
+  arg2 = *(scout_video_info **)&jarg2; 
+  result = (scout_status)scout_video_get_info((struct scout_video const *)arg1,arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1next(JNIEnv *jenv, jclass jcls, jlong jarg1, jlongArray jarg2, jlongArray jarg3) {
+  jint jresult = 0 ;
+  scout_video *arg1 = 0 ;
+  scout_image **arg2 = 0 ;
+  int64_t *arg3 = 0 ;
+  scout_image *value2 = 0 ;
+  int64_t value3 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_video **)&jarg1; 
+  {
+    arg2 = (scout_image **)&value2; 
+  }
+  {
+    arg3 = (int64_t *)&value3; 
+  }
+  result = (scout_status)scout_video_next(arg1,arg2,arg3);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value2;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg2, 0, 1, &made);
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value3;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg3, 0, 1, &made);
+  }
+  
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1video_1cancel(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  scout_video *arg1 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_video **)&jarg1; 
+  result = (scout_status)scout_video_cancel(arg1);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1video_1free(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  scout_video *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_video **)&jarg1; 
+  scout_video_free(arg1);
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1add_1video(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlongArray jarg3) {
+  jint jresult = 0 ;
+  scout_chat *arg1 = 0 ;
+  scout_video *arg2 = 0 ;
+  uint64_t *arg3 = 0 ;
+  uint64_t value3 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_chat **)&jarg1; 
+  arg2 = *(scout_video **)&jarg2; 
+  {
+    arg3 = (uint64_t *)&value3; 
+  }
+  result = (scout_status)scout_chat_add_video(arg1,arg2,arg3);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  {
+    const jlong made = (jlong)(intptr_t)value3;
+    if (!(*jenv)->ExceptionCheck(jenv)) (*jenv)->SetLongArrayRegion(jenv, jarg3, 0, 1, &made);
+  }
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1chat_1add_1frame(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3, jint jarg4) {
+  jint jresult = 0 ;
+  scout_chat *arg1 = 0 ;
+  scout_image *arg2 = 0 ;
+  int64_t arg3 ;
+  int32_t arg4 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_chat **)&jarg1; 
+  arg2 = *(scout_image **)&jarg2; 
+  arg3 = (int64_t)jarg3; 
+  arg4 = (int32_t)jarg4; 
+  result = (scout_status)scout_chat_add_frame(arg1,(struct scout_image const *)arg2,arg3,arg4);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
 }
 
 

@@ -203,6 +203,7 @@ public final class Interface {
     });
     try (Model model = Model.load("scout-tiny")) {
       PictureTests.all(model);
+      VideoTests.all(model);
     }
     test("statuses have names", () -> same("SCOUT_ERR_LIMIT", Status.ERR_LIMIT.symbol()));
     if (failed != 0) System.exit(1);

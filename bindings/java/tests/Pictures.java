@@ -43,7 +43,7 @@ final class Pictures extends Suite {
     return Image.fromPixels(samples(numbers[0] * numbers[1] * numbers[2], numbers[3]), numbers[0], numbers[1], numbers[2]);
   }
 
-  private static int checksum(byte[] data) {
+  static int checksum(byte[] data) {
     int sum = (int) 2166136261L;
     for (byte b : data) sum = (sum ^ (b & 255)) * 16777619;
     return sum & 0x7fffffff;
@@ -69,7 +69,7 @@ final class Pictures extends Suite {
     return made;
   }
 
-  private static TileOptions tileOptions(Case c) {
+  static TileOptions tileOptions(Case c) {
     TileOptions made = new TileOptions();
     for (String line : c.all("tile_option")) {
       String[] part = line.split(" ");

@@ -27,6 +27,15 @@ class Suite {
     }
   }
 
+  /** Why the library of this build cannot show a case. */
+  static final class NotApplicable extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    NotApplicable(String why) {
+      super(why);
+    }
+  }
+
   /** One case: the values of each key, in order. */
   static final class Case {
     final String name;

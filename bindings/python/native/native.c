@@ -3222,34 +3222,37 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_p_scout_request swig_types[10]
 #define SWIGTYPE_p_p_scout_score_block swig_types[11]
 #define SWIGTYPE_p_p_scout_scores swig_types[12]
-#define SWIGTYPE_p_scout_chat swig_types[13]
-#define SWIGTYPE_p_scout_device_info swig_types[14]
-#define SWIGTYPE_p_scout_engine swig_types[15]
-#define SWIGTYPE_p_scout_engine_options swig_types[16]
-#define SWIGTYPE_p_scout_engine_stats swig_types[17]
-#define SWIGTYPE_p_scout_image swig_types[18]
-#define SWIGTYPE_p_scout_image_info swig_types[19]
-#define SWIGTYPE_p_scout_image_options swig_types[20]
-#define SWIGTYPE_p_scout_load_options swig_types[21]
-#define SWIGTYPE_p_scout_model swig_types[22]
-#define SWIGTYPE_p_scout_model_info swig_types[23]
-#define SWIGTYPE_p_scout_operation swig_types[24]
-#define SWIGTYPE_p_scout_request swig_types[25]
-#define SWIGTYPE_p_scout_request_options swig_types[26]
-#define SWIGTYPE_p_scout_score_options swig_types[27]
-#define SWIGTYPE_p_scout_scores swig_types[28]
-#define SWIGTYPE_p_scout_tensor_info swig_types[29]
-#define SWIGTYPE_p_scout_tile_options swig_types[30]
-#define SWIGTYPE_p_scout_tiling swig_types[31]
-#define SWIGTYPE_p_scout_video swig_types[32]
-#define SWIGTYPE_p_short swig_types[33]
-#define SWIGTYPE_p_signed_char swig_types[34]
-#define SWIGTYPE_p_unsigned_char swig_types[35]
-#define SWIGTYPE_p_unsigned_int swig_types[36]
-#define SWIGTYPE_p_unsigned_long_long swig_types[37]
-#define SWIGTYPE_p_unsigned_short swig_types[38]
-static swig_type_info *swig_types[40];
-static swig_module_info swig_module = {swig_types, 39, 0, 0, 0, 0};
+#define SWIGTYPE_p_p_scout_video swig_types[13]
+#define SWIGTYPE_p_scout_chat swig_types[14]
+#define SWIGTYPE_p_scout_device_info swig_types[15]
+#define SWIGTYPE_p_scout_engine swig_types[16]
+#define SWIGTYPE_p_scout_engine_options swig_types[17]
+#define SWIGTYPE_p_scout_engine_stats swig_types[18]
+#define SWIGTYPE_p_scout_image swig_types[19]
+#define SWIGTYPE_p_scout_image_info swig_types[20]
+#define SWIGTYPE_p_scout_image_options swig_types[21]
+#define SWIGTYPE_p_scout_load_options swig_types[22]
+#define SWIGTYPE_p_scout_model swig_types[23]
+#define SWIGTYPE_p_scout_model_info swig_types[24]
+#define SWIGTYPE_p_scout_operation swig_types[25]
+#define SWIGTYPE_p_scout_request swig_types[26]
+#define SWIGTYPE_p_scout_request_options swig_types[27]
+#define SWIGTYPE_p_scout_score_options swig_types[28]
+#define SWIGTYPE_p_scout_scores swig_types[29]
+#define SWIGTYPE_p_scout_tensor_info swig_types[30]
+#define SWIGTYPE_p_scout_tile_options swig_types[31]
+#define SWIGTYPE_p_scout_tiling swig_types[32]
+#define SWIGTYPE_p_scout_video swig_types[33]
+#define SWIGTYPE_p_scout_video_info swig_types[34]
+#define SWIGTYPE_p_scout_video_options swig_types[35]
+#define SWIGTYPE_p_short swig_types[36]
+#define SWIGTYPE_p_signed_char swig_types[37]
+#define SWIGTYPE_p_unsigned_char swig_types[38]
+#define SWIGTYPE_p_unsigned_int swig_types[39]
+#define SWIGTYPE_p_unsigned_long_long swig_types[40]
+#define SWIGTYPE_p_unsigned_short swig_types[41]
+static swig_type_info *swig_types[43];
+static swig_module_info swig_module = {swig_types, 42, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -3874,6 +3877,16 @@ SWIGINTERN struct scout_tiling *new_scout_tiling(void){
   }
 SWIGINTERN struct scout_image_info *new_scout_image_info(void){
     scout_image_info *made = (scout_image_info *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
+SWIGINTERN struct scout_video_options *new_scout_video_options(void){ return owned_new_video_options(); }
+SWIGINTERN void delete_scout_video_options(struct scout_video_options *self){ owned_free_video_options(self); }
+SWIGINTERN int scout_video_options_set_plugin_dir(struct scout_video_options *self,char const *text,uint64_t text_size){
+    return owned_set_text(&((owned_video_options *)self)->plugin_dir, &self->plugin_dir, text, text_size);
+  }
+SWIGINTERN struct scout_video_info *new_scout_video_info(void){
+    scout_video_info *made = (scout_video_info *)calloc(1, sizeof *made);
     if (made != NULL) made->struct_size = sizeof *made;
     return made;
   }
@@ -10234,6 +10247,1638 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_video_options_count_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_count_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_count_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_count_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->count = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_count_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_count_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (int32_t) ((arg1)->count);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_fps_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  double arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  double val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_fps_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_fps_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_double(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_fps_set" "', argument " "2"" of type '" "double""'");
+  } 
+  arg2 = (double)(val2);
+  if (arg1) (arg1)->fps = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_fps_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  double result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_fps_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (double) ((arg1)->fps);
+  resultobj = SWIG_From_double((double)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_scene_change_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  double arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  double val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_scene_change_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_scene_change_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_double(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_scene_change_set" "', argument " "2"" of type '" "double""'");
+  } 
+  arg2 = (double)(val2);
+  if (arg1) (arg1)->scene_change = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_scene_change_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  double result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_scene_change_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (double) ((arg1)->scene_change);
+  resultobj = SWIG_From_double((double)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_start_us_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  int64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_start_us_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_start_us_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_start_us_set" "', argument " "2"" of type '" "int64_t""'");
+  } 
+  arg2 = (int64_t)(val2);
+  if (arg1) (arg1)->start_us = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_start_us_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_start_us_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (int64_t) ((arg1)->start_us);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_end_us_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  int64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_end_us_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_end_us_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_end_us_set" "', argument " "2"" of type '" "int64_t""'");
+  } 
+  arg2 = (int64_t)(val2);
+  if (arg1) (arg1)->end_us = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_end_us_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_end_us_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (int64_t) ((arg1)->end_us);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_tiles_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_max_tiles_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_tiles_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_max_tiles_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->max_tiles = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_tiles_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_tiles_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (int32_t) ((arg1)->max_tiles);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_orientation_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_orientation_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_orientation_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_orientation_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->orientation = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_orientation_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_orientation_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (int32_t) ((arg1)->orientation);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_threads_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_threads_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_threads_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_threads_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->threads = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_threads_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_threads_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (int32_t) ((arg1)->threads);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_frames_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_max_frames_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_frames_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_max_frames_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->max_frames = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_frames_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_frames_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (int32_t) ((arg1)->max_frames);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_duration_us_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  int64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_max_duration_us_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_duration_us_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_max_duration_us_set" "', argument " "2"" of type '" "int64_t""'");
+  } 
+  arg2 = (int64_t)(val2);
+  if (arg1) (arg1)->max_duration_us = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_duration_us_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_duration_us_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (int64_t) ((arg1)->max_duration_us);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_bytes_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_max_bytes_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_bytes_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_max_bytes_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->max_bytes = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_bytes_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_bytes_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (uint64_t) ((arg1)->max_bytes);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_pixels_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_max_pixels_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_pixels_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_max_pixels_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->max_pixels = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_pixels_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_pixels_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (uint64_t) ((arg1)->max_pixels);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_work_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_max_work_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_work_set" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_options_max_work_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->max_work = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_max_work_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_max_work_get" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  result = (uint64_t) ((arg1)->max_work);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_new_scout_video_options(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *result = 0 ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "new_scout_video_options", 0, 0, 0)) SWIG_fail;
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (struct scout_video_options *)new_scout_video_options();
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_NewPointerObj(SWIG_as_voidptr(result), SWIGTYPE_p_scout_video_options, SWIG_POINTER_NEW |  0 );
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_delete_scout_video_options(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, SWIG_POINTER_DISOWN |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "delete_scout_video_options" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    delete_scout_video_options(arg1);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_options_set_plugin_dir(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_options *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[2] ;
+  int result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_options_set_plugin_dir", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_options_set_plugin_dir" "', argument " "1"" of type '" "struct scout_video_options *""'"); 
+  }
+  arg1 = (struct scout_video_options *)(argp1);
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
+    arg2 = bytes;
+    arg3 = (uint64_t)size;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (int)scout_video_options_set_plugin_dir(arg1,(char const *)arg2,arg3);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *scout_video_options_swigregister(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  PyObject *obj = NULL;
+  if (!SWIG_Python_UnpackTuple(args, "swigregister", 1, 1, &obj)) return NULL;
+  SWIG_TypeNewClientData(SWIGTYPE_p_scout_video_options, SWIG_NewClientData(obj));
+  return SWIG_Py_Void();
+}
+
+SWIGINTERN PyObject *scout_video_options_swiginit(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  return SWIG_Python_InitShadowInstance(args);
+}
+
+SWIGINTERN PyObject *_wrap_scout_video_info_orientation_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_info_orientation_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_orientation_set" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_info_orientation_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->orientation = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_orientation_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_orientation_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (int32_t) ((arg1)->orientation);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_width_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_info_width_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_width_set" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_info_width_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->width = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_width_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_width_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (uint64_t) ((arg1)->width);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_height_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_info_height_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_height_set" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_info_height_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->height = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_height_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_height_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (uint64_t) ((arg1)->height);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_duration_us_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  int64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_info_duration_us_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_duration_us_set" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  ecode2 = SWIG_AsVal_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_info_duration_us_set" "', argument " "2"" of type '" "int64_t""'");
+  } 
+  arg2 = (int64_t)(val2);
+  if (arg1) (arg1)->duration_us = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_duration_us_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_duration_us_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (int64_t) ((arg1)->duration_us);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_frame_rate_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  double arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  double val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_info_frame_rate_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_frame_rate_set" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  ecode2 = SWIG_AsVal_double(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_info_frame_rate_set" "', argument " "2"" of type '" "double""'");
+  } 
+  arg2 = (double)(val2);
+  if (arg1) (arg1)->frame_rate = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_frame_rate_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  double result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_frame_rate_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (double) ((arg1)->frame_rate);
+  resultobj = SWIG_From_double((double)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_frames_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_info_frames_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_frames_set" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_video_info_frames_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->frames = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_frames_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_frames_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (uint64_t) ((arg1)->frames);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_container_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_container_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (char *) ((arg1)->container);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_codec_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_codec_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (char *) ((arg1)->codec);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_decoder_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_decoder_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (char *) ((arg1)->decoder);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_info_library_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_info_library_get" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  result = (char *) ((arg1)->library);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_new_scout_video_info(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *result = 0 ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "new_scout_video_info", 0, 0, 0)) SWIG_fail;
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (struct scout_video_info *)new_scout_video_info();
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_NewPointerObj(SWIG_as_voidptr(result), SWIGTYPE_p_scout_video_info, SWIG_POINTER_NEW |  0 );
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_delete_scout_video_info(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_video_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video_info, SWIG_POINTER_DISOWN |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "delete_scout_video_info" "', argument " "1"" of type '" "struct scout_video_info *""'"); 
+  }
+  arg1 = (struct scout_video_info *)(argp1);
+  free((char *) arg1);
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *scout_video_info_swigregister(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  PyObject *obj = NULL;
+  if (!SWIG_Python_UnpackTuple(args, "swigregister", 1, 1, &obj)) return NULL;
+  SWIG_TypeNewClientData(SWIGTYPE_p_scout_video_info, SWIG_NewClientData(obj));
+  return SWIG_Py_Void();
+}
+
+SWIGINTERN PyObject *scout_video_info_swiginit(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  return SWIG_Python_InitShadowInstance(args);
+}
+
+SWIGINTERN PyObject *_wrap_scout_video_open(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  char *arg1 = 0 ;
+  scout_video_options *arg2 = 0 ;
+  scout_video **arg3 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  scout_video *value3 = NULL ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  {
+    arg3 = &value3; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_open", 2, 2, swig_obj)) SWIG_fail;
+  {
+    char *bytes = NULL;
+    if (PyBytes_AsStringAndSize(swig_obj[0], &bytes, NULL) != 0) SWIG_fail;
+    arg1 = bytes;
+  }
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_video_open" "', argument " "2"" of type '" "scout_video_options const *""'"); 
+  }
+  arg2 = (scout_video_options *)(argp2);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_video_open((char const *)arg1,(struct scout_video_options const *)arg2,arg3);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg3 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg3, SWIGTYPE_p_scout_video, 0), 0);
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_from_bytes(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  char *arg1 = 0 ;
+  uint64_t arg2 ;
+  scout_video_options *arg3 = 0 ;
+  scout_video **arg4 = 0 ;
+  void *argp3 = 0 ;
+  int res3 = 0 ;
+  scout_video *value4 = NULL ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  {
+    arg4 = &value4; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_from_bytes", 2, 2, swig_obj)) SWIG_fail;
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[0], &bytes, &size) != 0) SWIG_fail;
+    arg1 = bytes;
+    arg2 = (uint64_t)size;
+  }
+  res3 = SWIG_ConvertPtr(swig_obj[1], &argp3,SWIGTYPE_p_scout_video_options, 0 |  0 );
+  if (!SWIG_IsOK(res3)) {
+    SWIG_exception_fail(SWIG_ArgError(res3), "in method '" "scout_video_from_bytes" "', argument " "3"" of type '" "scout_video_options const *""'"); 
+  }
+  arg3 = (scout_video_options *)(argp3);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_video_from_bytes((char const *)arg1,arg2,(struct scout_video_options const *)arg3,arg4);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg4 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg4, SWIGTYPE_p_scout_video, 0), 0);
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_get_info(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_video *arg1 = 0 ;
+  scout_video_info *arg2 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_video_get_info", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_get_info" "', argument " "1"" of type '" "scout_video const *""'"); 
+  }
+  arg1 = (scout_video *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_video_info, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_video_get_info" "', argument " "2"" of type '" "scout_video_info *""'"); 
+  }
+  arg2 = (scout_video_info *)(argp2);
+  result = (scout_status)scout_video_get_info((struct scout_video const *)arg1,arg2);
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_next(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_video *arg1 = 0 ;
+  scout_image **arg2 = 0 ;
+  int64_t *arg3 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  scout_image *value2 = NULL ;
+  int64_t value3 = 0 ;
+  PyObject *swig_obj[1] ;
+  scout_status result;
+  
+  {
+    arg2 = &value2; 
+  }
+  {
+    arg3 = &value3; 
+  }
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_next" "', argument " "1"" of type '" "scout_video *""'"); 
+  }
+  arg1 = (scout_video *)(argp1);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_video_next(arg1,arg2,arg3);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    if (*arg2 == NULL) {
+      Py_INCREF(Py_None);
+      resultobj = SWIG_Python_AppendOutput(resultobj, Py_None, 0);
+    } else {
+      resultobj = SWIG_Python_AppendOutput(resultobj, SWIG_NewPointerObj(*arg2, SWIGTYPE_p_scout_image, 0), 0);
+    }
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromLongLong(*arg3), 0); 
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_cancel(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_video *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  scout_status result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_cancel" "', argument " "1"" of type '" "scout_video *""'"); 
+  }
+  arg1 = (scout_video *)(argp1);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_video_cancel(arg1);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_video_free(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_video *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_video, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_video_free" "', argument " "1"" of type '" "scout_video *""'"); 
+  }
+  arg1 = (scout_video *)(argp1);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    scout_video_free(arg1);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_chat_add_video(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_chat *arg1 = 0 ;
+  scout_video *arg2 = 0 ;
+  uint64_t *arg3 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  uint64_t value3 = 0 ;
+  PyObject *swig_obj[2] ;
+  scout_status result;
+  
+  {
+    arg3 = &value3; 
+  }
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_chat_add_video", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_chat, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_chat_add_video" "', argument " "1"" of type '" "scout_chat *""'"); 
+  }
+  arg1 = (scout_chat *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_video, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_chat_add_video" "', argument " "2"" of type '" "scout_video *""'"); 
+  }
+  arg2 = (scout_video *)(argp2);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_chat_add_video(arg1,arg2,arg3);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  {
+    resultobj = SWIG_Python_AppendOutput(resultobj, PyLong_FromUnsignedLongLong(*arg3), 0); 
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_chat_add_frame(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_chat *arg1 = 0 ;
+  scout_image *arg2 = 0 ;
+  int64_t arg3 ;
+  int32_t arg4 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  void *argp2 = 0 ;
+  int res2 = 0 ;
+  long long val3 ;
+  int ecode3 = 0 ;
+  int val4 ;
+  int ecode4 = 0 ;
+  PyObject *swig_obj[4] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_chat_add_frame", 4, 4, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_chat, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_chat_add_frame" "', argument " "1"" of type '" "scout_chat *""'"); 
+  }
+  arg1 = (scout_chat *)(argp1);
+  res2 = SWIG_ConvertPtr(swig_obj[1], &argp2,SWIGTYPE_p_scout_image, 0 |  0 );
+  if (!SWIG_IsOK(res2)) {
+    SWIG_exception_fail(SWIG_ArgError(res2), "in method '" "scout_chat_add_frame" "', argument " "2"" of type '" "scout_image const *""'"); 
+  }
+  arg2 = (scout_image *)(argp2);
+  ecode3 = SWIG_AsVal_long_SS_long(swig_obj[2], &val3);
+  if (!SWIG_IsOK(ecode3)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode3), "in method '" "scout_chat_add_frame" "', argument " "3"" of type '" "int64_t""'");
+  } 
+  arg3 = (int64_t)(val3);
+  ecode4 = SWIG_AsVal_int(swig_obj[3], &val4);
+  if (!SWIG_IsOK(ecode4)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode4), "in method '" "scout_chat_add_frame" "', argument " "4"" of type '" "int32_t""'");
+  } 
+  arg4 = (int32_t)(val4);
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (scout_status)scout_chat_add_frame(arg1,(struct scout_image const *)arg2,arg3,arg4);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_scout_request_options_temperature_set(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   struct scout_request_options *arg1 = 0 ;
@@ -15122,6 +16767,65 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_chat_tokens", _wrap_scout_chat_tokens, METH_VARARGS, NULL},
 	 { "scout_chat_count", _wrap_scout_chat_count, METH_O, NULL},
 	 { "scout_chat_free", _wrap_scout_chat_free, METH_O, NULL},
+	 { "scout_video_options_count_set", _wrap_scout_video_options_count_set, METH_VARARGS, NULL},
+	 { "scout_video_options_count_get", _wrap_scout_video_options_count_get, METH_O, NULL},
+	 { "scout_video_options_fps_set", _wrap_scout_video_options_fps_set, METH_VARARGS, NULL},
+	 { "scout_video_options_fps_get", _wrap_scout_video_options_fps_get, METH_O, NULL},
+	 { "scout_video_options_scene_change_set", _wrap_scout_video_options_scene_change_set, METH_VARARGS, NULL},
+	 { "scout_video_options_scene_change_get", _wrap_scout_video_options_scene_change_get, METH_O, NULL},
+	 { "scout_video_options_start_us_set", _wrap_scout_video_options_start_us_set, METH_VARARGS, NULL},
+	 { "scout_video_options_start_us_get", _wrap_scout_video_options_start_us_get, METH_O, NULL},
+	 { "scout_video_options_end_us_set", _wrap_scout_video_options_end_us_set, METH_VARARGS, NULL},
+	 { "scout_video_options_end_us_get", _wrap_scout_video_options_end_us_get, METH_O, NULL},
+	 { "scout_video_options_max_tiles_set", _wrap_scout_video_options_max_tiles_set, METH_VARARGS, NULL},
+	 { "scout_video_options_max_tiles_get", _wrap_scout_video_options_max_tiles_get, METH_O, NULL},
+	 { "scout_video_options_orientation_set", _wrap_scout_video_options_orientation_set, METH_VARARGS, NULL},
+	 { "scout_video_options_orientation_get", _wrap_scout_video_options_orientation_get, METH_O, NULL},
+	 { "scout_video_options_threads_set", _wrap_scout_video_options_threads_set, METH_VARARGS, NULL},
+	 { "scout_video_options_threads_get", _wrap_scout_video_options_threads_get, METH_O, NULL},
+	 { "scout_video_options_max_frames_set", _wrap_scout_video_options_max_frames_set, METH_VARARGS, NULL},
+	 { "scout_video_options_max_frames_get", _wrap_scout_video_options_max_frames_get, METH_O, NULL},
+	 { "scout_video_options_max_duration_us_set", _wrap_scout_video_options_max_duration_us_set, METH_VARARGS, NULL},
+	 { "scout_video_options_max_duration_us_get", _wrap_scout_video_options_max_duration_us_get, METH_O, NULL},
+	 { "scout_video_options_max_bytes_set", _wrap_scout_video_options_max_bytes_set, METH_VARARGS, NULL},
+	 { "scout_video_options_max_bytes_get", _wrap_scout_video_options_max_bytes_get, METH_O, NULL},
+	 { "scout_video_options_max_pixels_set", _wrap_scout_video_options_max_pixels_set, METH_VARARGS, NULL},
+	 { "scout_video_options_max_pixels_get", _wrap_scout_video_options_max_pixels_get, METH_O, NULL},
+	 { "scout_video_options_max_work_set", _wrap_scout_video_options_max_work_set, METH_VARARGS, NULL},
+	 { "scout_video_options_max_work_get", _wrap_scout_video_options_max_work_get, METH_O, NULL},
+	 { "new_scout_video_options", _wrap_new_scout_video_options, METH_NOARGS, NULL},
+	 { "delete_scout_video_options", _wrap_delete_scout_video_options, METH_O, NULL},
+	 { "scout_video_options_set_plugin_dir", _wrap_scout_video_options_set_plugin_dir, METH_VARARGS, NULL},
+	 { "scout_video_options_swigregister", scout_video_options_swigregister, METH_O, NULL},
+	 { "scout_video_options_swiginit", scout_video_options_swiginit, METH_VARARGS, NULL},
+	 { "scout_video_info_orientation_set", _wrap_scout_video_info_orientation_set, METH_VARARGS, NULL},
+	 { "scout_video_info_orientation_get", _wrap_scout_video_info_orientation_get, METH_O, NULL},
+	 { "scout_video_info_width_set", _wrap_scout_video_info_width_set, METH_VARARGS, NULL},
+	 { "scout_video_info_width_get", _wrap_scout_video_info_width_get, METH_O, NULL},
+	 { "scout_video_info_height_set", _wrap_scout_video_info_height_set, METH_VARARGS, NULL},
+	 { "scout_video_info_height_get", _wrap_scout_video_info_height_get, METH_O, NULL},
+	 { "scout_video_info_duration_us_set", _wrap_scout_video_info_duration_us_set, METH_VARARGS, NULL},
+	 { "scout_video_info_duration_us_get", _wrap_scout_video_info_duration_us_get, METH_O, NULL},
+	 { "scout_video_info_frame_rate_set", _wrap_scout_video_info_frame_rate_set, METH_VARARGS, NULL},
+	 { "scout_video_info_frame_rate_get", _wrap_scout_video_info_frame_rate_get, METH_O, NULL},
+	 { "scout_video_info_frames_set", _wrap_scout_video_info_frames_set, METH_VARARGS, NULL},
+	 { "scout_video_info_frames_get", _wrap_scout_video_info_frames_get, METH_O, NULL},
+	 { "scout_video_info_container_get", _wrap_scout_video_info_container_get, METH_O, NULL},
+	 { "scout_video_info_codec_get", _wrap_scout_video_info_codec_get, METH_O, NULL},
+	 { "scout_video_info_decoder_get", _wrap_scout_video_info_decoder_get, METH_O, NULL},
+	 { "scout_video_info_library_get", _wrap_scout_video_info_library_get, METH_O, NULL},
+	 { "new_scout_video_info", _wrap_new_scout_video_info, METH_NOARGS, NULL},
+	 { "delete_scout_video_info", _wrap_delete_scout_video_info, METH_O, NULL},
+	 { "scout_video_info_swigregister", scout_video_info_swigregister, METH_O, NULL},
+	 { "scout_video_info_swiginit", scout_video_info_swiginit, METH_VARARGS, NULL},
+	 { "scout_video_open", _wrap_scout_video_open, METH_VARARGS, NULL},
+	 { "scout_video_from_bytes", _wrap_scout_video_from_bytes, METH_VARARGS, NULL},
+	 { "scout_video_get_info", _wrap_scout_video_get_info, METH_VARARGS, NULL},
+	 { "scout_video_next", _wrap_scout_video_next, METH_O, NULL},
+	 { "scout_video_cancel", _wrap_scout_video_cancel, METH_O, NULL},
+	 { "scout_video_free", _wrap_scout_video_free, METH_O, NULL},
+	 { "scout_chat_add_video", _wrap_scout_chat_add_video, METH_VARARGS, NULL},
+	 { "scout_chat_add_frame", _wrap_scout_chat_add_frame, METH_VARARGS, NULL},
 	 { "scout_request_options_temperature_set", _wrap_scout_request_options_temperature_set, METH_VARARGS, NULL},
 	 { "scout_request_options_temperature_get", _wrap_scout_request_options_temperature_get, METH_O, NULL},
 	 { "scout_request_options_top_k_set", _wrap_scout_request_options_top_k_set, METH_VARARGS, NULL},
@@ -15298,6 +17002,7 @@ static swig_type_info _swigt__p_p_scout_operation = {"_p_p_scout_operation", "sc
 static swig_type_info _swigt__p_p_scout_request = {"_p_p_scout_request", "scout_request **|struct scout_request **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_scout_score_block = {"_p_p_scout_score_block", "scout_score_block **|struct scout_score_block **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_p_scout_scores = {"_p_p_scout_scores", "scout_scores **|struct scout_scores **", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_p_scout_video = {"_p_p_scout_video", "scout_video **|struct scout_video **", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_chat = {"_p_scout_chat", "scout_chat *|struct scout_chat *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_device_info = {"_p_scout_device_info", "scout_device_info *|struct scout_device_info *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_engine = {"_p_scout_engine", "scout_engine *|struct scout_engine *", 0, 0, (void*)0, 0};
@@ -15318,6 +17023,8 @@ static swig_type_info _swigt__p_scout_tensor_info = {"_p_scout_tensor_info", "sc
 static swig_type_info _swigt__p_scout_tile_options = {"_p_scout_tile_options", "scout_tile_options *|struct scout_tile_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_tiling = {"_p_scout_tiling", "scout_tiling *|struct scout_tiling *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_video = {"_p_scout_video", "scout_video *|struct scout_video *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_video_info = {"_p_scout_video_info", "scout_video_info *|struct scout_video_info *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_video_options = {"_p_scout_video_options", "scout_video_options *|struct scout_video_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_short = {"_p_short", "int16_t *|int_least16_t *|short *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_signed_char = {"_p_signed_char", "int8_t *|int_fast8_t *|int_least8_t *|signed char *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_unsigned_char = {"_p_unsigned_char", "uint8_t *|uint_fast8_t *|uint_least8_t *|unsigned char *", 0, 0, (void*)0, 0};
@@ -15339,6 +17046,7 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_p_scout_request,
   &_swigt__p_p_scout_score_block,
   &_swigt__p_p_scout_scores,
+  &_swigt__p_p_scout_video,
   &_swigt__p_scout_chat,
   &_swigt__p_scout_device_info,
   &_swigt__p_scout_engine,
@@ -15359,6 +17067,8 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_scout_tile_options,
   &_swigt__p_scout_tiling,
   &_swigt__p_scout_video,
+  &_swigt__p_scout_video_info,
+  &_swigt__p_scout_video_options,
   &_swigt__p_short,
   &_swigt__p_signed_char,
   &_swigt__p_unsigned_char,
@@ -15380,6 +17090,7 @@ static swig_cast_info _swigc__p_p_scout_operation[] = {  {&_swigt__p_p_scout_ope
 static swig_cast_info _swigc__p_p_scout_request[] = {  {&_swigt__p_p_scout_request, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_scout_score_block[] = {  {&_swigt__p_p_scout_score_block, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_p_scout_scores[] = {  {&_swigt__p_p_scout_scores, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_p_scout_video[] = {  {&_swigt__p_p_scout_video, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_chat[] = {  {&_swigt__p_scout_chat, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_device_info[] = {  {&_swigt__p_scout_device_info, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_engine[] = {  {&_swigt__p_scout_engine, 0, 0, 0},{0, 0, 0, 0}};
@@ -15400,6 +17111,8 @@ static swig_cast_info _swigc__p_scout_tensor_info[] = {  {&_swigt__p_scout_tenso
 static swig_cast_info _swigc__p_scout_tile_options[] = {  {&_swigt__p_scout_tile_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_tiling[] = {  {&_swigt__p_scout_tiling, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_video[] = {  {&_swigt__p_scout_video, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_video_info[] = {  {&_swigt__p_scout_video_info, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_video_options[] = {  {&_swigt__p_scout_video_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_short[] = {  {&_swigt__p_short, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_signed_char[] = {  {&_swigt__p_signed_char, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_unsigned_char[] = {  {&_swigt__p_unsigned_char, 0, 0, 0},{0, 0, 0, 0}};
@@ -15421,6 +17134,7 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_p_scout_request,
   _swigc__p_p_scout_score_block,
   _swigc__p_p_scout_scores,
+  _swigc__p_p_scout_video,
   _swigc__p_scout_chat,
   _swigc__p_scout_device_info,
   _swigc__p_scout_engine,
@@ -15441,6 +17155,8 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_scout_tile_options,
   _swigc__p_scout_tiling,
   _swigc__p_scout_video,
+  _swigc__p_scout_video_info,
+  _swigc__p_scout_video_options,
   _swigc__p_short,
   _swigc__p_signed_char,
   _swigc__p_unsigned_char,

@@ -10,6 +10,7 @@ import time
 
 import pictures
 import scout
+import videos
 from suite import Mismatch, NotApplicable, near, raises, same, unescape
 
 BINDINGS = pathlib.Path(__file__).resolve().parents[2]
@@ -43,7 +44,7 @@ def resident_bytes():
         return int(statm.read().split()[1]) * 4096
 
 
-class Runner(pictures.Kinds):
+class Runner(pictures.Kinds, videos.Kinds):
     def __init__(self):
         self.model = scout.load("scout-tiny")
 

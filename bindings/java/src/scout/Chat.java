@@ -25,7 +25,7 @@ public final class Chat extends Handle {
     return this;
   }
 
-  /** Begins a message to which {@link #addText} and {@link #addImage} add parts. */
+  /** Begins a message to which {@link #addText}, {@link #addImage}, {@link #addFrame} and {@link #addVideo} add parts. */
   public Chat begin(Role role) {
     call(p -> NativeJNI.scout_chat_begin(p, role.ordinal()));
     return this;
@@ -44,6 +44,22 @@ public final class Chat extends Handle {
    */
   public Chat addImage(Image image) {
     image.call(picture -> call(p -> NativeJNI.scout_chat_add_image(p, picture)));
+    return this;
+  }
+
+  /** Adds a frame to the message that {@link #begin} began: its time as text, "[1.0 s]", and directly behind it the picture. */
+  public Chat addFrame(Video.Frame frame) {
+    long time = Video.micros(frame.time());
+    frame.image().call(picture -> call(p -> NativeJNI.scout_chat_add_frame(p, picture, time, frame.maxTiles())));
+    return this;
+  }
+
+  /**
+   * Adds the frames of a clip that were not taken yet to the message that {@link #begin} began, each with its time before it. After a failure the
+   * message is as before. {@link Video#cancel} in another thread ends it.
+   */
+  public Chat addVideo(Video video) {
+    video.call(clip -> call(p -> NativeJNI.scout_chat_add_video(p, clip, new long[1])));
     return this;
   }
 

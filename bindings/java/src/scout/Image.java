@@ -18,7 +18,7 @@ import java.util.function.Supplier;
  * }</pre>
  */
 public final class Image extends Handle {
-  private Image(long pointer) {
+  Image(long pointer) {
     super(pointer, "image", NativeJNI::scout_image_free, null);
   }
 
@@ -109,7 +109,7 @@ public final class Image extends Handle {
    *
    * @param width pixels, once turned
    * @param height pixels, once turned
-   * @param format "PNG", "JPEG", "WebP", or "pixels"
+   * @param format "PNG", "JPEG", "WebP", "video" for a frame, or "pixels"
    * @param orientation EXIF's number by which it was turned; 1: it was not
    */
   public record Info(int width, int height, String format, int orientation) {}

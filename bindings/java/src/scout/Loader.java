@@ -13,7 +13,7 @@ import java.nio.file.StandardCopyOption;
 final class Loader {
   private static final String FOLDER = "/scout/natives/linux-x86_64/";
   private static final String[] FILES = {"libscout.so.0", "libscoutjava.so"}; // in the order of loading
-  private static final String PLUGIN = "libscout-media.so"; // opened when the first picture is decoded; not in every jar
+  private static final String[] PLUGINS = {"libscout-media.so", "libscout-video.so"}; // opened when first needed; not in every jar
   private static boolean loaded;
 
   private Loader() {}
@@ -45,11 +45,17 @@ final class Loader {
     // A loaded library needs no name any more; a plug-in is looked for beside the library, for as long as this process runs.
     for (String name : FILES) Files.delete(folder.resolve(name));
     Path plugins = folder.resolve("scout");
-    Path plugin = plugins.resolve(PLUGIN);
     Files.createDirectory(plugins);
-    if (copy(PLUGIN, plugin)) {
-      for (Path kept : new Path[] {folder, plugins, plugin}) kept.toFile().deleteOnExit(); // the last one first
-    } else {
+    for (Path kept : new Path[] {folder, plugins}) kept.toFile().deleteOnExit(); // what came last goes first
+    boolean any = false;
+    for (String name : PLUGINS) {
+      Path plugin = plugins.resolve(name);
+      if (copy(name, plugin)) {
+        plugin.toFile().deleteOnExit();
+        any = true;
+      }
+    }
+    if (!any) {
       Files.delete(plugins);
       Files.delete(folder);
     }

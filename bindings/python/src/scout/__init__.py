@@ -18,9 +18,10 @@ from ._errors import (AgainError, ArgumentError, CancelledError, CorruptError, D
 from ._image import Image, ImageInfo, Tiling, tiling_of_size
 from ._log import LogBridge, LogLine, close_log, log_to, next_log, open_log
 from ._model import Device, Layer, Loading, Model, Tensor, devices, load, load_async, load_start
-from ._options import EngineOptions, ImageOptions, LoadOptions, RequestOptions, TileOptions
+from ._options import EngineOptions, ImageOptions, LoadOptions, RequestOptions, TileOptions, VideoOptions
 from ._request import STOP_CANCELLED, STOP_END, STOP_ERROR, STOP_LENGTH, STOP_NONE, STOP_STRING, Event, Request
 from ._score import ScoreBlock, Scores
+from ._video import Frame, Video, VideoInfo
 
 KV_F16: int = _native.SCOUT_KV_F16
 KV_BF16: int = _native.SCOUT_KV_BF16
@@ -58,10 +59,11 @@ def status_name(status: int) -> str:
 __version__ = "0.1.0"
 __all__ = [
     "ALPHA_DROP", "ALPHA_WHITE", "AgainError", "ArgumentError", "CancelledError", "Chat", "CorruptError", "DeniedError", "Device",
-    "DeviceError", "Engine", "EngineOptions", "Event", "FormatError", "Image", "ImageInfo", "ImageOptions", "InternalError", "IoError",
-    "KV_BF16", "KV_F16", "KV_F32", "Layer", "LimitError", "LoadOptions", "Loading", "LogBridge", "LogLine", "Model", "NUMERICS_FAST",
-    "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "RESIZE_PIL", "RESIZE_TORCHVISION", "Request", "RequestOptions",
-    "STOP_CANCELLED", "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING", "ScoreBlock", "Scores", "ScoutError",
-    "StateError", "Tensor", "TileOptions", "Tiling", "TruncatedError", "UnsupportedError", "build_info", "close_log", "devices", "load",
-    "load_async", "load_start", "log_to", "next_log", "open_log", "status_name", "status_text", "tiling_of_size", "version",
+    "DeviceError", "Engine", "EngineOptions", "Event", "FormatError", "Frame", "Image", "ImageInfo", "ImageOptions", "InternalError",
+    "IoError", "KV_BF16", "KV_F16", "KV_F32", "Layer", "LimitError", "LoadOptions", "Loading", "LogBridge", "LogLine", "Model",
+    "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "RESIZE_PIL", "RESIZE_TORCHVISION", "Request",
+    "RequestOptions", "STOP_CANCELLED", "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING", "ScoreBlock", "Scores",
+    "ScoutError", "StateError", "Tensor", "TileOptions", "Tiling", "TruncatedError", "UnsupportedError", "Video", "VideoInfo",
+    "VideoOptions", "build_info", "close_log", "devices", "load", "load_async", "load_start", "log_to", "next_log", "open_log",
+    "status_name", "status_text", "tiling_of_size", "version",
 ]

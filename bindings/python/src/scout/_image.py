@@ -19,7 +19,7 @@ class ImageInfo(NamedTuple):
     """What a picture is."""
     width: int  #: pixels, once turned
     height: int  #: pixels, once turned
-    format: str  #: "PNG", "JPEG", "WebP", or "pixels"
+    format: str  #: "PNG", "JPEG", "WebP", "video" for a frame, or "pixels"
     orientation: int  #: EXIF's number by which it was turned; 1: it was not
 
 
@@ -35,7 +35,7 @@ class Tiling(NamedTuple):
     tile_bytes: int  #: of one tile
 
 
-def _described(struct: str, call: Callable[[Any], Any], names: Tuple[str, ...]) -> Dict[str, Any]:
+def described(struct: str, call: Callable[[Any], Any], names: Tuple[str, ...]) -> Dict[str, Any]:
     """Members of a struct that a call fills in."""
     made = getattr(_native, "new_scout_" + struct)()
     try:
@@ -47,7 +47,7 @@ def _described(struct: str, call: Callable[[Any], Any], names: Tuple[str, ...]) 
 
 def _tiling(options: Mapping[str, Any], call: Callable[[Any, Any], Any]) -> Tiling:
     with native_options("tile", options) as given:
-        return Tiling(**_described("tiling", lambda made: call(given, made), Tiling._fields))
+        return Tiling(**described("tiling", lambda made: call(given, made), Tiling._fields))
 
 
 def tiling_of_size(width: int, height: int, **options: "Unpack[TileOptions]") -> Tiling:
@@ -62,7 +62,7 @@ def tiling_of_size(width: int, height: int, **options: "Unpack[TileOptions]") ->
 def model_tile_options(model: "Model") -> "TileOptions":
     """What Model.tile_options gives."""
     names = ("tile_side", "max_tiles", "patch_tokens", "resize", "threads")
-    found: Any = _described("tile_options", lambda made: model._call(_native.scout_model_get_tile_options, made), names)
+    found: Any = described("tile_options", lambda made: model._call(_native.scout_model_get_tile_options, made), names)
     return found
 
 
@@ -134,7 +134,7 @@ class Image(Handle):
     @property
     def info(self) -> ImageInfo:
         """What the picture is."""
-        return ImageInfo(**_described("image_info", lambda made: self._call(_native.scout_image_get_info, made), ImageInfo._fields))
+        return ImageInfo(**described("image_info", lambda made: self._call(_native.scout_image_get_info, made), ImageInfo._fields))
 
     @property
     def size(self) -> Tuple[int, int]:

@@ -38,8 +38,8 @@ class EngineOptions(TypedDict, total=False):
     max_running: int  #: requests that share a step
     no_prefix_cache: bool  #: pages of finished prompts are not kept for later ones
     cache_salt: int  #: requests of engines with different salts never share pages
-    picture_cache_bytes: int  #: most memory for what was computed of pictures that later requests may ask about again
-    no_picture_cache: bool  #: nothing is kept of a picture when the requests that need it have computed it
+    picture_cache_bytes: int  #: most memory for what was computed of pictures that later requests may ask about again; 0 = 268435456
+    no_picture_cache: bool  #: nothing is kept of a picture when the requests that need it have computed it; not with picture_cache_bytes
 
 
 class RequestOptions(TypedDict, total=False):
@@ -83,12 +83,30 @@ class TileOptions(TypedDict, total=False):
     threads: int  #: 0 = as many as the process may use; they change no pixel
 
 
+class VideoOptions(TypedDict, total=False):
+    """Which frames are taken of a clip, and what it may cost. Each may be left out: a frame a second."""
+    count: int  #: frames in all, evenly from the beginning on; 0 = by fps
+    fps: float  #: frames a second, up to 1000, not with count; 0 = 1. A frame that is chosen twice is taken once
+    scene_change: float  #: only frames that differ from the last taken by at least so many percent of the most they could; 0 = all
+    start_us: int  #: where the part to take begins, microseconds from the clip's start
+    end_us: int  #: where it ends; 0 = with the clip
+    max_tiles: int  #: of a frame in a chat, 1 to 256; 0 = 1
+    orientation: int  #: 0 = turn as the clip says; 1 = leave it as it is stored; 2 to 8 = turn it as EXIF means by that number
+    threads: int  #: of the decoder; 0 = as many as the process may use, at most 8; they change no pixel
+    max_frames: int  #: refuse a choice of more; 0 = 256
+    max_duration_us: int  #: refuse a longer clip; 0 = four hours
+    max_bytes: int  #: refuse a larger clip; 0 = 4294967296
+    max_pixels: int  #: refuse a clip with larger frames, before one is decoded; 0 = 35389440
+    max_work: int  #: pixels decoded in all, those of frames that are not taken included; 0 = 274877906944
+    plugin_dir: str  #: where the plug-in that reads clips is looked for
+
+
 def _names(kind: str) -> Dict[str, Any]:
     prefix, suffix = "scout_%s_options_" % kind, "_set"
     return {name[len(prefix):-len(suffix)]: getattr(_native, name) for name in dir(_native) if name.startswith(prefix) and name.endswith(suffix)}
 
 
-_NUMBERS = {kind: _names(kind) for kind in ("load", "engine", "request", "score", "image", "tile")}
+_NUMBERS = {kind: _names(kind) for kind in ("load", "engine", "request", "score", "image", "tile", "video")}
 
 
 def _texts(value: Union[Text, Iterable[Text]]) -> Iterable[Text]:
@@ -100,7 +118,7 @@ def _set_special(kind: str, made: Any, name: str, value: Any, held: Callable[[Im
     failed = 0
     if name == "device":
         failed = _native.scout_load_options_set_device(made, text_bytes(value, name))
-    elif name == "plugin_dir" and kind in ("load", "image"):
+    elif name == "plugin_dir" and kind in ("load", "image", "video"):
         failed = getattr(_native, "scout_%s_options_set_plugin_dir" % kind)(made, text_bytes(value, name))
     elif name == "stop":
         for text in _texts(value):

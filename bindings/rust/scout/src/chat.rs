@@ -1,7 +1,7 @@
 //! A conversation.
 use crate::error::{check, Error, Result};
 use crate::request::Parent;
-use crate::{Image, Model, Request};
+use crate::{Frame, Image, Model, Request, Video};
 use scout_sys as sys;
 use std::ptr::{self, NonNull};
 
@@ -94,6 +94,22 @@ impl Chat {
     pub fn add_image(&mut self, image: &Image) -> Result<()> {
         // SAFETY: both live.
         check(unsafe { sys::scout_chat_add_image(self.raw.as_ptr(), image.raw()) })
+    }
+
+    /// Adds a frame to the message that was begun: its time as text, "\[1.0 s\]", and directly behind it the picture.
+    pub fn add_frame(&mut self, frame: &Frame) -> Result<()> {
+        let time_us = i64::try_from(frame.time.as_micros()).unwrap_or(i64::MAX);
+        // SAFETY: both live.
+        check(unsafe { sys::scout_chat_add_frame(self.raw.as_ptr(), frame.image.raw(), time_us, frame.max_tiles) })
+    }
+
+    /// Adds the frames of a clip that were not taken yet to the message that was begun, each with its time before it, and gives their number.
+    /// After a failure the message is as before.
+    pub fn add_video(&mut self, video: &mut Video) -> Result<usize> {
+        let mut frames = 0;
+        // SAFETY: both live, and nobody else takes frames of the video: &mut.
+        check(unsafe { sys::scout_chat_add_video(self.raw.as_ptr(), video.raw(), &mut frames) })?;
+        Ok(frames as usize)
     }
 
     /// Adds a finished request's answer as the assistant's message: exactly the tokens that were generated, so that the next turn

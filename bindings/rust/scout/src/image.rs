@@ -40,7 +40,7 @@ described! {
         height: u64,
         /// EXIF's number by which it was turned; 1 = it was not.
         orientation: i32,
-        /// "PNG", "JPEG", "WebP", or "pixels".
+        /// "PNG", "JPEG", "WebP", "video" for a frame, or "pixels".
         format: text,
     }
 }
@@ -185,7 +185,12 @@ impl Image {
         let mut raw = ptr::null_mut();
         check(options.with_raw(|options| call(options, &mut raw))?)?;
         let raw = NonNull::new(raw).ok_or_else(|| Error::Internal("an image is NULL".to_string()))?;
-        Ok(Image { handle: Arc::new(Handle(raw)) })
+        Ok(Image::of(raw))
+    }
+
+    /// Of a handle that is ours to free.
+    pub(crate) fn of(raw: NonNull<sys::scout_image>) -> Image {
+        Image { handle: Arc::new(Handle(raw)) }
     }
 
     pub(crate) fn raw(&self) -> *const sys::scout_image {

@@ -16,6 +16,7 @@
 //! | [`Request`] | [`Model::generate`], [`Engine::submit`] | one at a time; a [`Canceller`] from any | cancels what still runs |
 //! | [`Chat`] | [`Model::chat`] | one at a time | frees |
 //! | [`Image`] | [`Image::from_pixels`], [`Image::from_bytes`], [`Image::open`] | any, at once | lets go; a chat keeps what it was given |
+//! | [`Video`] | [`Video::open`], [`Video::from_bytes`] | one at a time; a [`VideoCanceller`] from any | frees; its pictures remain |
 //! | [`Scores`] | [`Engine::score`], [`Engine::logits`] | one takes, any may cancel | cancels what still runs |
 //!
 //! Everything that can fail gives a [`Result`] with an [`Error`] that has the library's message. Nothing here panics on what a caller
@@ -33,6 +34,7 @@ mod log;
 mod model;
 mod options;
 mod request;
+mod video;
 
 pub use chat::{Chat, Role};
 pub use engine::{Engine, EngineStats, ScoreBlock, Scores};
@@ -40,8 +42,9 @@ pub use error::{status_name, status_text, Error, Result};
 pub use image::{Alpha, Image, ImageInfo, Resize, Tiling};
 pub use log::{clear_log_sink, close_log, next_log, open_log, set_log_sink, Level, LogLine};
 pub use model::{device, devices, DeviceInfo, Encode, Layer, Loading, Model, ModelInfo, Shape, TensorInfo, Token};
-pub use options::{EngineOptions, ImageOptions, KvFormat, LoadOptions, Numerics, RequestOptions, ScoreOptions, TileOptions};
+pub use options::{EngineOptions, ImageOptions, KvFormat, LoadOptions, Numerics, RequestOptions, ScoreOptions, TileOptions, VideoOptions};
 pub use request::{Canceller, End, Event, Next, Request, Stop};
+pub use video::{Frame, Video, VideoCanceller, VideoInfo};
 
 use scout_sys as sys;
 use std::ffi::CStr;

@@ -152,7 +152,8 @@ options! {
     max_running: i32,
     /// Requests of engines with different salts never share pages.
     cache_salt: u64,
-    /// Most memory for what was computed of pictures that later requests may ask about again; 0 = 268435456.
+    /// Most memory for what was computed of pictures that later requests may ask about again; 0 = 268435456. Not with
+    /// [`EngineOptions::picture_cache`] `(false)`.
     picture_cache_bytes: u64,
 }
 
@@ -293,6 +294,53 @@ impl ImageOptions {
     }
 
     pub(crate) fn with_raw<R>(&self, call: impl FnOnce(*const sys::scout_image_options) -> R) -> Result<R> {
+        let plugin_dir = self.plugin_dir.as_deref().map(c_path).transpose()?;
+        let mut raw = self.raw;
+        raw.plugin_dir = plugin_dir.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        Ok(call(&raw))
+    }
+}
+
+options! {
+    /// Which frames are taken of a clip, and what it may cost: a frame a second, unless said otherwise.
+    VideoOptions, scout_video_options, scout_video_options_init { plugin_dir: Option<PathBuf>, }
+    /// Frames in all, evenly from the beginning on; 0 = by `fps`.
+    count: i32,
+    /// Frames a second, up to 1000, not with `count`; 0 = 1. A frame that is chosen twice is taken once.
+    fps: f64,
+    /// Of these, only frames that differ from the last taken by at least so many percent of the most they could; 0 = all. A cut is often 10
+    /// and more.
+    scene_change: f64,
+    /// Where the part to take begins, microseconds from the clip's start.
+    start_us: i64,
+    /// Where it ends; 0 = with the clip.
+    end_us: i64,
+    /// Of a frame in a chat, 1 to 256; 0 = 1.
+    max_tiles: i32,
+    /// 0 = turn as the clip says; 1 = leave it as it is stored; 2 to 8 = turn it as EXIF means by that number.
+    orientation: i32,
+    /// Of the decoder; 0 = as many as the process may use, at most 8; they change no pixel.
+    threads: i32,
+    /// Refuse a choice of more; 0 = 256.
+    max_frames: i32,
+    /// Refuse a longer clip; 0 = four hours.
+    max_duration_us: i64,
+    /// Refuse a larger clip; 0 = 4294967296.
+    max_bytes: u64,
+    /// Refuse a clip with larger frames, before one is decoded; 0 = 35389440.
+    max_pixels: u64,
+    /// Pixels decoded in all, those of frames that are not taken included; 0 = 274877906944.
+    max_work: u64,
+}
+
+impl VideoOptions {
+    /// Where the plug-in that reads clips is looked for.
+    pub fn plugin_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.plugin_dir = Some(folder.into());
+        self
+    }
+
+    pub(crate) fn with_raw<R>(&self, call: impl FnOnce(*const sys::scout_video_options) -> R) -> Result<R> {
         let plugin_dir = self.plugin_dir.as_deref().map(c_path).transpose()?;
         let mut raw = self.raw;
         raw.plugin_dir = plugin_dir.as_ref().map_or(ptr::null(), |text| text.as_ptr());

@@ -16,7 +16,7 @@ fn image_options(case: &Case) -> ImageOptions {
     })
 }
 
-fn tile_options(case: &Case) -> TileOptions {
+pub fn tile_options(case: &Case) -> TileOptions {
     case.pairs("tile_option").fold(TileOptions::new(), |options, (name, value)| {
         let number: i32 = value.parse().unwrap();
         match name {
@@ -55,7 +55,7 @@ fn grid(t: &Tiling) -> [i64; 6] {
     [t.rows, t.columns, t.tiles, t.drawn_width, t.drawn_height, t.tokens as i32].map(i64::from)
 }
 
-fn checksum(data: &[u8]) -> i64 {
+pub fn checksum(data: &[u8]) -> i64 {
     i64::from(data.iter().fold(2166136261u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(16777619)) & 0x7fff_ffff)
 }
 

@@ -12,6 +12,7 @@ mod image;
 mod life;
 mod list;
 mod text;
+mod video;
 
 use list::{unescape, Case};
 use scout::{Chat, EngineOptions, Error, Event, Model, Request, RequestOptions, Stop};
@@ -146,7 +147,7 @@ fn refused<T>(case: &Case, result: scout::Result<T>) -> Shown {
 }
 
 type Kind = fn(&Model, &Case) -> Shown;
-const KINDS: [(&str, Kind); 35] = [
+const KINDS: [(&str, Kind); 37] = [
     ("facts", text::facts),
     ("statuses", text::statuses),
     ("encode", text::encode),
@@ -182,6 +183,8 @@ const KINDS: [(&str, Kind); 35] = [
     ("image_tokens", image::image_tokens),
     ("chat_image", image::chat_image),
     ("error_image", image::error_image),
+    ("video", video::video),
+    ("error_video", video::error_video),
 ];
 
 fn main() {
