@@ -63,8 +63,14 @@ class Attender {
         out_(HostF32(op.out)),
         lse_(op.lse.buffer ? HostF32(op.lse) : nullptr) {
     const DType k = pages_.spec().k_format, v = pages_.spec().v_format;
-    scores_ = k == DType::kF32 ? kernels_.scores_f32 : k == DType::kF16 ? kernels_.scores_f16 : kernels_.scores_bf16;
-    fold_ = v == DType::kF32 ? kernels_.fold_f32 : v == DType::kF16 ? kernels_.fold_f16 : kernels_.fold_bf16;
+    scores_ = k == DType::kF32    ? kernels_.scores_f32
+              : k == DType::kF16  ? kernels_.scores_f16
+              : k == DType::kQ8_0 ? kernels_.scores_q8_0
+                                  : kernels_.scores_bf16;
+    fold_ = v == DType::kF32    ? kernels_.fold_f32
+            : v == DType::kF16  ? kernels_.fold_f16
+            : v == DType::kQ8_0 ? kernels_.fold_q8_0
+                                : kernels_.fold_bf16;
     k_head_bytes_ = pages_.k_slot_bytes() / static_cast<size_t>(kv_heads_);
     v_head_bytes_ = pages_.v_slot_bytes() / static_cast<size_t>(kv_heads_);
   }

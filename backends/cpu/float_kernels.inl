@@ -1,7 +1,8 @@
 // Float kernels over a vector of sixteen lanes, written once. Each instruction set defines a type V (sixteen float32 lanes, with
 // static functions) and includes this file inside its own unnamed namespace; nothing here has external linkage.
 //
-// V offers: Zero, Set, Load, LoadPart(p, n) (lanes from n on are 0), LoadF16/LoadF16Part, LoadBf16/LoadBf16Part, Store,
+// V offers: Zero, Set, Load, LoadPart(p, n) (lanes from n on are 0), LoadF16, LoadBf16, SetF16(p) (the half at p in each lane),
+// LoadCodes (signed bytes), Store,
 // StorePart, Add, Sub, Mul, Div, Fma(a, b, c), Max (b where either is NaN), Fold (lane l takes l + 8, + 4, + 2, + 1), FoldEach
 // (Fold of several, one after the other in memory), Exp2Scale(p, n) and the comparisons that Exp needs; Abs, WithSignOf(a, b) (the
 // magnitude of a >= 0, the sign of b), WhereLess(a, b, yes, no);
@@ -9,26 +10,34 @@
 
 struct LoadF32 {
   using Value = float;
-  static inline V Load(const Value* p) { return V::Load(p); }
-  static inline V LoadPart(const Value* p, int64_t n) { return V::LoadPart(p, n); }
+  static inline V Load(const Value* row, int64_t i) { return V::Load(row + i); }
+  static inline V LoadPart(const Value* row, int64_t i, int64_t n) { return V::LoadPart(row + i, n); }
 };
 struct LoadF16 {
   using Value = uint16_t;
-  static inline V Load(const Value* p) { return V::LoadF16(p); }
-  static inline V LoadPart(const Value* p, int64_t n) {
+  static inline V Load(const Value* row, int64_t i) { return V::LoadF16(row + i); }
+  static inline V LoadPart(const Value* row, int64_t i, int64_t n) {
     Value part[16] = {};
-    for (int64_t i = 0; i < n; ++i) part[i] = p[i];
+    for (int64_t l = 0; l < n; ++l) part[l] = row[i + l];
     return V::LoadF16(part);
   }
 };
 struct LoadBf16 {
   using Value = uint16_t;
-  static inline V Load(const Value* p) { return V::LoadBf16(p); }
-  static inline V LoadPart(const Value* p, int64_t n) {
+  static inline V Load(const Value* row, int64_t i) { return V::LoadBf16(row + i); }
+  static inline V LoadPart(const Value* row, int64_t i, int64_t n) {
     Value part[16] = {};
-    for (int64_t i = 0; i < n; ++i) part[i] = p[i];
+    for (int64_t l = 0; l < n; ++l) part[l] = row[i + l];
     return V::LoadBf16(part);
   }
+};
+struct LoadQ8_0 {  // blocks of a half and 32 codes (quant/q8_0.h); no row ends inside one
+  using Value = unsigned char;
+  static inline V Load(const Value* row, int64_t i) {
+    const Value* const block = row + i / 32 * 34;
+    return V::Mul(V::SetF16(block), V::LoadCodes(reinterpret_cast<const signed char*>(block + 2 + i % 32)));
+  }
+  static inline V LoadPart(const Value* row, int64_t i, int64_t) { return Load(row, i); }
 };
 
 // dots[b * A + a] = DotLanes(left[a], right[b]) for A rows of one side and B of the other. Loads of the left are widened.
@@ -40,7 +49,7 @@ inline void DotTile(const typename Loader::Value* const* left, const float* cons
   int64_t i = 0;
   for (; i + 16 <= k; i += 16) {
     V l[A];
-    for (int a = 0; a < A; ++a) l[a] = Loader::Load(left[a] + i);
+    for (int a = 0; a < A; ++a) l[a] = Loader::Load(left[a], i);
     for (int b = 0; b < B; ++b) {
       const V r = V::Load(right[b] + i);
       for (int a = 0; a < A; ++a) sum[b][a] = V::Fma(l[a], r, sum[b][a]);
@@ -48,7 +57,7 @@ inline void DotTile(const typename Loader::Value* const* left, const float* cons
   }
   if (i < k) {
     for (int a = 0; a < A; ++a) {
-      const V l = Loader::LoadPart(left[a] + i, k - i);
+      const V l = Loader::LoadPart(left[a], i, k - i);
       for (int b = 0; b < B; ++b) sum[b][a] = V::Fma(l, V::LoadPart(right[b] + i, k - i), sum[b][a]);
     }
   }
@@ -114,9 +123,9 @@ inline void FoldTile(const float* w, int64_t w_stride, int64_t d, const HeadRows
   for (int h = 0; h < H; ++h)
     for (int c = 0; c < C; ++c) sum[h][c] = V::Load(o + h * d + at + 16 * c);
   for (int64_t j = 0; j < v.count; ++j) {
-    const auto* const row = reinterpret_cast<const typename Loader::Value*>(v.first + static_cast<size_t>(j) * v.stride) + at;
+    const auto* const row = reinterpret_cast<const typename Loader::Value*>(v.first + static_cast<size_t>(j) * v.stride);
     V value[C];
-    for (int c = 0; c < C; ++c) value[c] = Loader::Load(row + 16 * c);
+    for (int c = 0; c < C; ++c) value[c] = Loader::Load(row, at + 16 * c);
     for (int h = 0; h < H; ++h) {
       const V weight = V::Set(w[h * w_stride + j]);
       for (int c = 0; c < C; ++c) sum[h][c] = V::Fma(weight, value[c], sum[h][c]);
@@ -144,8 +153,8 @@ void FoldOf(const float* w, int64_t w_stride, int64_t heads, int64_t d, const He
   for (int64_t h = 0; h < heads; ++h) {
     V sum = V::LoadPart(o + h * d + at, d - at);
     for (int64_t j = 0; j < v.count; ++j) {
-      const auto* const row = reinterpret_cast<const typename Loader::Value*>(v.first + static_cast<size_t>(j) * v.stride) + at;
-      sum = V::Fma(V::Set(w[h * w_stride + j]), Loader::LoadPart(row, d - at), sum);
+      const auto* const row = reinterpret_cast<const typename Loader::Value*>(v.first + static_cast<size_t>(j) * v.stride);
+      sum = V::Fma(V::Set(w[h * w_stride + j]), Loader::LoadPart(row, at, d - at), sum);
     }
     V::StorePart(o + h * d + at, d - at, sum);
   }
@@ -353,22 +362,12 @@ template <typename Loader>
 inline void WidenOf(const unsigned char* from, int64_t count, float* to) {
   const auto* const values = reinterpret_cast<const typename Loader::Value*>(from);
   ForVectors(
-      count, [&](int64_t i) { V::Store(to + i, Loader::Load(values + i)); },
-      [&](int64_t i, int64_t n) { V::StorePart(to + i, n, Loader::LoadPart(values + i, n)); });
+      count, [&](int64_t i) { V::Store(to + i, Loader::Load(values, i)); },
+      [&](int64_t i, int64_t n) { V::StorePart(to + i, n, Loader::LoadPart(values, i, n)); });
 }
 void WidenF16(const unsigned char* from, int64_t count, float* to) { WidenOf<LoadF16>(from, count, to); }
 void WidenBf16(const unsigned char* from, int64_t count, float* to) { WidenOf<LoadBf16>(from, count, to); }
-// Blocks of a half and 32 bytes (quant/q8_0.h).
-void WidenQ8_0(const unsigned char* from, int64_t count, float* to) {
-  for (int64_t at = 0; at < count; at += 32, from += 34) {
-    uint16_t half[16] = {};
-    float scale[16];
-    __builtin_memcpy(half, from, 2);
-    V::Store(scale, V::LoadF16(half));
-    const auto* const codes = reinterpret_cast<const signed char*>(from + 2);
-    for (int i = 0; i < 32; ++i) to[at + i] = scale[0] * static_cast<float>(codes[i]);
-  }
-}
+void WidenQ8_0(const unsigned char* from, int64_t count, float* to) { WidenOf<LoadQ8_0>(from, count, to); }
 
 void Turn(const float* from, int64_t from_stride, int64_t count, float* to, int64_t to_stride) {
   int64_t i = 0;
@@ -464,9 +463,11 @@ void ToBf16(const float* from, int64_t count, uint16_t* to) {
   (table).scores_f32 = ScoresOf<LoadF32>;               \
   (table).scores_f16 = ScoresOf<LoadF16>;               \
   (table).scores_bf16 = ScoresOf<LoadBf16>;             \
+  (table).scores_q8_0 = ScoresOf<LoadQ8_0>;             \
   (table).fold_f32 = FoldOf<LoadF32>;                   \
   (table).fold_f16 = FoldOf<LoadF16>;                   \
   (table).fold_bf16 = FoldOf<LoadBf16>;                 \
+  (table).fold_q8_0 = FoldOf<LoadQ8_0>;                 \
   (table).merge = Merge;                                \
   (table).largest = Largest;                            \
   (table).exp_sum = ExpSum

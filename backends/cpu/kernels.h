@@ -106,11 +106,14 @@ struct Kernels {
   // scores[g * score_stride + j] = DotLanes(q[g], k[j]) * scale for `heads` rows of q [heads, d]
   void (*scores_f32)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride);
   void (*scores_f16)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride);
+  void (*scores_q8_0)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores,
+                      int64_t score_stride);
   void (*scores_bf16)(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores,
                       int64_t score_stride);
   // o[g][i] = fma(w[g * w_stride + j], v[j][i], o[g][i]) for j in order. o: [heads, d]
   void (*fold_f32)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
   void (*fold_f16)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
+  void (*fold_q8_0)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
   void (*fold_bf16)(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, float* o);
   // to[i] = fma(from[i], from_scale, to[i] * to_scale)
   void (*merge)(const float* from, float from_scale, float to_scale, int64_t count, float* to);

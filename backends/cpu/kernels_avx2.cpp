@@ -27,6 +27,14 @@ struct V {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
   }
   static V LoadBf16(const uint16_t* p) { return {WidenBf16(p), WidenBf16(p + 8)}; }
+  static V SetF16(const unsigned char* p) {
+    const __m256 d = _mm256_cvtph_ps(_mm_set1_epi16(static_cast<short>(p[0] | p[1] << 8)));
+    return {d, d};
+  }
+  static __m256 WidenCodes(const signed char* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  static V LoadCodes(const signed char* p) { return {WidenCodes(p), WidenCodes(p + 8)}; }
   static void Store(float* p, V v) {
     _mm256_storeu_ps(p, v.a);
     _mm256_storeu_ps(p + 8, v.b);

@@ -22,6 +22,10 @@ struct V {
     const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
   }
+  static V SetF16(const unsigned char* p) { return {_mm512_cvtph_ps(_mm256_set1_epi16(static_cast<short>(p[0] | p[1] << 8)))}; }
+  static V LoadCodes(const signed char* p) {
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+  }
   static void Store(float* p, V x) { _mm512_storeu_ps(p, x.v); }
   static void StorePart(float* p, int64_t n, V x) { _mm512_mask_storeu_ps(p, FirstLanes(n), x.v); }
   static V Add(V x, V y) { return {_mm512_add_ps(x.v, y.v)}; }

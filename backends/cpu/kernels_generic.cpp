@@ -36,6 +36,10 @@ struct V {
   static V LoadBf16(const uint16_t* p) {
     return Each([&](int l) { return quant::Bf16ToF32(p[l]); });
   }
+  static V SetF16(const unsigned char* p) { return Set(quant::F16ToF32(static_cast<uint16_t>(p[0] | p[1] << 8))); }
+  static V LoadCodes(const signed char* p) {
+    return Each([&](int l) { return static_cast<float>(p[l]); });
+  }
   static void Store(float* p, V v) { StorePart(p, 16, v); }
   static void StorePart(float* p, int64_t n, V v) {
     for (int64_t l = 0; l < n; ++l) p[l] = v.lane[l];

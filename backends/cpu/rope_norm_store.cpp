@@ -4,6 +4,7 @@
 #include "backend/host_pages.h"
 #include "base/math.h"
 #include "cpu/context.h"
+#include "quant/formats.h"
 
 namespace scout::cpu {
 namespace {
@@ -27,6 +28,8 @@ void Store(const Kernels& kernels, DType format, const float* from, int64_t coun
     std::memcpy(to, from, static_cast<size_t>(count) * 4);
   else if (format == DType::kF16)
     kernels.to_f16(from, count, reinterpret_cast<uint16_t*>(to));
+  else if (format == DType::kQ8_0)
+    quant::EncodeRow(format, from, to, static_cast<size_t>(count));
   else
     kernels.to_bf16(from, count, reinterpret_cast<uint16_t*>(to));
 }

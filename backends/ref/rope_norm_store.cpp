@@ -5,6 +5,7 @@
 #include "base/math.h"
 #include "quant/bf16.h"
 #include "quant/f16.h"
+#include "quant/formats.h"
 #include "ref/ref_ops.h"
 
 namespace scout::ref {
@@ -20,6 +21,7 @@ void Rotate(const SinCos* angles, int64_t pairs, float* head) {
 }
 
 void StoreValues(DType format, const float* from, int64_t count, std::byte* to) {
+  if (format == DType::kQ8_0) return quant::EncodeRow(format, from, to, static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
     if (format == DType::kF32)
       reinterpret_cast<float*>(to)[i] = from[i];

@@ -30,6 +30,7 @@ AGAIN = "SCOUT_AGAIN"
 
 
 def pascal(name):
+    name = re.sub(r"^(Q\d)_0$", r"\1", name)  # a number format
     return "".join(word if word == "IO" else word[:1].upper() + word[1:].lower() for word in name.split("_"))
 
 

@@ -62,6 +62,7 @@ const (
 	KVF16     KVFormat = C.SCOUT_KV_F16
 	KVBF16    KVFormat = C.SCOUT_KV_BF16
 	KVF32     KVFormat = C.SCOUT_KV_F32
+	KVQ8      KVFormat = C.SCOUT_KV_Q8_0 // bytes with a scale for each 32: 53 % of KVF16's memory
 )
 
 // WithDevice names what the model runs on: "cpu", "ref". See [Devices].

@@ -11,7 +11,7 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   command.add_option("-t,--threads", options.threads, "compute threads; 0 = as many as the process may use")
       ->check(CLI::Range(0, 4096));
   command.add_option("--numerics", options.numerics, "invariant, fast, or float32 (device ref)")->capture_default_str();
-  command.add_option("--kv", options.kv, "format of keys and values: f16, bf16, f32")->capture_default_str();
+  command.add_option("--kv", options.kv, "format of keys and values: f16, q8 (half of it), bf16, f32")->capture_default_str();
   command.add_option("--context", options.context, "positions of context; 0 = what fits")->check(CLI::NonNegativeNumber);
   command.add_option("--kv-gb", options.kv_gb, "GB for keys and values; 0 = a quarter of the memory left, at most 4")
       ->check(CLI::NonNegativeNumber);

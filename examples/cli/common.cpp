@@ -35,7 +35,8 @@ int32_t KvFormat(const std::string& name) {
   if (name == "f16") return SCOUT_KV_F16;
   if (name == "bf16") return SCOUT_KV_BF16;
   if (name == "f32") return SCOUT_KV_F32;
-  throw Failure("--kv " + name + ": not one of f16, bf16, f32", kUsage);
+  if (name == "q8") return SCOUT_KV_Q8_0;
+  throw Failure("--kv " + name + ": not one of f16, q8, bf16, f32", kUsage);
 }
 
 Model Load(const ModelOptions& options) {

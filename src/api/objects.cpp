@@ -35,14 +35,25 @@ DType KvFormat(int32_t kv_format, DType otherwise, std::string_view name) {
       return DType::kBF16;
     case SCOUT_KV_F32:
       return DType::kF32;
+    case SCOUT_KV_Q8_0:
+      return DType::kQ8_0;
     default:
       Fail(ErrorCode::kArgument, name, " is ", kv_format, ", must be one of SCOUT_KV_* (", int{SCOUT_KV_DEFAULT}, " to ",
-           int{SCOUT_KV_F32}, ")");
+           int{SCOUT_KV_Q8_0}, ")");
   }
 }
 
 int32_t KvFormatCode(DType format) {
-  return format == DType::kF32 ? SCOUT_KV_F32 : format == DType::kBF16 ? SCOUT_KV_BF16 : SCOUT_KV_F16;
+  switch (format) {
+    case DType::kF32:
+      return SCOUT_KV_F32;
+    case DType::kBF16:
+      return SCOUT_KV_BF16;
+    case DType::kQ8_0:
+      return SCOUT_KV_Q8_0;
+    default:
+      return SCOUT_KV_F16;
+  }
 }
 
 const scout_event* EventBuffer::Fill() {

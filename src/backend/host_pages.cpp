@@ -7,16 +7,14 @@
 namespace scout {
 namespace {
 
-uint64_t ValueBytes(DType format) {
-  switch (format) {
-    case DType::kF32:
-      return 4;
-    case DType::kF16:
-    case DType::kBF16:
-      return 2;
-    default:
-      Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " here: F32, F16 and BF16 can");
-  }
+uint64_t HeadBytes(DType format, int32_t head_dim) {
+  if (format != DType::kF32 && format != DType::kF16 && format != DType::kBF16 && format != DType::kQ8_0)
+    Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " here: F32, F16, BF16 and Q8_0 can");
+  const auto values = static_cast<uint64_t>(head_dim);
+  if (values % InfoOf(format).values_per_block != 0)
+    Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " with heads of ", head_dim,
+         " values, which are no whole blocks of ", InfoOf(format).values_per_block);
+  return RowBytes(format, values);
 }
 
 }  // namespace
@@ -24,10 +22,9 @@ uint64_t ValueBytes(DType format) {
 HostPages::HostPages(const PageGroupSpec& spec) : spec_(spec) {
   SCOUT_CHECK(spec.layers >= 0 && spec.page_size > 0 && spec.kv_heads > 0 && spec.head_dim > 0 && spec.page_count >= 0,
               "a page group of ", spec.layers, " layers, ", spec.page_size, " positions, ", spec.kv_heads, " x ", spec.head_dim);
-  const uint64_t values =
-      CheckedMul(static_cast<uint64_t>(spec.kv_heads), static_cast<uint64_t>(spec.head_dim), "values of a position");
-  const uint64_t k = CheckedMul(values, ValueBytes(spec.k_format), "bytes of a position");
-  const uint64_t v = CheckedMul(values, ValueBytes(spec.v_format), "bytes of a position");
+  const auto heads = static_cast<uint64_t>(spec.kv_heads);
+  const uint64_t k = CheckedMul(heads, HeadBytes(spec.k_format, spec.head_dim), "bytes of a position");
+  const uint64_t v = CheckedMul(heads, HeadBytes(spec.v_format, spec.head_dim), "bytes of a position");
   const uint64_t layer =
       CheckedMul(CheckedAdd(k, v, "bytes of a position"), static_cast<uint64_t>(spec.page_size), "bytes of a page");
   const uint64_t page = CheckedMul(layer, static_cast<uint64_t>(spec.layers), "bytes of a page");

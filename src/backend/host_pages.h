@@ -1,5 +1,5 @@
 // Key and value pages in the process's own memory, kept in the canonical layout: a page holds, for each layer of its group,
-// K then V, each [slot][kv head][d].
+// K then V, each [slot][kv head][d]; of Q8_0, d / 32 blocks of 34 bytes (quant/q8_0.h) for each head.
 #pragma once
 
 #include <span>
@@ -11,7 +11,8 @@ namespace scout {
 
 class HostPages final : public KvPages {
  public:
-  // Throws kArgument for formats other than F32, F16 and BF16, kNoMemory when there is no such block.
+  // Throws kArgument for formats other than F32, F16, BF16 and, where 32 divides the size of a head, Q8_0; kNoMemory when there is
+  // no such block.
   explicit HostPages(const PageGroupSpec& spec);
 
   const PageGroupSpec& spec() const override { return spec_; }

@@ -82,7 +82,7 @@ struct PageGroupSpec {
   int64_t chunk = 0;      // attention chunk C in positions, 0 = none
   int32_t kv_heads = 0;
   int32_t head_dim = 0;
-  DType k_format = DType::kF32;  // kF32, kF16 or kBF16
+  DType k_format = DType::kF32;  // kF32, kF16, kBF16 or kQ8_0; a backend may serve less
   DType v_format = DType::kF32;
   int64_t page_count = 0;
 };

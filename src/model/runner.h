@@ -21,7 +21,7 @@ namespace scout::model {
 
 struct RunnerOptions {
   int32_t page_size = 64;        // positions per page
-  DType k_format = DType::kF16;  // kF32, kF16, kBF16; both groups
+  DType k_format = DType::kF16;  // kF32, kF16, kBF16, kQ8_0; both groups
   DType v_format = DType::kF16;
   std::array<int64_t, kPageGroups> page_count{};  // per group; 0 where the model has no such layers
   int32_t max_rows = 512;                         // N of the largest step

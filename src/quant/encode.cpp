@@ -1,7 +1,8 @@
 // Encoders. They serve tests, converters and benchmarks: round to nearest with a small search for the scales, not an
-// importance-weighted quantiser. Inputs are finite.
+// importance-weighted quantiser. Inputs are finite. That of Q8_0 also writes pages of keys and values, and takes what it gets.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "quant/q4_0.h"
 #include "quant/q4_1.h"
@@ -104,6 +105,12 @@ float FitSigned(const float* x, int n) {
 }  // namespace
 
 void Encode(const float* values, BlockQ8_0& block) {
+  bool finite = true;
+  for (int j = 0; j < 32; ++j) finite &= std::fabs(values[j]) <= std::numeric_limits<float>::max();  // false for NaN
+  if (!finite) {
+    block = {0x7e00, {}};  // NaN
+    return;
+  }
   const float d = MaxMagnitude(values, 32) / 127.0f;
   const float inverse = d > kTiny ? 1.0f / d : 0.0f;
   block.d = F32ToF16(d);

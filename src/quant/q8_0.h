@@ -2,7 +2,8 @@
 //
 //   0: d, binary16      2: 32 signed codes
 //
-// value = d * code. The encoder takes d = max|value| / 127 and rounds halves away from zero.
+// value = d * code, which float32 holds exactly. The encoder takes d = max|value| / 127 and rounds halves away from zero. Values
+// that are not all finite give a scale of NaN: what was NaN does not become a number.
 #pragma once
 
 #include <cstdint>

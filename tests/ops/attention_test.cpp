@@ -57,15 +57,17 @@ TEST(Attention, IsTheSoftmaxOverTheKeysThatTheMaskAllows) {
 // Pages that divide nothing evenly: a chunk that is no multiple of the page, a head size that is no multiple of the vector.
 std::vector<PageSetup> Setups() {
   std::vector<PageSetup> setups;
-  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+    const bool blocks = format == DType::kQ8_0;  // of 32
     PageSetup setup;
     setup.k_format = setup.v_format = format;
+    if (blocks) setup.head_dim = 32;
     setups.push_back(setup);
     setup.chunk = 10;
     setups.push_back(setup);
     setup.chunk = 100;
     setup.page_size = 16;
-    setup.head_dim = 24;
+    setup.head_dim = blocks ? 96 : 24;
     setup.heads = 10;
     setups.push_back(setup);
   }
@@ -76,6 +78,8 @@ std::vector<PageSetup> Setups() {
   model.page_size = 64;
   model.k_format = DType::kF16;
   model.v_format = DType::kBF16;
+  setups.push_back(model);
+  model.k_format = DType::kQ8_0;
   setups.push_back(model);
   return setups;
 }

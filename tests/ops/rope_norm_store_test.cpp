@@ -1,6 +1,8 @@
 #include <cmath>
+#include <limits>
 
 #include "paged.h"
+#include "quant/formats.h"
 
 namespace scout {
 namespace {
@@ -113,8 +115,9 @@ TEST(RopeNormStore, TheTemperatureGrowsAtMultiplesOfItsLength) {
 }
 
 TEST(RopeNormStore, CpuRepeatsTheDefinedArithmeticBitForBit) {
-  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
     for (const int32_t head_dim : {8, 24, 128}) {
+      if (head_dim % static_cast<int32_t>(InfoOf(format).values_per_block) != 0) continue;
       PageSetup setup = SmallSetup();
       setup.k_format = setup.v_format = format;
       setup.head_dim = head_dim;
@@ -130,6 +133,46 @@ TEST(RopeNormStore, CpuRepeatsTheDefinedArithmeticBitForBit) {
         }
       }
     }
+  }
+}
+
+// Blocks of 32 along each head, the file format's own; what is NaN or infinite stays no number, and ends nothing.
+TEST(RopeNormStore, StoresBlocksOfBytes) {
+  PageSetup setup = SmallSetup();
+  setup.k_format = setup.v_format = DType::kQ8_0;
+  setup.head_dim = 64;
+  auto qkv = Random(5).Values((setup.heads + 2 * setup.kv_heads) * setup.head_dim);
+  float* const k = qkv.data() + setup.heads * setup.head_dim;
+  k[3] = std::numeric_limits<float>::quiet_NaN();
+  k[40] = -std::numeric_limits<float>::infinity();
+  std::fill(k + 64, k + 96, 0.0f);
+  k[100] = 3.4e38f;
+  const size_t values = static_cast<size_t>(setup.kv_heads * setup.head_dim), slot = values / 32 * 34;
+  std::vector<std::byte> want(2 * slot);
+  quant::EncodeRow(DType::kQ8_0, k, want.data(), values);
+  quant::EncodeRow(DType::kQ8_0, k + values, want.data() + slot, values);
+  for (const char* device : {"ref", "cpu"}) {
+    const std::vector<std::byte> page = Store(*MakeBackend(device, {}), setup, 0, qkv, {}, {}).page;
+    const size_t first = (2 * static_cast<size_t>(setup.page_size) + 1) * slot;  // of layer 1, slot 1
+    const auto at = [&](size_t byte) { return page.begin() + static_cast<std::ptrdiff_t>(byte); };
+    EXPECT_TRUE(std::equal(want.begin(), want.begin() + static_cast<std::ptrdiff_t>(slot), at(first))) << device;
+    EXPECT_TRUE(std::equal(want.begin() + static_cast<std::ptrdiff_t>(slot), want.end(),
+                           at(first + static_cast<size_t>(setup.page_size) * slot)))
+        << device;
+  }
+  std::vector<float> got(values);
+  quant::DecodeRow(DType::kQ8_0, want.data(), got.data(), values);
+  for (size_t i = 0; i < 64; ++i) EXPECT_TRUE(std::isnan(got[i])) << i;
+  for (size_t i = 64; i < 96; ++i) EXPECT_EQ(got[i], 0.0f) << i;
+  for (size_t i = 128; i < values; ++i) EXPECT_NEAR(got[i], k[i], 0.02) << i;
+
+  setup.head_dim = 24;
+  try {
+    MakeBackend("cpu", {})->AllocPages(setup.spec());
+    FAIL() << "heads of 24 are no blocks of 32";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kArgument);
+    EXPECT_NE(std::string(error.what()).find("heads of 24 values"), std::string::npos) << error.what();
   }
 }
 

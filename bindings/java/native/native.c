@@ -979,6 +979,18 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1F32_1get(JNIEnv *jenv, j
 }
 
 
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1Q8_10_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_kv_format result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_kv_format)SCOUT_KV_Q8_0;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1load_1options_1numerics_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
   struct scout_load_options *arg1 = 0 ;
   int32_t arg2 ;

@@ -17841,6 +17841,7 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "SCOUT_KV_F16",SWIG_From_int((int)(SCOUT_KV_F16)));
   SWIG_Python_SetConstant(d, "SCOUT_KV_BF16",SWIG_From_int((int)(SCOUT_KV_BF16)));
   SWIG_Python_SetConstant(d, "SCOUT_KV_F32",SWIG_From_int((int)(SCOUT_KV_F32)));
+  SWIG_Python_SetConstant(d, "SCOUT_KV_Q8_0",SWIG_From_int((int)(SCOUT_KV_Q8_0)));
   SWIG_Python_SetConstant(d, "SCOUT_ENCODE_PLAIN",SWIG_From_int((int)(SCOUT_ENCODE_PLAIN)));
   SWIG_Python_SetConstant(d, "SCOUT_ENCODE_SPECIAL",SWIG_From_int((int)(SCOUT_ENCODE_SPECIAL)));
   SWIG_Python_SetConstant(d, "SCOUT_ENCODE_BOS",SWIG_From_int((int)(SCOUT_ENCODE_BOS)));

@@ -58,6 +58,7 @@ final class NativeJNI {
   public final static native int SCOUT_KV_F16_get();
   public final static native int SCOUT_KV_BF16_get();
   public final static native int SCOUT_KV_F32_get();
+  public final static native int SCOUT_KV_Q8_0_get();
   public final static native void scout_load_options_numerics_set(long jarg1, int jarg2);
   public final static native int scout_load_options_numerics_get(long jarg1);
   public final static native void scout_load_options_threads_set(long jarg1, int jarg2);

@@ -16,7 +16,7 @@ class LoadOptions(TypedDict, total=False):
     device: str  #: "cpu", "ref"; see scout.devices()
     threads: int  #: compute threads; 0 = as many as the process may use
     numerics: int  #: NUMERICS_INVARIANT (the default), NUMERICS_FAST, NUMERICS_FLOAT32
-    kv_format: int  #: KV_F16, KV_BF16, KV_F32: how keys and values are kept
+    kv_format: int  #: KV_F16, KV_Q8_0 (half of it), KV_BF16, KV_F32: how keys and values are kept
     context: int  #: positions that one request may use
     kv_bytes: int  #: memory for keys and values of an engine that does not say
     memory_limit_bytes: int  #: refuse to load what needs more
