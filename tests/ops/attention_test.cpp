@@ -57,7 +57,7 @@ TEST(Attention, IsTheSoftmaxOverTheKeysThatTheMaskAllows) {
 // Pages that divide nothing evenly: a chunk that is no multiple of the page, a head size that is no multiple of the vector.
 std::vector<PageSetup> Setups() {
   std::vector<PageSetup> setups;
-  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+  for (const DType format : PageFormats()) {
     const bool blocks = format == DType::kQ8_0;  // of 32
     PageSetup setup;
     setup.k_format = setup.v_format = format;
@@ -79,7 +79,7 @@ std::vector<PageSetup> Setups() {
   model.k_format = DType::kF16;
   model.v_format = DType::kBF16;
   setups.push_back(model);
-  model.k_format = DType::kQ8_0;
+  model.k_format = PageFormats().back();
   setups.push_back(model);
   return setups;
 }

@@ -29,6 +29,8 @@ inline std::unique_ptr<Backend> MakeRef(Numerics numerics) {
 // a random one (tests/simt/gpu_variants.cpp). The same tests are linked with either.
 std::unique_ptr<Backend> MakeCpu(const std::string& isa, int threads);
 std::vector<std::string> Isas();
+// What that backend keeps keys and values as.
+std::vector<DType> PageFormats();
 // A sweep's cases: all of them on a processor; on the emulator, which is a thousand times slower, the few unless the environment
 // variable SCOUT_SIMT_FULL is set.
 bool SweepsAll();

@@ -115,7 +115,7 @@ TEST(RopeNormStore, TheTemperatureGrowsAtMultiplesOfItsLength) {
 }
 
 TEST(RopeNormStore, CpuRepeatsTheDefinedArithmeticBitForBit) {
-  for (const DType format : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+  for (const DType format : PageFormats()) {
     for (const int32_t head_dim : {8, 24, 128}) {
       if (head_dim % static_cast<int32_t>(InfoOf(format).values_per_block) != 0) continue;
       PageSetup setup = SmallSetup();

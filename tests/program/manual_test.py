@@ -81,7 +81,7 @@ class Manual(unittest.TestCase):
         for command in COMMANDS:
             about = re.search(r"^  %s +(.*)$" % command, TOP, flags=re.M)[1].strip()
             self.assertIn(" ".join(about.split()), words)
-        for about in ("compute threads; 0 = as many as the process may use [0 - 4096]", "format of keys and values: f16, bf16, f32 (default f16)"):
+        for about in ("compute threads; 0 = as many as the process may use [0 - 4096]", "format of keys and values: f16, q8 (half of it), bf16, f32 (default f16)"):
             self.assertIn(about, words)
 
     @unittest.skipUnless(shutil.which("man"), "there is no man here")
