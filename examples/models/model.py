@@ -222,7 +222,7 @@ class Trainer:
         self.shares.append(share)
         return routed.float() + shared.float()
 
-    def hidden_states(self, ids, chunk):
+    def hidden_states(self, ids, chunk, pictures=None):
         P, c = self.params, self.c
         b, t = ids.shape
         cos, sin = rope_tables(c, t)
@@ -235,6 +235,8 @@ class Trainer:
         self.global_masks = [F.pad(last, (s, 0)) for s in range(0, t, 128)]
         self.aux, self.shares = 0.0, []
         h = F.embedding(ids, P["token_embd.weight"]).view(b * t, c.hidden)
+        if pictures is not None:  # (where in the flattened batch, [N, hidden]): rows that a vision tower made
+            h = h.index_copy(0, *pictures)
         for i in range(c.layers):
             p = f"blk.{i}."
             x = self.norm(h, P[p + "attn_norm.weight"], c.eps)
@@ -246,12 +248,16 @@ class Trainer:
             h = h + self.ffn(i, x.float(), x)
         return h
 
-    def loss(self, ids, targets, weights, chunk):
-        """ids, targets [B, T]; weights [B, T] f32, 0 where nothing is learned. Returns (loss to minimise, mean nll)."""
-        h = self.hidden_states(ids, chunk)
-        where = weights.flatten().nonzero()[:, 0]
+    def logits(self, ids, where, chunk, pictures=None):
+        """Only at the places `where` of the flattened batch."""
+        h = self.hidden_states(ids, chunk, pictures)
         x = self.norm(h.index_select(0, where), self.params["output_norm.weight"], self.c.eps)
-        logits = F.linear(x, self.params["output.weight"].to(PRODUCT))
+        return F.linear(x, self.params["output.weight"].to(PRODUCT))
+
+    def loss(self, ids, targets, weights, chunk, pictures=None):
+        """ids, targets [B, T]; weights [B, T] f32, 0 where nothing is learned. Returns (loss to minimise, mean nll)."""
+        where = weights.flatten().nonzero()[:, 0]
+        logits = self.logits(ids, where, chunk, pictures)
         nll = _CrossEntropy.apply(logits, targets.flatten()[where])
         w = weights.flatten()[where]
         loss = (nll * w).sum() / w.sum()
@@ -261,7 +267,7 @@ class Trainer:
 # ---------------------------------------------------------------- float32 decoder
 
 class Decoder:
-    """One sequence, float32, with a cache. feed(ids) returns logits [len(ids), vocab]."""
+    """One sequence, float32, with a cache. feed(ids) returns logits [len(ids), vocab], or [1, vocab] with last_only."""
 
     def __init__(self, config, params):
         self.c = config
@@ -328,9 +334,11 @@ class Decoder:
         return y
 
     @torch.no_grad()
-    def feed(self, ids, last_only=False):
+    def feed(self, ids, last_only=False, pictures=None):
         c = self.c
         h = self.P["token_embd.weight"][torch.tensor(ids)]
+        if pictures is not None:  # (indices into ids, [N, hidden]): rows that a vision tower made
+            h = h.index_copy(0, *pictures)
         for i in range(c.layers):
             h = h + self._attend(i, self.norm(h, f"blk.{i}.attn_norm.weight"))
             h = h + self._ffn(i, self.norm(h, f"blk.{i}.ffn_norm.weight"))

@@ -1,0 +1,147 @@
+"""Rows of the training in which pictures are looked at: chats of one or more pictures with questions about the latest of them."""
+import random
+
+import numpy as np
+import torch
+
+import data
+from pictures import COLOURS, KINDS, draw, draw_scene
+from questions import DIRECTIONS, ask, blind, neighbour
+from vision import image_ids, tiles_of
+
+COLOUR_ID = {n: i + 1 for i, n in enumerate(COLOURS)}
+KIND_ID = {n: i + 1 for i, n in enumerate(KINDS)}
+LABELS = 2 + 2 * len(DIRECTIONS)  # of a feature row: its thing's colour and kind, and those of the four neighbours; 0 none, -100 not told
+CLASSES = tuple(n + 1 for _ in range(LABELS // 2) for n in (len(COLOURS), len(KINDS)))
+
+
+def labels_of(scene, which, drawn_width, drawn_height, stretched, c):
+    """What each feature row of the (last) tile should tell: [rows, LABELS]. A row whose pixels show two things about alike, or
+    little of one, is not asked for anything."""
+    s, n = c.tile, c.side // c.shuffle
+    w, h = (s, s) if stretched else (drawn_width, drawn_height)
+    at = np.zeros((s, s), np.int16)
+    y = (2 * np.arange(h) + 1) * scene.height // (2 * h)
+    x = (2 * np.arange(w) + 1) * scene.width // (2 * w)
+    at[:h, :w] = which[y[:, None], x[None]]
+    cell = s // n
+    area = np.zeros((n * n, len(scene.things) + 1), np.int64)
+    place = (np.arange(s) // cell)[:, None] * n + (np.arange(s) // cell)[None]
+    np.add.at(area, (place.ravel(), at.ravel()), 1)
+    area = area[:, 1:]
+    out = np.full((n * n, LABELS), -100, np.int64)
+    total = area.sum(0)
+    for row in range(n * n):
+        seen = area[row]
+        if seen.sum() == 0:
+            out[row, :2] = 0
+            continue
+        i = int(seen.argmax())
+        others = int(seen.sum() - seen[i])
+        if seen[i] * 10 < total[i] * 3 or others * 3 > seen[i]:
+            continue
+        t = scene.things[i]
+        out[row, :2] = COLOUR_ID[t.colour], KIND_ID[t.kind]
+        for k, d in enumerate(DIRECTIONS):
+            o, clear = neighbour(scene, t, d)
+            out[row, 2 + 2 * k:4 + 2 * k] = (COLOUR_ID[o.colour], KIND_ID[o.kind]) if o else (0, 0) if clear else -100
+    return out
+
+
+class Picture:
+    def __init__(self, scene, c, want_labels=True):
+        pixels, which = draw(scene)
+        self.scene = scene
+        self.tiles, self.rows, self.columns, w, h = tiles_of(pixels, c)
+        self.several = self.rows * self.columns > 1
+        self.labels = labels_of(scene, which, w, h, self.several, c) if want_labels else None
+
+
+class Sights:
+    """Batches of chats about pictures. kinds[turn] names the kind of question that a token's `turn` answers."""
+
+    def __init__(self, tok, config, seed, held=False):
+        self.tok, self.c, self.held = tok, config, held
+        self.r = random.Random(seed)
+        self.words = data.Rows(tok, seed + 1)
+        self.patch = tok.special["<|patch|>"]
+
+    def picture(self, level, largest=1, want_labels=True):
+        largest = 1 if self.r.random() < 0.6 else largest
+        return Picture(draw_scene(self.r, self.c.tile, level, largest, self.held), self.c, want_labels)
+
+    def user(self, ids, text, picture=None):
+        tok = self.tok
+        ids += tok.header["user"] + tok.encode("\n\n")
+        if picture:
+            ids += image_ids(tok, self.c, picture.rows, picture.columns)
+        ids += tok.encode(text) + [tok.eot]
+
+    def chat(self, length, level, largest, kinds):
+        """(ids, weights, turn per token, pictures)"""
+        r, ids, pictures, w, turns = self.r, [self.tok.bos], [], [0.0], [-1]
+
+        def say(question, answer, kind, picture=None):
+            self.user(ids, question, picture)
+            w.extend([0.0] * (len(ids) - len(w)))
+            turns.extend([-1] * (len(ids) - len(turns)))
+            self.words.message(ids, w, "assistant", answer, True)
+            turns.extend(len(kinds) if x else -1 for x in w[len(turns):])
+            kinds.append(kind)
+        if r.random() < 0.05 and not self.held:
+            say(*blind(r), "blind")
+        store = {}
+        while len(ids) < length:
+            p = self.picture(level, largest)
+            pictures.append(p)
+            asked = set()
+            for i in range(r.choice((1, 3, 4, 5, 6))):
+                if r.random() < 0.08 and i and not self.held:
+                    q, a = data.turn(r, store, 1.0, False)
+                    say(q, a, "text")
+                    continue
+                for _ in range(4):
+                    kind, q, a = ask(r, p.scene)
+                    if q not in asked:
+                        break
+                asked.add(q)
+                say(q, a, kind, None if i else p)
+        return ids[:length], w[:length], turns[:length], pictures
+
+    def batch(self, count, length, level, largest=1):
+        ids, weights, turns, pictures, kinds = [], [], [], [], []
+        for _ in range(count):
+            i, w, t, p = self.chat(length, level, largest, kinds)
+            ids.append(i), weights.append(w), turns.append(t), pictures.append(p)
+        return Batch(self, torch.tensor(ids), torch.tensor(weights), torch.tensor(turns), pictures, kinds)
+
+
+class Batch:
+    """Inputs ids[:, :-1], targets ids[:, 1:]."""
+
+    def __init__(self, sights, ids, weights, turns, pictures, kinds):
+        self.ids, self.targets = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
+        self.weights, self.turns, self.kinds = weights[:, 1:].contiguous(), turns[:, 1:].contiguous(), kinds
+        self.where = (self.ids == sights.patch).flatten().nonzero()[:, 0]
+        room = (self.ids == sights.patch).sum(1).tolist()
+        rows, tiles, labels, last, first = sights.c.rows, [], [], [], 0
+        take = []
+        for there, ps in zip(room, pictures):
+            for p in ps:
+                n = min(there, len(p.tiles) * rows)
+                if n == 0:  # cut off by the end of the row
+                    continue
+                there -= n
+                used = -(-n // rows)
+                tiles.append(p.tiles[:used])
+                take.append(torch.arange(first * rows, first * rows + n))
+                if used == len(p.tiles):
+                    last.append(first + used - 1)
+                    labels.append(p.labels)
+                first += used
+            assert there == 0
+        self.tiles, self.take = torch.cat(tiles), torch.cat(take)
+        self.last, self.labels = torch.tensor(last), torch.from_numpy(np.stack(labels))
+
+    def pictures(self, features):
+        return self.where, features.flatten(0, 1).index_select(0, self.take)
