@@ -9,7 +9,7 @@ import time
 import torch
 
 from data import FALLBACK, SYSTEM, ask, knowledge, manners, outside, plant, story_turn, strip_marks, sum_turn, turn
-from export import VERSION, load, transformers_model
+from export import load, transformers_model, version_of
 from model import Decoder
 
 # Questions written by hand, in no grammar of data.py.
@@ -40,16 +40,21 @@ class Speaker:
         """(text, ids, smallest margin)"""
         return self.complete(self.chat_ids(messages), limit)
 
-    def complete(self, prompt, limit=200, margins=False):
-        ids, steps = greedy(Decoder(self.c, self.params), prompt, self.tok.stop, limit)
+    def complete(self, prompt, limit=200, margins=False, pictures=None):
+        ids, steps = greedy(Decoder(self.c, self.params), prompt, self.tok.stop, limit, pictures)
         text = self.tok.decode([i for i in ids if i not in self.tok.stop])
         return (text, ids, steps) if margins else (text, ids, min(steps))
 
 
-def greedy(decoder, prompt, stop, limit):
-    """Greedy continuation, its stop token included, with the top-1 minus top-2 logit of each step."""
+def greedy(decoder, prompt, stop, limit, pictures=None):
+    """Greedy continuation, its stop token included, with the top-1 minus top-2 logit of each step. pictures: (indices into
+    prompt, rows) that stand in place of embeddings."""
     for s in range(0, len(prompt), 512):  # bounded score matrices
-        logits = decoder.feed(prompt[s:s + 512], True)
+        part = None
+        if pictures is not None:
+            inside = (pictures[0] >= s) & (pictures[0] < s + 512)
+            part = pictures[0][inside] - s, pictures[1][inside]
+        logits = decoder.feed(prompt[s:s + 512], True, part)
     out, margins = [], []
     while True:
         top = logits[-1].topk(2)
@@ -186,8 +191,12 @@ def write_figures(path, checkpoint, readme, quick=False):
     rows.append(count(speaker, "stories that end, name their subject twice and repeat no sentence", stories(), failures, story_ok))
     worst_diff, tokens = check_transformers(speaker)
     size = os.path.getsize(path)
-    lines = [f"Version {VERSION}; {size:,} bytes; SHA-256 `{hashlib.sha256(open(path, 'rb').read()).hexdigest()}`.",
-             f"Trained {state['seconds'] / 60:.0f} minutes: {state['step']:,} steps, {state['tokens'] / 1e6:.1f} million tokens, seed {state['seed']}.",
+    trained = f"Trained {state['seconds'] / 60:.0f} minutes: {state['step']:,} steps, {state['tokens'] / 1e6:.1f} million tokens, seed {state['seed']}."
+    if "vision" in state:  # how the text model was trained before it learned to see stays as it is told
+        with open(readme) as f:
+            trained = next(line for line in f.read().splitlines() if line.startswith("Trained "))
+    lines = [f"Version {version_of(path)}; {size:,} bytes; SHA-256 `{hashlib.sha256(open(path, 'rb').read()).hexdigest()}`.",
+             trained,
              "All answers are greedy, from the de-quantised weights in float32. A case counts only when the whole answer is exact.", "",
              "| whole answers recalled, held-out (name, code) pairs, by distance in chunks | |", "|---|---|"]
     lines += [f"| {d} | {share(g, t)} |" for d, g, t in recall]
@@ -263,7 +272,7 @@ def write_expectations(path, output):
         "about": "Greedy answers of scout-tiny.gguf, float32, from its de-quantised weights. 'margin' is the smallest top-1 minus top-2 logit over all steps; "
                  "'clear' counts the leading ids whose margin is at least 0.5: compare those exactly, and everything where margin >= 0.5. 'ids' end with the stop "
                  "token unless the limit (160 chat, 24 raw, 40 recall) came first. Regenerate: python examples/models/train.py --expectations",
-        "model": os.path.basename(path), "version": VERSION, "sha256": hashlib.sha256(open(path, "rb").read()).hexdigest(),
+        "model": os.path.basename(path), "version": version_of(path), "sha256": hashlib.sha256(open(path, "rb").read()).hexdigest(),
         "vocabulary": speaker.c.vocab, "stop": sorted(tok.stop), "prompts": entries, "recall": recall}
     with open(output, "w") as f:
         f.write(dump(document))

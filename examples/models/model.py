@@ -104,10 +104,10 @@ def choose_product_type():
         x, w = torch.randn(8192, 192).to(dtype), torch.randn(512, 192).to(dtype)
         for timed in range(6):  # the first ones warm up
             if timed == 2:
-                start = time.time()
+                start = time.process_time()  # other programs do not count
             F.linear(x, w)
-        if time.time() - start < best:
-            best, PRODUCT = time.time() - start, dtype
+        if time.process_time() - start < best:
+            best, PRODUCT = time.process_time() - start, dtype
     return PRODUCT
 
 

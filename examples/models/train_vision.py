@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Teaches scout-tiny to see: a vision tower in front of the bundled text model, trained on pictures made by pictures.py.
 
-    python train_vision.py --minutes 60            train, export to the bundled file, evaluate (figures go into README.md)
+    python train_vision.py --minutes 60            train, export and evaluate, all in the work directory
     python train_vision.py --resume --minutes 20   train on from the newest checkpoint
     python train_vision.py --export-only           export and evaluate the newest checkpoint
+    python train_vision.py --install               put the result in place: the model, README.md, both files of expectations
 
+The evaluation ends with what the text model could do before and can do now, side by side; install only what has not lost.
 Starts from the de-quantised weights of the bundled file, whose vocabulary stays as it is. First the tower alone learns, from
 labels, to tell for each of its rows what is there and beside it; then tower and text model learn together from chats about
 pictures, with rows of the old text between, so that nothing old is forgotten. The work directory holds checkpoints; the schedule
@@ -14,6 +16,8 @@ import argparse
 import math
 import os
 import random
+import re
+import shutil
 import sys
 import time
 
@@ -172,7 +176,7 @@ def loop(args, team, config, vision, params, tok, before):
     sights, held, rows = Sights(tok, vision, seed + 7), Sights(tok, vision, 99, held=True), Rows(tok, seed)
     leader, optimisers, rng = team.rank == 0, Optimisers(args, team, params), random.Random(args.seed + 1)
     start = last_save = last_log = last_look = time.time()
-    limit, alone = args.minutes * 60, 0.0 if args.resume else TOWER_ALONE
+    limit, alone = args.minutes * 60, 0.0 if args.resume else args.alone
     step = tokens = pictures = joint = 0
     smooth = {}
     while True:
@@ -226,7 +230,7 @@ def loop(args, team, config, vision, params, tok, before):
             smooth[k] = x if k not in smooth else 0.95 * smooth[k] + 0.05 * x
         now = time.time()
         if now - last_log > 20 or step <= 3:
-            print(f"{(now - start) / 60:6.2f} min  step {step}  {pictures} pictures  {tokens / 1e6:.2f} M tokens  lr x{factor:.3f}  " +
+            print(f"{(now - start) / 60:6.2f} min ({time.process_time() / 60:.2f} of processor)  step {step}  {pictures} pictures  {tokens / 1e6:.2f} M tokens  lr x{factor:.3f}  " +
                   "  ".join(f"{k} {x:.3f}" for k, x in smooth.items()), flush=True)
             last_log = now
         if together and now - last_look > args.look_every:
@@ -283,6 +287,7 @@ def main():
     p.add_argument("--steps", type=int, default=0, help="stop after so many steps, if earlier")
     p.add_argument("--resume", action="store_true", help="go on from the newest checkpoint, for --minutes more")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--alone", type=float, default=TOWER_ALONE, help="share of the time in which the tower learns alone")
     p.add_argument("--tokens", type=int, default=8192, help="of a joint step")
     p.add_argument("--tiles", type=int, default=96, help="of a step of the tower alone")
     p.add_argument("--text-share", type=float, default=0.4, help="of the tokens of a joint step that are old text")
@@ -292,8 +297,7 @@ def main():
     p.add_argument("--no-compile", dest="compile", action="store_false")
     p.add_argument("--work", default=os.path.join(here, "work"))
     p.add_argument("--base", default=bundled, help="the model that learns to see")
-    p.add_argument("--output", default=bundled)
-    p.add_argument("--readme", default=os.path.join(here, "README.md"))
+    p.add_argument("--install", action="store_true")
     p.add_argument("--train-only", action="store_true")
     p.add_argument("--export-only", action="store_true")
     p.add_argument("--quick", action="store_true", help="few evaluation cases")
@@ -302,6 +306,9 @@ def main():
         os.environ.update(ARENA, OMP_NUM_THREADS="1")
         os.execv(sys.executable, [sys.executable] + sys.argv)
     sys.path.insert(0, here)
+    if args.install:
+        install(args, here)
+        return
     os.makedirs(args.work, exist_ok=True)
     if not args.export_only:
         train(args)
@@ -310,10 +317,35 @@ def main():
     from export import export_seeing
     from evaluate import write_figures
     from evaluate_vision import write_vision_figures
-    checkpoint = os.path.join(args.work, "vision.pt")
-    export_seeing(checkpoint, args.base, args.output)
-    write_figures(args.output, checkpoint, args.readme, args.quick)
-    write_vision_figures(args.output, checkpoint, args.readme, args.quick)
+    checkpoint, readme = os.path.join(args.work, "vision.pt"), os.path.join(args.work, "README.md")
+    export_seeing(checkpoint, args.base, os.path.join(args.work, "scout-tiny.gguf"))
+    shutil.copyfile(os.path.join(here, "README.md"), readme)
+    write_vision_figures(os.path.join(args.work, "scout-tiny.gguf"), checkpoint, readme, args.quick)
+    write_figures(os.path.join(args.work, "scout-tiny.gguf"), checkpoint, readme, args.quick)
+    compare(os.path.join(here, "README.md"), readme)
+
+
+def compare(before, after):
+    """The text model's figures of two READMEs."""
+    def figures(path):
+        with open(path) as f:
+            block = f.read().split("<!-- figures -->")[1].split("<!-- /figures -->")[0]
+        return dict(re.findall(r"^\| \**(.*?)\** \| \**([\d.]+ %.*?)\** \|$", block, re.M))
+    old, new = figures(before), figures(after)
+    print(f"{'before':>24}  {'now':>24}")
+    for name in new:
+        print(f"{old.get(name, '-'):>24}  {new[name]:>24}  {name}")
+
+
+def install(args, here):
+    """Everything that depends on the weights."""
+    import evaluate
+    import evaluate_vision
+    model = os.path.join(here, "scout-tiny.gguf")
+    shutil.copyfile(os.path.join(args.work, "scout-tiny.gguf"), model)
+    shutil.copyfile(os.path.join(args.work, "README.md"), os.path.join(here, "README.md"))
+    evaluate.write_expectations(model, os.path.join(here, "expectations.json"))
+    evaluate_vision.write_expectations(model, os.path.join(here, "expectations_vision.json"))
 
 
 if __name__ == "__main__":
