@@ -100,7 +100,7 @@ class Team:
         import multiprocessing
         import torch
         self.size, self.rank = size, 0
-        self.barrier = multiprocessing.Barrier(size)
+        self.barrier = multiprocessing.Barrier(size, timeout=900)  # when a process dies the others must not wait for ever
         for p in params.values():
             p.share_memory_()
         self.grads = [{k: torch.zeros_like(p).share_memory_() for k, p in params.items()} for _ in range(size)]

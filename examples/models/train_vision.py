@@ -2,6 +2,7 @@
 """Teaches scout-tiny to see: a vision tower in front of the bundled text model, trained on pictures made by pictures.py.
 
     python train_vision.py --minutes 60            train, export and evaluate, all in the work directory
+    python train_vision.py --continue --minutes 60 go on with a run of so many minutes that was interrupted (a checkpoint a minute)
     python train_vision.py --resume --minutes 20   train on from the newest checkpoint
     python train_vision.py --export-only           export and evaluate the newest checkpoint
     python train_vision.py --install               put the result in place: the model, README.md, both files of expectations
@@ -35,28 +36,25 @@ def starting_point(args):
     from vision import VisionConfig, vision_initial, vision_shapes
     config, params, tok = load(args.base)
     params = {k: v for k, v in params.items() if not k.startswith(("v.", "mm."))}
-    if args.resume:
+    if args.resume or args.go_on:
         before = torch.load(os.path.join(args.work, "vision.pt"))
         return config, VisionConfig(**before["vision"]), before["params"], tok, before
     vision = VisionConfig(out=config.hidden)
     tower = vision_initial(vision, args.seed)
-    # rows of the tower start at the size of the text model's own
-    rms = float(params["token_embd.weight"].pow(2).mean().sqrt())
-    tower = matched(vision, tower, rms, args.seed)
     assert set(tower) == set(vision_shapes(vision))
     tower["aux.weight"] = torch.randn(sum(CLASSES), vision.out, generator=torch.Generator().manual_seed(args.seed)) * 0.05
     tower["aux.bias"] = torch.zeros(sum(CLASSES))
-    return config, vision, params | tower, tok, {"step": 0, "tokens": 0, "pictures": 0, "seconds": 0.0}
+    return config, vision, params | tower, tok, {"step": 0, "tokens": 0, "pictures": 0, "seconds": 0.0, "elapsed": 0.0, "joint": 0}
 
 
-def matched(vision, tower, rms, seed):
+def match(vision, params, seed):
+    """Rows of the tower start at the size of the text model's own."""
     import torch
     from vision import Tower
     noise = torch.randint(0, 256, (4, 3, vision.tile, vision.tile), generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
-        now = float(Tower(vision, tower, exact=True).features(noise).pow(2).mean().sqrt())
-    tower["mm.linear_1.weight"] *= rms / now
-    return tower
+        now = Tower(vision, params, exact=True).features(noise).pow(2).mean().sqrt()
+        params["mm.linear_1.weight"] *= params["token_embd.weight"].pow(2).mean().sqrt() / now
 
 
 def label_loss(features, labels, P):
@@ -107,7 +105,6 @@ def train(args):
     import data
     import torch._inductor.config as inductor
     inductor.cpp.threads = 1
-    torch.set_num_threads(1)
     config, vision, params, tok, before = starting_point(args)
     count = lambda *starts: sum(p.numel() for n, p in params.items() if n.startswith(starts))
     print("parameters: tower", count("v.", "mm."), " text", count("blk.", "token", "output"), flush=True)
@@ -115,7 +112,9 @@ def train(args):
     data.INVENTED = 0.25  # as at the end of the text model's own training
     team.fork()  # before torch makes a thread
     try:
-        team.choose_product_type()
+        if team.rank == 0 and not before["step"]:
+            match(vision, params, args.seed)
+        choose_products(team, config, vision, params, tok, args.seed)
         loop(args, team, config, vision, params, tok, before)
     except BaseException:
         team.barrier.abort()  # so that nobody waits for ever
@@ -123,6 +122,28 @@ def train(args):
     finally:
         if team.rank > 0:
             os._exit(0)
+
+
+def choose_products(team, config, vision, params, tok, seed):
+    """The leader measures a whole step with each type of products, all use the faster one."""
+    import torch
+    import model
+    from sights import Sights
+    from vision import Tower
+    if team.rank == 0:
+        learnt = {k: v.detach().requires_grad_(True) for k, v in params.items()}
+        net, tower, took = model.Trainer(config, learnt, False), Tower(vision, learnt), {}
+        b = Sights(tok, vision, seed).batch(8, 257, 1.0)
+        for model.PRODUCT in (torch.float32, torch.bfloat16) * 3:
+            start = time.process_time()  # other programs do not count
+            loss, _ = net.loss(b.ids, b.targets, b.weights, 128, b.pictures(tower.features(b.tiles)))
+            loss.backward()
+            took[model.PRODUCT] = min(time.process_time() - start, took.get(model.PRODUCT, math.inf))
+        team.plan[0] = float(took[torch.bfloat16] < took[torch.float32])
+        print("seconds of a step of 2,048 tokens:", "  ".join(f"{k} {x:.2f}" for k, x in took.items()), flush=True)
+    team.barrier.wait()
+    model.PRODUCT = torch.bfloat16 if team.plan[0] else torch.float32
+    team.barrier.wait()
 
 
 class Optimisers:
@@ -175,9 +196,12 @@ def loop(args, team, config, vision, params, tok, before):
     net, tower = Trainer(config, params, args.compile), Tower(vision, params)
     sights, held, rows = Sights(tok, vision, seed + 7), Sights(tok, vision, 99, held=True), Rows(tok, seed)
     leader, optimisers, rng = team.rank == 0, Optimisers(args, team, params), random.Random(args.seed + 1)
-    start = last_save = last_log = last_look = time.time()
+    last_save = last_log = last_look = time.time()
+    done = before["elapsed"] if args.go_on else 0.0
+    start = last_save - done  # as if nothing had been between
     limit, alone = args.minutes * 60, 0.0 if args.resume else args.alone
-    step = tokens = pictures = joint = 0
+    step = tokens = pictures = 0
+    joint = before["joint"] if args.go_on else 0
     smooth = {}
     while True:
         if leader:
@@ -200,10 +224,10 @@ def loop(args, team, config, vision, params, tok, before):
             loss.backward()
             pictures += len(ps) * team.size
             said["labels"] = float(loss.detach())
-            factor = min(1.0, (step + 1) / 60)
+            factor = 1.0
         else:
             p = (progress - alone) / (1 - alone)
-            factor = schedule(p, joint) if not args.resume else min(1.0, (joint + 1) / 60) * 0.5 * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * p)))
+            factor = schedule(p, joint) if not args.resume else 0.5 * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * p)))
             count = max(1, round(args.tokens * (1 - args.text_share) / length / team.size))
             b = sights.batch(count, length + 1, level, largest)
             features = tower.features(b.tiles)
@@ -219,6 +243,7 @@ def loop(args, team, config, vision, params, tok, before):
             tokens += team.size * (count * length + more * text_length)
             pictures += team.size * len(b.last)
             joint += 1
+        factor *= min(1.0, (step + 1) / 30)
         exchange(team, optimisers.mine, params, together)
         optimisers.step(factor, together)
         for q in params.values():
@@ -238,10 +263,10 @@ def loop(args, team, config, vision, params, tok, before):
             print("       held-out answers right:", *told(result), flush=True)
             last_look = time.time()
         if now - last_save > 60:
-            save(args, config, vision, params, before, step, tokens, pictures, now - start)
+            save(args, config, vision, params, before, step, tokens, pictures, joint, now - start, done)
             last_save = now
     if leader:
-        save(args, config, vision, params, before, step, tokens, pictures, time.time() - start)
+        save(args, config, vision, params, before, step, tokens, pictures, joint, time.time() - start, done)
         for name, how in (("one tile", (1, False)), ("up to 9 tiles", (3, False)), ("one tile, looking at another picture", (1, True))):
             print(f"held-out answers right, {name}:", *told(accuracy(net, tower, held, args.look_rows, 384, 1.0, how[0], how[1])), flush=True)
 
@@ -269,12 +294,12 @@ def exchange(team, mine, params, with_text):
             p.grad /= team.size
 
 
-def save(args, config, vision, params, before, step, tokens, pictures, seconds):
+def save(args, config, vision, params, before, step, tokens, pictures, joint, elapsed, done):
     import torch
     path = os.path.join(args.work, "vision.pt")
     torch.save({"config": config.dict(), "vision": vision.dict(), "params": {k: v.detach() for k, v in params.items()}, "seed": args.seed,
                 "step": before["step"] + step, "tokens": before["tokens"] + tokens, "pictures": before["pictures"] + pictures,
-                "seconds": before["seconds"] + seconds}, path + ".part")
+                "seconds": before["seconds"] + elapsed - done, "elapsed": elapsed, "joint": joint}, path + ".part")
     os.replace(path + ".part", path)
 
 
@@ -286,6 +311,7 @@ def main():
     p.add_argument("--processes", type=int, default=2, help="of one thread each")
     p.add_argument("--steps", type=int, default=0, help="stop after so many steps, if earlier")
     p.add_argument("--resume", action="store_true", help="go on from the newest checkpoint, for --minutes more")
+    p.add_argument("--continue", dest="go_on", action="store_true", help="go on with an interrupted run of --minutes in all")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--alone", type=float, default=TOWER_ALONE, help="share of the time in which the tower learns alone")
     p.add_argument("--tokens", type=int, default=8192, help="of a joint step")
