@@ -26,7 +26,7 @@ from train import ARENA, Muon, Team, schedule
 
 TOWER_ALONE = 0.15  # of the time
 TEXT_RATE = 0.35    # of the text model's learning rates, beside those it was trained with
-LABEL_WEIGHT = 0.1  # of the labels' loss beside that of the answers
+LABEL_WEIGHT = 0.5  # of the labels' loss beside that of the answers
 
 
 def starting_point(args):
