@@ -314,7 +314,7 @@ def main():
     p.add_argument("--continue", dest="go_on", action="store_true", help="go on with an interrupted run of --minutes in all")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--alone", type=float, default=TOWER_ALONE, help="share of the time in which the tower learns alone")
-    p.add_argument("--tokens", type=int, default=8192, help="of a joint step")
+    p.add_argument("--tokens", type=int, default=6144, help="of a joint step")
     p.add_argument("--tiles", type=int, default=96, help="of a step of the tower alone")
     p.add_argument("--text-share", type=float, default=0.4, help="of the tokens of a joint step that are old text")
     p.add_argument("--text-rate", type=float, default=TEXT_RATE, help="of the text model's learning rates")
