@@ -171,7 +171,7 @@ def ground_question(r, s):
 
 QUESTIONS = {"scene": (scene_question, 14), "relation": (relation_question, 30), "colour": (colour_question, 9), "shape": (shape_question, 8),
              "count": (count_question, 14), "exist": (exist_question, 8), "where": (where_question, 12), "absent": (absent_question, 5),
-             "number": (number_question, 10), "ground": (ground_question, 2)}
+             "number": (number_question, 10), "ground": (ground_question, 4)}
 
 
 def ask(r, scene, kind=None):
