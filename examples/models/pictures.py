@@ -15,7 +15,7 @@ the box's upper left corner; u and v from -(n - 1) to n - 1):
 Pictures whose scenes hash to one in ten are held out, and so are a few (colour, shape) pairs altogether: see `held_scene`,
 `held_pair`.
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import functools
 import zlib
 
@@ -25,11 +25,10 @@ SHAPES = ("circle", "square", "triangle", "cross", "ring", "moon")
 DIGITS = tuple("0123456789")
 KINDS = SHAPES + DIGITS
 COLOURS = {"red": (220, 30, 30), "blue": (40, 70, 225), "green": (30, 160, 50), "yellow": (250, 222, 40), "black": (16, 16, 16),
-           "white": (244, 244, 244), "orange": (250, 140, 16), "purple": (136, 40, 170), "pink": (252, 160, 200), "brown": (116, 66, 28),
-           "grey": (128, 128, 128)}
+           "white": (244, 244, 244), "orange": (250, 140, 16), "purple": (136, 40, 170), "pink": (252, 160, 200)}
 NAMES = tuple(COLOURS)
-GROUNDS = ("white", "white", "black", "grey", "blue", "green", "yellow", "pink")
-JITTER = 10  # of each channel, up and down; white and black stay apart from grey
+GROUNDS = ("white", "white", "black", "blue", "green", "yellow")
+JITTER = 10  # of each channel, up and down
 
 GLYPHS = {  # seven rows of five bits
     "0": (14, 17, 19, 21, 25, 17, 14), "1": (4, 12, 4, 4, 4, 4, 14), "2": (14, 17, 1, 2, 4, 8, 31), "3": (31, 2, 4, 2, 1, 17, 14),
@@ -134,9 +133,9 @@ def size(r, tile, largest):
 
 
 def scene(r, tile, level=1.0, largest=1, pair=None):
-    """A random scene. level 0 .. 1: from one or two things to a grid of 4 x 4; pair: a (colour, kind) that must be in it."""
+    """A random scene. level 0 .. 1: from one or two things to six on a grid of 3 x 3; pair: a (colour, kind) that must be in it."""
     width, height = size(r, tile, largest)
-    top = 2 + (level > 0.15) + (level > 0.5)
+    top = 2 + (level > 0.15)
     fits = lambda pixels: max(2, min(top, pixels // 22))
     if r.random() < 0.03:
         rows = columns = 1
@@ -145,8 +144,8 @@ def scene(r, tile, level=1.0, largest=1, pair=None):
         if r.random() < 0.5:
             rows, columns = max(rows, 2), max(columns, 2)
     cells = [(y, x) for y in range(rows) for x in range(columns)]
-    most = min(len(cells), 2 + round(7 * level))
-    count = min(most, r.choice((1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 9)))
+    most = min(len(cells), 2 + round(4 * level))
+    count = min(most, r.choice((1, 2, 2, 3, 3, 3, 4, 4, 5, 6)))
     ground = r.choice(GROUNDS)
     s = Scene(width, height, rows, columns, ground, shade(r, ground))
     few = r.random() < 0.35  # few kinds and colours: something to count
@@ -177,6 +176,39 @@ def draw_scene(r, tile, level=1.0, largest=1, held=False, pair=None):
         s = scene(r, tile, level, largest, pair)
         if held_scene(s) == held:
             return s
+
+
+STEPS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
+
+
+def clip(r, tile, level=1.0, held=False):
+    """(scenes of two to four frames, the thing that moves as it is in the first, its direction): one thing goes a cell a frame, along
+    its row or column, until the edge or another thing stops it; or (scenes, None, None), where nothing moves."""
+    while True:
+        first = draw_scene(r, tile, min(level, 0.5), 1, held)
+        wanted, things = r.randint(2, 4), first.things
+        if r.random() < 0.1:
+            return [first] * wanted, None, None
+        options = [(t, d) for t in things for d, (dy, dx) in STEPS.items() if 0 <= t.row + dy < first.rows and 0 <= t.column + dx < first.columns
+                   and not first.at(t.row + dy, t.column + dx) and sum(o.name == t.name for o in things) == 1]
+        if not options:
+            continue
+        thing, direction = r.choice(options)
+        dy, dx = STEPS[direction]
+        frames, now = [first], thing
+        while len(frames) < wanted:
+            row, column = now.row + dy, now.column + dx
+            if 0 <= row < first.rows and 0 <= column < first.columns and not frames[-1].at(row, column):
+                place = lambda n, cells, at: n * at // cells
+                x = now.x + place(first.width, first.columns, column) - place(first.width, first.columns, now.column)
+                y = now.y + place(first.height, first.rows, row) - place(first.height, first.rows, now.row)
+                after = replace(now, row=row, column=column, x=x, y=y)
+            else:
+                after = now
+            others = [after if t == now else t for t in frames[-1].things]
+            frames.append(replace(first, things=sorted(others, key=lambda t: (t.row, t.column))))
+            now = after
+        return frames, thing, direction
 
 
 def save(scene, path):

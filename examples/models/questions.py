@@ -169,6 +169,16 @@ def ground_question(r, s):
     return r.choice(("What colour is the background?", "What is the colour of the background?")), f"The background is {{{s.ground}}}."
 
 
+def motion_question(r, thing, direction):
+    """About a clip."""
+    if thing is None:
+        return r.choice(("What moved?", "What happened?", "Which thing moved?")), "{Nothing} moved."
+    x = r.random()
+    if x < 0.6:
+        return r.choice(("What moved?", "What moved where?", "What happened?", "Which thing moved?")), f"{{The {thing.name}}} moved {{{direction}}}."
+    return r.choice((f"Where did the {thing.name} go?", f"In which direction did the {thing.name} move?")), f"The {thing.name} moved {{{direction}}}."
+
+
 QUESTIONS = {"scene": (scene_question, 14), "relation": (relation_question, 30), "colour": (colour_question, 9), "shape": (shape_question, 8),
              "count": (count_question, 14), "exist": (exist_question, 8), "where": (where_question, 12), "absent": (absent_question, 5),
              "number": (number_question, 10), "ground": (ground_question, 4)}

@@ -5,8 +5,8 @@ import numpy as np
 import torch
 
 import data
-from pictures import COLOURS, KINDS, draw, draw_scene
-from questions import DIRECTIONS, ask, blind, neighbour
+from pictures import COLOURS, KINDS, clip, draw, draw_scene
+from questions import DIRECTIONS, ask, blind, motion_question, neighbour
 from vision import image_ids, tiles_of
 
 COLOUR_ID = {n: i + 1 for i, n in enumerate(COLOURS)}
@@ -25,10 +25,9 @@ def labels_of(scene, which, drawn_width, drawn_height, stretched, c):
     x = (2 * np.arange(w) + 1) * scene.width // (2 * w)
     at[:h, :w] = which[y[:, None], x[None]]
     cell = s // n
-    area = np.zeros((n * n, len(scene.things) + 1), np.int64)
+    kinds = len(scene.things) + 1
     place = (np.arange(s) // cell)[:, None] * n + (np.arange(s) // cell)[None]
-    np.add.at(area, (place.ravel(), at.ravel()), 1)
-    area = area[:, 1:]
+    area = np.bincount((place * kinds + at).ravel(), minlength=n * n * kinds).reshape(n * n, kinds)[:, 1:]
     out = np.full((n * n, LABELS), -100, np.int64)
     total = area.sum(0)
     for row in range(n * n):
@@ -46,6 +45,11 @@ def labels_of(scene, which, drawn_width, drawn_height, stretched, c):
             o, clear = neighbour(scene, t, d)
             out[row, 2 + 2 * k:4 + 2 * k] = (COLOUR_ID[o.colour], KIND_ID[o.kind]) if o else (0, 0) if clear else -100
     return out
+
+
+def stamp_text(seconds):
+    """What stands before a frame in a prompt."""
+    return f"[{seconds:.1f} s]"
 
 
 class Picture:
@@ -70,10 +74,12 @@ class Sights:
         largest = 1 if self.r.random() < 0.6 else largest
         return Picture(draw_scene(self.r, self.c.tile, level, largest, self.held), self.c, want_labels)
 
-    def user(self, ids, text, picture=None):
+    def user(self, ids, text, pictures=(), stamps=()):
+        """stamps: seconds, of the frames of a clip, written before each as the video functions of the library write them."""
         tok = self.tok
         ids += tok.header["user"] + tok.encode("\n\n")
-        if picture:
+        for i, picture in enumerate(pictures):
+            ids += tok.encode(stamp_text(stamps[i])) if stamps else []
             ids += image_ids(tok, self.c, picture.rows, picture.columns)
         ids += tok.encode(text) + [tok.eot]
 
@@ -81,8 +87,8 @@ class Sights:
         """(ids, weights, turn per token, pictures)"""
         r, ids, pictures, w, turns = self.r, [self.tok.bos], [], [0.0], [-1]
 
-        def say(question, answer, kind, picture=None):
-            self.user(ids, question, picture)
+        def say(question, answer, kind, shown=(), stamps=()):
+            self.user(ids, question, shown, stamps)
             w.extend([0.0] * (len(ids) - len(w)))
             turns.extend([-1] * (len(ids) - len(turns)))
             self.words.message(ids, w, "assistant", answer, True)
@@ -92,6 +98,14 @@ class Sights:
             say(*blind(r), "blind")
         store = {}
         while len(ids) < length:
+            if r.random() < 0.15:
+                scenes, thing, direction = clip(r, self.c.tile, level, self.held)
+                frames = [Picture(x, self.c) for x in scenes]
+                pictures += frames
+                start, step = r.choice((0.0, 0.0, 0.0, r.randint(1, 99) / 10)), r.choice((0.5, 1.0, 1.0, 2.0))
+                question, answer = motion_question(r, thing, direction)
+                say(question, answer, "motion", frames, [start + i * step for i in range(len(frames))])
+                continue
             p = self.picture(level, largest)
             pictures.append(p)
             asked = set()
@@ -105,7 +119,7 @@ class Sights:
                     if q not in asked:
                         break
                 asked.add(q)
-                say(q, a, kind, None if i else p)
+                say(q, a, kind, () if i else (p,))
         return ids[:length], w[:length], turns[:length], pictures
 
     def batch(self, count, length, level, largest=1):

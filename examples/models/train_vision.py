@@ -24,8 +24,9 @@ import time
 
 from train import ARENA, Muon, Team, schedule
 
-TOWER_ALONE = 0.15  # of the time
-TEXT_RATE = 0.35    # of the text model's learning rates, beside those it was trained with
+TOWER_ALONE = 0.25  # of the time
+TOWER_RATE = 0.25   # of the tower's learning rates when it learns together with the text model, beside those it has alone
+TEXT_RATE = 0.35   # of the text model's learning rates, beside those it was trained with
 LABEL_WEIGHT = 0.5  # of the labels' loss beside that of the answers
 
 
@@ -168,7 +169,7 @@ class Optimisers:
 
     def step(self, factor, with_text):
         for key in (True, False) if with_text else (True,):
-            f = factor if key else factor * self.text_rate
+            f = factor * (TOWER_RATE if key else self.text_rate) if with_text else factor
             if key in self.adam:
                 for group in self.adam[key].param_groups:
                     group["lr"] = group["base"] * f
@@ -178,9 +179,9 @@ class Optimisers:
 
 def joint_plan(p, rng):
     """(row length of pictures, tiles a side at most, level of the scenes) at progress p of the joint part."""
-    if p < 0.25:
-        return 256, 1, 0.2 + 2.4 * p
-    return (256, 1, 1.0) if rng.random() < 0.65 else (384, rng.choice((2, 3, 3, 4)), 1.0)
+    if p < 0.2:
+        return 256, 1, 0.2 + 4 * p
+    return (256, 1, 1.0) if p < 0.4 or rng.random() < 0.8 else (384, rng.choice((2, 3, 3, 4)), 1.0)
 
 
 def loop(args, team, config, vision, params, tok, before):
@@ -218,13 +219,13 @@ def loop(args, team, config, vision, params, tok, before):
         together = progress >= alone
         said = {}
         if not together:
-            ps = [sights.picture(sights.r.random(), 2) for _ in range(args.tiles // team.size)]
+            ps = [sights.picture(sights.r.random(), 1 if sights.r.random() < 0.8 else 2) for _ in range(args.tiles // team.size)]
             tiles, labels = torch.stack([p.tiles[-1] for p in ps]), torch.stack([torch.from_numpy(p.labels) for p in ps])
             loss, said["own"], said["near"] = spread(label_loss(tower.features(tiles), labels, params))
             loss.backward()
             pictures += len(ps) * team.size
             said["labels"] = float(loss.detach())
-            factor = 1.0
+            factor = TOWER_RATE + (1 - TOWER_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, 2 * progress / alone - 1))))
         else:
             p = (progress - alone) / (1 - alone)
             factor = schedule(p, joint) if not args.resume else 0.5 * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * p)))
@@ -316,7 +317,7 @@ def main():
     p.add_argument("--alone", type=float, default=TOWER_ALONE, help="share of the time in which the tower learns alone")
     p.add_argument("--tokens", type=int, default=6144, help="of a joint step")
     p.add_argument("--tiles", type=int, default=96, help="of a step of the tower alone")
-    p.add_argument("--text-share", type=float, default=0.4, help="of the tokens of a joint step that are old text")
+    p.add_argument("--text-share", type=float, default=0.33, help="of the tokens of a joint step that are old text")
     p.add_argument("--text-rate", type=float, default=TEXT_RATE, help="of the text model's learning rates")
     p.add_argument("--look-every", type=float, default=120, help="seconds between looks at held-out pictures")
     p.add_argument("--look-rows", type=int, default=64, help="rows of the last look")
