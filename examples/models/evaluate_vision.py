@@ -3,6 +3,7 @@
 
     python evaluate_vision.py                              the figures, into README.md
     python evaluate_vision.py --program build/bin/scout    the same questions through `scout run --image`, beside the answers here
+    python evaluate_vision.py --program build/bin/scout --sheet answers.svg    ten of them, with the program's answers, as a picture
     python evaluate_vision.py --expectations               recompute expectations_vision.json
     python evaluate_vision.py --show 8 --folder pictures   writes held-out pictures, prints questions and answers
 """
@@ -24,7 +25,7 @@ import torch
 from data import strip_marks
 from evaluate import Speaker, clean, dump, share
 from export import load_vision, version_of
-from pictures import NAMES, SHAPES, clip, draw, draw_scene, held_pair, save
+from pictures import NAMES, SHAPES, clip, draw, draw_scene, held_pair, png
 from questions import QUESTIONS, ask, motion_question
 from sights import stamp_text
 from vision import Tower, check_transformers, image_ids, tiles_of
@@ -148,17 +149,45 @@ def mixed_cases(seer, n, seed):
     return [cases(seer, KINDS[i % len(KINDS)], 1, r.random(), 3 if i % 8 == 7 else 1)[0] for i in range(n)]
 
 
+def ask_program(path, program, case, file):
+    with open(file, "wb") as f:
+        f.write(png(case.scenes[0]))
+    out = subprocess.run([program, "run", "-q", "-t", "1", "--image", file, path, case.question], capture_output=True, text=True)
+    if out.returncode:
+        sys.exit(out.stderr.strip())
+    return out.stdout.strip()
+
+
+def write_sheet(path, program, output, n=10):
+    """Held-out pictures with a question each and what `scout run --image` says, as SVG. The first n, right or wrong."""
+    from base64 import b64encode
+    from html import escape
+    from textwrap import wrap
+    seer, across, width, height = Seer(path), 5, 190, 246
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {across * width} {-(-n // across) * height}" font-family="sans-serif" font-size="11">',
+           '<rect width="100%" height="100%" fill="#fff"/>']
+    with tempfile.TemporaryDirectory() as folder:
+        for i, case in enumerate(mixed_cases(seer, n, SEED + 6)):
+            text, s = ask_program(path, program, case, os.path.join(folder, f"{i}.png")), case.scenes[0]
+            x, y, scale = i % across * width, i // across * height, 150 / max(s.width, s.height)
+            out.append(f'<rect x="{x + 4}" y="{y + 4}" width="{width - 8}" height="{height - 8}" rx="6" fill="#f4f4f4" stroke="#ccc"/>'
+                       f'<image x="{x + 20}" y="{y + 14}" width="{s.width * scale:.0f}" height="{s.height * scale:.0f}" image-rendering="pixelated" '
+                       f'href="data:image/png;base64,{b64encode(png(s)).decode()}"/>')
+            good = text == case.answer
+            lines = [(line, "#333", "normal") for line in wrap(case.question, 30)]
+            lines += [(line, "#116622" if good else "#aa2211", "bold") for line in wrap(text + ("" if good else f" (wrong: {case.answer})"), 28)]
+            out += [f'<text x="{x + 12}" y="{y + 182 + 13 * k}" fill="{colour}" font-weight="{weight}">{escape(line)}</text>' for k, (line, colour, weight) in enumerate(lines)]
+    with open(output, "w") as f:
+        f.write("\n".join(out + ["</svg>"]) + "\n")
+
+
 def through_program(path, program, n):
     """Right answers of `scout run --image`, and how many of them are word for word those of the decoder here."""
     seer, right, same = Seer(path), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         for i, case in enumerate(mixed_cases(seer, n, SEED + 3)):
             file = os.path.join(folder, f"{i}.png")
-            save(case.scenes[0], file)
-            out = subprocess.run([program, "run", "-q", "-t", "1", "--image", file, path, case.question], capture_output=True, text=True)
-            if out.returncode:
-                sys.exit(out.stderr.strip())
-            text, ours = out.stdout.strip(), seer.look(case)
+            text, ours = ask_program(path, program, case, file), seer.look(case)
             right += text == case.answer
             same += text == ours[0]
             if text != ours[0]:
@@ -200,11 +229,14 @@ def main():
     p.add_argument("--quick", action="store_true", help="few cases")
     p.add_argument("--program", help="path of the scout program")
     p.add_argument("--cases", type=int, default=60, help="through the program")
+    p.add_argument("--sheet", help="SVG file, with --program")
     p.add_argument("--expectations", action="store_true")
     p.add_argument("--show", type=int, default=0)
     p.add_argument("--folder", default=".")
     args = p.parse_args()
-    if args.program:
+    if args.program and args.sheet:
+        write_sheet(args.model, args.program, args.sheet)
+    elif args.program:
         through_program(args.model, args.program, args.cases)
     elif args.expectations:
         write_expectations(args.model, os.path.join(here, "expectations_vision.json"))
@@ -212,7 +244,8 @@ def main():
         seer = Seer(args.model)
         os.makedirs(args.folder, exist_ok=True)
         for i, case in enumerate(mixed_cases(seer, args.show, SEED + 5)):
-            save(case.scenes[0], os.path.join(args.folder, f"{i}.png"))
+            with open(os.path.join(args.folder, f"{i}.png"), "wb") as f:
+                f.write(png(case.scenes[0]))
             print(f"{i}.png  {case.question}\n  {seer.look(case)[0]}   (expected: {case.answer})")
     else:
         write_vision_figures(args.model, args.checkpoint, args.readme, args.quick)

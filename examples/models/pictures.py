@@ -211,15 +211,11 @@ def clip(r, tile, level=1.0, held=False):
         return frames, thing, direction
 
 
-def save(scene, path):
-    """As binary PPM, or as PNG without compression worth mentioning: both need no library."""
+def png(scene):
+    """The bytes of a PNG file, which need no library."""
     import struct
     pixels, _ = draw(scene)
-    with open(path, "wb") as f:
-        if path.endswith(".ppm"):
-            f.write(b"P6\n%d %d\n255\n" % (scene.width, scene.height) + pixels.tobytes())
-            return
-        chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        lines = b"".join(b"\0" + row.tobytes() for row in pixels)
-        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", scene.width, scene.height, 8, 2, 0, 0, 0)) +
-                chunk(b"IDAT", zlib.compress(lines, 9)) + chunk(b"IEND", b""))
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    lines = b"".join(b"\0" + row.tobytes() for row in pixels)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", scene.width, scene.height, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(lines, 9)) + chunk(b"IEND", b""))
