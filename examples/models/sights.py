@@ -11,8 +11,12 @@ from vision import image_ids, tiles_of
 
 COLOUR_ID = {n: i + 1 for i, n in enumerate(COLOURS)}
 KIND_ID = {n: i + 1 for i, n in enumerate(KINDS)}
-LABELS = 2 + 2 * len(DIRECTIONS)  # of a feature row: its thing's colour and kind, and those of the four neighbours; 0 none, -100 not told
-CLASSES = tuple(n + 1 for _ in range(LABELS // 2) for n in (len(COLOURS), len(KINDS)))
+MOST = 7  # of what is counted
+# What a feature row should tell of the thing that it shows: colour and kind, those of its four neighbours, its place down and across, and how
+# many have its kind and its colour; and of the picture the ground and the number of shapes. 0 none, -100 not told.
+LABELS = 2 + 2 * len(DIRECTIONS) + 6
+CLASSES = tuple(n + 1 for _ in range(1 + len(DIRECTIONS)) for n in (len(COLOURS), len(KINDS))) + (4, 4, MOST + 1, MOST + 1, len(COLOURS) + 1, MOST + 1)
+PLACES = {1: (2,), 2: (1, 3), 3: (1, 2, 3)}  # of a grid with so many rows: top, middle or bottom
 
 
 def labels_of(scene, which, drawn_width, drawn_height, stretched, c):
@@ -30,6 +34,8 @@ def labels_of(scene, which, drawn_width, drawn_height, stretched, c):
     area = np.bincount((place * kinds + at).ravel(), minlength=n * n * kinds).reshape(n * n, kinds)[:, 1:]
     out = np.full((n * n, LABELS), -100, np.int64)
     total = area.sum(0)
+    shapes = [t for t in scene.things if not t.digit]
+    out[:, -2:] = COLOUR_ID[scene.ground], min(MOST, len(shapes))
     for row in range(n * n):
         seen = area[row]
         if seen.sum() == 0:
@@ -44,6 +50,8 @@ def labels_of(scene, which, drawn_width, drawn_height, stretched, c):
         for k, d in enumerate(DIRECTIONS):
             o, clear = neighbour(scene, t, d)
             out[row, 2 + 2 * k:4 + 2 * k] = (COLOUR_ID[o.colour], KIND_ID[o.kind]) if o else (0, 0) if clear else -100
+        out[row, -6:-2] = (PLACES[scene.rows][t.row], PLACES[scene.columns][t.column], min(MOST, sum(o.kind == t.kind for o in scene.things)),
+                           min(MOST, sum(o.colour == t.colour for o in shapes)))
     return out
 
 

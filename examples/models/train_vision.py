@@ -39,13 +39,21 @@ def starting_point(args):
     params = {k: v for k, v in params.items() if not k.startswith(("v.", "mm."))}
     if args.resume or args.go_on:
         before = torch.load(os.path.join(args.work, "vision.pt"))
-        return config, VisionConfig(**before["vision"]), before["params"], tok, before
+        vision = VisionConfig(**before["vision"])
+        if before["params"]["aux.bias"].numel() != sum(CLASSES):  # other labels than before
+            before["params"].update(label_heads(vision, args.seed))
+        return config, vision, before["params"], tok, before
     vision = VisionConfig(out=config.hidden)
     tower = vision_initial(vision, args.seed)
     assert set(tower) == set(vision_shapes(vision))
-    tower["aux.weight"] = torch.randn(sum(CLASSES), vision.out, generator=torch.Generator().manual_seed(args.seed)) * 0.05
-    tower["aux.bias"] = torch.zeros(sum(CLASSES))
+    tower |= label_heads(vision, args.seed)
     return config, vision, params | tower, tok, {"step": 0, "tokens": 0, "pictures": 0, "seconds": 0.0, "elapsed": 0.0, "joint": 0}
+
+
+def label_heads(vision, seed):
+    import torch
+    from sights import CLASSES
+    return {"aux.weight": torch.randn(sum(CLASSES), vision.out, generator=torch.Generator().manual_seed(seed)) * 0.05, "aux.bias": torch.zeros(sum(CLASSES))}
 
 
 def match(vision, params, seed):
@@ -200,7 +208,7 @@ def loop(args, team, config, vision, params, tok, before):
     last_save = last_log = last_look = time.time()
     done = before["elapsed"] if args.go_on else 0.0
     start = last_save - done  # as if nothing had been between
-    limit, alone = args.minutes * 60, 0.0 if args.resume else args.alone
+    limit, alone = args.minutes * 60, args.alone
     step = tokens = pictures = 0
     joint = before["joint"] if args.go_on else 0
     smooth = {}
@@ -228,7 +236,7 @@ def loop(args, team, config, vision, params, tok, before):
             factor = TOWER_RATE + (1 - TOWER_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, 2 * progress / alone - 1))))
         else:
             p = (progress - alone) / (1 - alone)
-            factor = schedule(p, joint) if not args.resume else 0.5 * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * p)))
+            factor = schedule(p, joint) * args.peak
             count = max(1, round(args.tokens * (1 - args.text_share) / length / team.size))
             b = sights.batch(count, length + 1, level, largest)
             features = tower.features(b.tiles)
@@ -314,7 +322,8 @@ def main():
     p.add_argument("--resume", action="store_true", help="go on from the newest checkpoint, for --minutes more")
     p.add_argument("--continue", dest="go_on", action="store_true", help="go on with an interrupted run of --minutes in all")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--alone", type=float, default=TOWER_ALONE, help="share of the time in which the tower learns alone")
+    p.add_argument("--alone", type=float, help="share of the time in which the tower learns alone; 0.25, or none when a run is resumed")
+    p.add_argument("--peak", type=float, default=1.0, help="highest factor of the learning rates when both learn together")
     p.add_argument("--tokens", type=int, default=6144, help="of a joint step")
     p.add_argument("--tiles", type=int, default=96, help="of a step of the tower alone")
     p.add_argument("--text-share", type=float, default=0.33, help="of the tokens of a joint step that are old text")
@@ -329,6 +338,8 @@ def main():
     p.add_argument("--export-only", action="store_true")
     p.add_argument("--quick", action="store_true", help="few evaluation cases")
     args = p.parse_args()
+    if args.alone is None:
+        args.alone = 0.0 if args.resume else TOWER_ALONE
     if any(os.environ.get(k) != v for k, v in ARENA.items()):
         os.environ.update(ARENA, OMP_NUM_THREADS="1")
         os.execv(sys.executable, [sys.executable] + sys.argv)
