@@ -75,8 +75,8 @@ def cases(seer, kind, n, seed, largest=1, pair=False):
     out = []
     while len(out) < n:
         if kind == "motion":
-            scenes, thing, direction = clip(r, seer.v.tile, 1.0, True)
-            question, answer = motion_question(r, thing, direction)
+            scenes, thing = clip(r, seer.v.tile, 1.0, True)
+            question, answer = motion_question(r, scenes, thing)
             out.append(Case(scenes, question, strip_marks(answer), tuple(float(i) for i in range(len(scenes)))))
             continue
         wanted = r.choice(pairs) if pair else None

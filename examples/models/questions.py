@@ -169,18 +169,20 @@ def ground_question(r, s):
     return r.choice(("What colour is the background?", "What is the colour of the background?")), f"The background is {{{s.ground}}}."
 
 
-def motion_question(r, thing, direction):
-    """About a clip."""
+def motion_question(r, scenes, thing):
+    """About a clip, in which `thing` moves, or nothing does. The answer names both ends, so that each is looked up in its frame."""
     if thing is None:
         return r.choice(("What moved?", "What happened?", "Which thing moved?")), "{Nothing} moved."
-    x = r.random()
-    if x < 0.6:
-        return r.choice(("What moved?", "What moved where?", "What happened?", "Which thing moved?")), f"{{The {thing.name}}} moved {{{direction}}}."
-    return r.choice((f"Where did the {thing.name} go?", f"In which direction did the {thing.name} move?")), f"The {thing.name} moved {{{direction}}}."
+    ends = [place(s, t) for s in (scenes[0], scenes[-1]) for t in s.things if t.name == thing.name]
+    start, end = (p.removeprefix("at ").removeprefix("in ") for p in ends)
+    answer = f"{{The {thing.name}}} moved from {{{start}}} to {{{end}}}."
+    if r.random() < 0.6:
+        return r.choice(("What moved?", "What moved where?", "What happened?", "Which thing moved?")), answer
+    return r.choice((f"Where did the {thing.name} go?", f"How did the {thing.name} move?")), answer
 
 
-QUESTIONS = {"scene": (scene_question, 14), "relation": (relation_question, 30), "colour": (colour_question, 9), "shape": (shape_question, 8),
-             "count": (count_question, 14), "exist": (exist_question, 8), "where": (where_question, 12), "absent": (absent_question, 5),
+QUESTIONS = {"scene": (scene_question, 12), "relation": (relation_question, 32), "colour": (colour_question, 9), "shape": (shape_question, 8),
+             "count": (count_question, 14), "exist": (exist_question, 9), "where": (where_question, 16), "absent": (absent_question, 5),
              "number": (number_question, 10), "ground": (ground_question, 4)}
 
 

@@ -106,12 +106,12 @@ class Sights:
             say(*blind(r), "blind")
         store = {}
         while len(ids) < length:
-            if r.random() < 0.15:
-                scenes, thing, direction = clip(r, self.c.tile, level, self.held)
+            if r.random() < 0.18:
+                scenes, thing = clip(r, self.c.tile, level, self.held)
                 frames = [Picture(x, self.c) for x in scenes]
                 pictures += frames
                 start, step = r.choice((0.0, 0.0, 0.0, r.randint(1, 99) / 10)), r.choice((0.5, 1.0, 1.0, 2.0))
-                question, answer = motion_question(r, thing, direction)
+                question, answer = motion_question(r, scenes, thing)
                 say(question, answer, "motion", frames, [start + i * step for i in range(len(frames))])
                 continue
             p = self.picture(level, largest)
