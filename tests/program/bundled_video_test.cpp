@@ -12,9 +12,13 @@ namespace {
 const char kModel[] = SCOUT_SOURCE_DIR "/examples/models/scout-tiny.gguf";
 
 struct Move {
-  const char* direction;
-  int row_step, column_step;
+  const char* ends;
+  int row, column, row_step, column_step;
 };
+constexpr Move kMoves[] = {{"from the top left to the top right", 0, 0, 0, 1},
+                           {"from the top right to the top left", 0, 2, 0, -1},
+                           {"from the top left to the bottom left", 0, 0, 1, 0},
+                           {"from the bottom left to the top left", 2, 0, -1, 0}};
 
 TEST(BundledVideo, TheModelSaysWhatMovedWhere) {
   if (!clips::CanMake()) GTEST_SKIP() << "this build has no FFmpeg: it reads no video and makes no clips";
@@ -36,14 +40,13 @@ TEST(BundledVideo, TheModelSaysWhatMovedWhere) {
   const std::pair<const char*, const char*> formats[] = {{"mp4", "libx264"}, {"webm", "libvpx-vp9"}, {"matroska", "libx264"}};
   int made = 0;
   for (const auto& [container, encoder] : formats) {
-    for (const Move& move : {Move{"right", 0, 1}, Move{"left", 0, -1}, Move{"down", 1, 0}, Move{"up", -1, 0}}) {
-      SCOPED_TRACE(std::string(container) + " " + move.direction);
-      const int row = move.row_step < 0 ? 2 : 0, column = move.column_step < 0 ? 2 : 0;
+    for (const Move& move : kMoves) {
+      SCOPED_TRACE(std::string(container) + " " + move.ends);
       const auto bytes = clips::Make({.container = container, .encoder = encoder, .width = side, .height = side}, [&](int frame) {
         const int second = frame / 10;
         return clips::Grid(
             side, side, 3, 3, {244, 244, 244},
-            {{clips::Thing::kCircle, row + second * move.row_step, column + second * move.column_step, {220, 30, 30}},
+            {{clips::Thing::kCircle, move.row + second * move.row_step, move.column + second * move.column_step, {220, 30, 30}},
              {clips::Thing::kSquare, 1, 1, {40, 70, 225}}});
       });
       if (!bytes) continue;
@@ -62,7 +65,7 @@ TEST(BundledVideo, TheModelSaysWhatMovedWhere) {
       scout_request* asked = nullptr;
       ASSERT_EQ(scout_submit(engine.get(), begun, nullptr, &asked), SCOUT_OK) << scout_last_error();
       const user::Request request(asked);
-      EXPECT_EQ(user::Read(asked).text, std::string("The red circle moved ") + move.direction + ".");
+      EXPECT_EQ(user::Read(asked).text, std::string("The red circle moved ") + move.ends + ".");
     }
   }
   EXPECT_GT(made, 0);
