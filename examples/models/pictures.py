@@ -183,14 +183,12 @@ STEPS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
 
 def clip(r, tile, level=1.0, held=False):
     """(scenes of two to four frames, the thing that moves as it is in the first): one of up to three things goes a cell a frame, along
-    its row or column, until the edge or another thing stops it; or (scenes, None), where nothing moves."""
+    its row or column, until the edge or another thing stops it."""
     while True:
         first = draw_scene(r, tile, min(level, 0.25), 1, held)
         wanted, things = r.randint(2, 4), first.things
-        if r.random() < (0, 0, 0.4, 0.85)[len(things)]:  # they would mostly be three
+        if r.random() < (0, 0, 0.5, 0.93)[len(things)]:  # they would mostly be three
             continue
-        if r.random() < 0.1:
-            return [first] * wanted, None
         options = [(t, d) for t in things for d, (dy, dx) in STEPS.items() if 0 <= t.row + dy < first.rows and 0 <= t.column + dx < first.columns
                    and not first.at(t.row + dy, t.column + dx) and sum(o.name == t.name for o in things) == 1]
         if not options:

@@ -170,9 +170,7 @@ def ground_question(r, s):
 
 
 def motion_question(r, scenes, thing):
-    """About a clip, in which `thing` moves, or nothing does. The answer names both ends, so that each is looked up in its frame."""
-    if thing is None:
-        return r.choice(("What moved?", "What happened?", "Which thing moved?")), "{Nothing} moved."
+    """About a clip, in which `thing` moves. The answer names both ends, so that each is looked up in its frame."""
     ends = [place(s, t) for s in (scenes[0], scenes[-1]) for t in s.things if t.name == thing.name]
     start, end = (p.removeprefix("at ").removeprefix("in ") for p in ends)
     answer = f"{{The {thing.name}}} moved from {{{start}}} to {{{end}}}."
@@ -182,7 +180,7 @@ def motion_question(r, scenes, thing):
 
 
 QUESTIONS = {"scene": (scene_question, 12), "relation": (relation_question, 32), "colour": (colour_question, 9), "shape": (shape_question, 8),
-             "count": (count_question, 14), "exist": (exist_question, 9), "where": (where_question, 16), "absent": (absent_question, 5),
+             "count": (count_question, 18), "exist": (exist_question, 9), "where": (where_question, 16), "absent": (absent_question, 5),
              "number": (number_question, 10), "ground": (ground_question, 4)}
 
 

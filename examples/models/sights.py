@@ -106,7 +106,7 @@ class Sights:
             say(*blind(r), "blind")
         store = {}
         while len(ids) < length:
-            if r.random() < 0.18:
+            if r.random() < 0.35:
                 scenes, thing = clip(r, self.c.tile, level, self.held)
                 frames = [Picture(x, self.c) for x in scenes]
                 pictures += frames

@@ -46,8 +46,7 @@ TEST(BundledVideo, TheModelSaysWhatMovedWhere) {
         const int second = frame / 10;
         return clips::Grid(
             side, side, 3, 3, {244, 244, 244},
-            {{clips::Thing::kCircle, move.row + second * move.row_step, move.column + second * move.column_step, {220, 30, 30}},
-             {clips::Thing::kSquare, 1, 1, {40, 70, 225}}});
+            {{clips::Thing::kCircle, move.row + second * move.row_step, move.column + second * move.column_step, {220, 30, 30}}});
       });
       if (!bytes) continue;
       ++made;
