@@ -30,7 +30,7 @@ Tensors Named(const json& inspected, std::initializer_list<const char*> parts) {
   Tensors sum;
   for (const json& tensor : inspected["tensors"]) {
     const std::string name = tensor["name"];
-    if (tensor["shape"].size() < 2) continue;
+    if (tensor["shape"].size() < 2 || name.rfind("v.", 0) == 0) continue;  // no step of text reads the vision tower
     for (const char* part : parts) {
       if (part[0] == '=' ? name != part + 1 : name.find(part) == std::string::npos) continue;
       sum.bytes += tensor["bytes"].get<double>();
