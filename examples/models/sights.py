@@ -102,8 +102,11 @@ class Sights:
             self.words.message(ids, w, "assistant", answer, True)
             turns.extend(len(kinds) if x else -1 for x in w[len(turns):])
             kinds.append(kind)
-        if r.random() < 0.05 and not self.held:
-            say(*blind(r), "blind")
+        if not self.held:  # before any picture: what asks for one, and what does not
+            if (x := r.random()) < 0.04:
+                say(*blind(r), "blind")
+            elif x < 0.16:
+                say(*data.outside(r, False), "text")
         store = {}
         while len(ids) < length:
             if r.random() < 0.35:
