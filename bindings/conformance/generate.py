@@ -330,7 +330,7 @@ def errors(m):
         "missing": ("IO", {"path": "no/such/file.gguf"}, "no/such/file.gguf"), "no_path": ("ARGUMENT", {"path": ""}, "path"),
         "text": ("FORMAT", {"file": escape(b"This is not a model.\n" * 9)}, ""), "cut": ("TRUNCATED", {"model_head": size // 2}, ""),
         "other_architecture": ("UNSUPPORTED", {"file": escape(other)}, "mamba"),
-        "not_a_number": ("CORRUPT", {"model_fill": [size - 4096, 4096, 255]}, ""),
+        "not_a_number": ("CORRUPT", {"model_fill": [size // 2, 4096, 255]}, ""),  # among the text model's weights
         "no_memory": ("NO_MEMORY", {"path": "scout-tiny", "load_option": {"memory_limit_bytes": 1000}}, "1000"),
         "outside": ("DENIED", {"folder": folder}, "outside.safetensors"),
         "unknown_device": ("ARGUMENT", {"path": "scout-tiny", "load_option": {"device": "toaster"}}, "toaster"),
