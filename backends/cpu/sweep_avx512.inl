@@ -71,14 +71,21 @@ static_assert(sizeof(CodeSums) == 256);
   zero_sums "1:\n\t" begin products scale \
   "add $" #tile_bytes ", %[tile]\n\tadd $" #code_bytes ", %[codes]\n\tadd $4, %[start]\n\tsub $-128, %[scales]\n\t" \
   "dec %[runs]\n\tjnz 1b"
-#define SCOUT_SWEEP(text, outputs, ...) \
+#define SCOUT_STORE(i, at) "vmovdqu64 %%zmm" #i ", " #at " * 64(%[sum])\n\t"
+#define SCOUT_STORE_6 \
+  "\n\t" SCOUT_STORE(12, 0) SCOUT_STORE(13, 1) SCOUT_STORE(14, 2) SCOUT_STORE(15, 3) SCOUT_STORE(16, 4) SCOUT_STORE(17, 5) \
+  SCOUT_STORE(18, 6) SCOUT_STORE(19, 7) SCOUT_STORE(20, 8) SCOUT_STORE(21, 9) SCOUT_STORE(22, 10) SCOUT_STORE(23, 11)
+#define SCOUT_STORE_7 \
+  "\n\t" SCOUT_STORE(14, 0) SCOUT_STORE(15, 1) SCOUT_STORE(16, 2) SCOUT_STORE(17, 3) SCOUT_STORE(18, 4) SCOUT_STORE(19, 5) \
+  SCOUT_STORE(20, 6) SCOUT_STORE(21, 7) SCOUT_STORE(22, 8) SCOUT_STORE(23, 9) SCOUT_STORE(24, 10) SCOUT_STORE(25, 11) \
+  SCOUT_STORE(26, 12) SCOUT_STORE(27, 13)
+#define SCOUT_SWEEP(text) \
   asm volatile(text \
-               : outputs, [tile] "+r"(tile), [scales] "+r"(scales), [codes] "+r"(codes), [start] "+r"(start), [runs] "+r"(runs) \
-               : \
-               : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm28", \
-                 "xmm29", "xmm30", "xmm31", "memory", "cc", __VA_ARGS__)
-#define SCOUT_NAMED(name, i) register __m512i name asm("zmm" #i)
-#define SCOUT_RESULT(name) "=v"(name)
+               : [tile] "+r"(tile), [scales] "+r"(scales), [codes] "+r"(codes), [start] "+r"(start), [runs] "+r"(runs) \
+               : [sum] "r"(sum) \
+               : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", \
+                 "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", \
+                 "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "memory", "cc")
 // clang-format on
 
 // sum[2 r + p] = sum over the 64 / Groups runs of a block of scale * dots; the dots of a run of row r begin at 0, or at start[run]
@@ -89,47 +96,14 @@ template <int R, int Groups, bool Centred>
   static_assert(R == 6 || R == 7);
   static_assert((Groups == 8 && !Centred) || (Groups == 4 && Centred));
   int runs = 64 / Groups;
-  SCOUT_NAMED(a, 14);
-  SCOUT_NAMED(b, 15);
-  SCOUT_NAMED(c, 16);
-  SCOUT_NAMED(d, 17);
-  SCOUT_NAMED(e, 18);
-  SCOUT_NAMED(f, 19);
-  SCOUT_NAMED(g, 20);
-  SCOUT_NAMED(h, 21);
-  SCOUT_NAMED(i, 22);
-  SCOUT_NAMED(j, 23);
-#define SCOUT_SHARED                                                                                                     \
-  SCOUT_RESULT(a), SCOUT_RESULT(b), SCOUT_RESULT(c), SCOUT_RESULT(d), SCOUT_RESULT(e), SCOUT_RESULT(f), SCOUT_RESULT(g), \
-      SCOUT_RESULT(h), SCOUT_RESULT(i), SCOUT_RESULT(j)
-  if constexpr (R == 6) {
-    SCOUT_NAMED(y, 12);
-    SCOUT_NAMED(z, 13);
-#define SCOUT_OUTPUTS SCOUT_RESULT(y), SCOUT_RESULT(z), SCOUT_SHARED
-    if constexpr (Groups == 8)
-      SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_ZERO_DOTS_6, SCOUT_EIGHT_TIMES(SCOUT_SIX), SCOUT_SCALE_6, 1024, 32),
-                  SCOUT_OUTPUTS, "xmm24", "xmm25", "xmm26", "xmm27");
-    else
-      SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_START_6, SCOUT_FOUR_TIMES(SCOUT_SIX), SCOUT_SCALE_6, 512, 16), SCOUT_OUTPUTS,
-                  "xmm24", "xmm25", "xmm26", "xmm27");
-#undef SCOUT_OUTPUTS
-    const __m512i all[12] = {y, z, a, b, c, d, e, f, g, h, i, j};
-    for (int n = 0; n < 12; ++n) sum[n] = all[n];
-  } else {
-    SCOUT_NAMED(k, 24);
-    SCOUT_NAMED(l, 25);
-    SCOUT_NAMED(m, 26);
-    SCOUT_NAMED(n, 27);
-#define SCOUT_OUTPUTS SCOUT_SHARED, SCOUT_RESULT(k), SCOUT_RESULT(l), SCOUT_RESULT(m), SCOUT_RESULT(n)
-    if constexpr (Groups == 8)
-      SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_ZERO_DOTS_7, SCOUT_EIGHT_TIMES(SCOUT_SEVEN), SCOUT_SCALE_7, 1024, 32),
-                  SCOUT_OUTPUTS, "xmm12", "xmm13");
-    else
-      SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_START_7, SCOUT_FOUR_TIMES(SCOUT_SEVEN), SCOUT_SCALE_7, 512, 16),
-                  SCOUT_OUTPUTS, "xmm12", "xmm13");
-#undef SCOUT_OUTPUTS
-    const __m512i all[14] = {a, b, c, d, e, f, g, h, i, j, k, l, m, n};
-    for (int t = 0; t < 14; ++t) sum[t] = all[t];
-  }
-#undef SCOUT_SHARED
+  if constexpr (R == 6 && Groups == 8)
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_ZERO_DOTS_6, SCOUT_EIGHT_TIMES(SCOUT_SIX), SCOUT_SCALE_6, 1024, 32)
+                    SCOUT_STORE_6);
+  else if constexpr (R == 6)
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_START_6, SCOUT_FOUR_TIMES(SCOUT_SIX), SCOUT_SCALE_6, 512, 16) SCOUT_STORE_6);
+  else if constexpr (Groups == 8)
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_ZERO_DOTS_7, SCOUT_EIGHT_TIMES(SCOUT_SEVEN), SCOUT_SCALE_7, 1024, 32)
+                    SCOUT_STORE_7);
+  else
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_START_7, SCOUT_FOUR_TIMES(SCOUT_SEVEN), SCOUT_SCALE_7, 512, 16) SCOUT_STORE_7);
 }
