@@ -178,7 +178,7 @@ def draw_scene(r, tile, level=1.0, largest=1, held=False, pair=None):
             return s
 
 
-STEPS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
+STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # rows and columns
 
 
 def clip(r, tile, level=1.0, held=False):
@@ -189,12 +189,11 @@ def clip(r, tile, level=1.0, held=False):
         wanted, things = r.randint(2, 4), first.things
         if r.random() < (0, 0, 0.5, 0.93)[len(things)]:  # they would mostly be three
             continue
-        options = [(t, d) for t in things for d, (dy, dx) in STEPS.items() if 0 <= t.row + dy < first.rows and 0 <= t.column + dx < first.columns
+        options = [(t, (dy, dx)) for t in things for dy, dx in STEPS if 0 <= t.row + dy < first.rows and 0 <= t.column + dx < first.columns
                    and not first.at(t.row + dy, t.column + dx) and sum(o.name == t.name for o in things) == 1]
         if not options:
             continue
-        thing, direction = r.choice(options)
-        dy, dx = STEPS[direction]
+        thing, (dy, dx) = r.choice(options)
         frames, now = [first], thing
         while len(frames) < wanted:
             row, column = now.row + dy, now.column + dx

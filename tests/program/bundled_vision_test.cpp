@@ -11,22 +11,15 @@
 #include "support/goldens.h"
 #include "support/shapes.h"
 #include "support/user.h"
+#include "unit/media/png_writer.h"
 
 namespace {
 
 using nlohmann::json;
 namespace shapes = scout::testing_shapes;
+using scout::test::Crc32;
 
 const char kModel[] = SCOUT_SOURCE_DIR "/examples/models/scout-tiny.gguf";
-
-uint32_t Crc32(const uint8_t* bytes, size_t count) {
-  uint32_t crc = ~0u;
-  for (size_t i = 0; i < count; ++i) {
-    crc ^= bytes[i];
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-  }
-  return ~crc;
-}
 
 class BundledSees : public testing::TestWithParam<const char*> {
  protected:
@@ -59,7 +52,7 @@ class BundledSees : public testing::TestWithParam<const char*> {
       for (const json& thing : entry["frames"][i])
         things.push_back({thing["kind"], thing["x"], thing["y"], thing["side"], thing["rgb"].get<shapes::Rgb>()});
       const std::vector<uint8_t> pixels = shapes::Draw(width, height, entry["ground"].get<shapes::Rgb>(), things);
-      EXPECT_EQ(Crc32(pixels.data(), pixels.size()), entry["crc32"][i].get<uint32_t>())
+      EXPECT_EQ(Crc32({reinterpret_cast<const char*>(pixels.data()), pixels.size()}), entry["crc32"][i].get<uint32_t>())
           << "drawn otherwise than by pictures.py: " << entry.dump();
       if (!entry["seconds"].empty()) {
         char stamp[32];
@@ -142,7 +135,7 @@ TEST_P(BundledSees, PromptsBecomeTheSameIds) {
       const json& entry = document_[part][i];
       const std::vector<int32_t> ids = PromptIds(entry);
       EXPECT_EQ(ids.size(), entry["prompt_tokens"].get<size_t>()) << entry.dump();
-      EXPECT_EQ(Crc32(reinterpret_cast<const uint8_t*>(ids.data()), ids.size() * sizeof ids[0]),
+      EXPECT_EQ(Crc32({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof ids[0]}),
                 entry["prompt_crc32"].get<uint32_t>())
           << entry.dump();
     }
