@@ -2,23 +2,10 @@
 
 #include <cstring>
 
+#include "backend/page_format.h"
 #include "base/checked.h"
 
 namespace scout {
-namespace {
-
-uint64_t HeadBytes(DType format, int32_t head_dim) {
-  if (format != DType::kF32 && format != DType::kF16 && format != DType::kBF16 && format != DType::kQ8_0)
-    Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " here: F32, F16, BF16 and Q8_0 can");
-  const auto values = static_cast<uint64_t>(head_dim);
-  if (values % InfoOf(format).values_per_block != 0)
-    Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " with heads of ", head_dim,
-         " values, which are no whole blocks of ", InfoOf(format).values_per_block);
-  return RowBytes(format, values);
-}
-
-}  // namespace
-
 HostPages::HostPages(const PageGroupSpec& spec) : spec_(spec) {
   SCOUT_CHECK(spec.layers >= 0 && spec.page_size > 0 && spec.kv_heads > 0 && spec.head_dim > 0 && spec.page_count >= 0,
               "a page group of ", spec.layers, " layers, ", spec.page_size, " positions, ", spec.kv_heads, " x ", spec.head_dim);

@@ -1,5 +1,6 @@
 #include "model/memory_plan.h"
 
+#include "backend/page_format.h"
 #include "base/checked.h"
 #include "base/error.h"
 
@@ -24,23 +25,9 @@ PageGroupSpec GroupSpec(const Config& config, int group, const RunnerOptions& op
   return spec;
 }
 
-namespace {
-
-void CheckPageFormat(const Config& config, DType format) {
-  if (format != DType::kF32 && format != DType::kF16 && format != DType::kBF16 && format != DType::kQ8_0)
-    Fail(ErrorCode::kArgument, "the page format ", InfoOf(format).name, " is not served; expected F32, F16, BF16 or Q8_0");
-  const int64_t block = InfoOf(format).values_per_block;
-  if (config.head_dim % block != 0)
-    Fail(ErrorCode::kArgument, "keys and values cannot be kept as ", InfoOf(format).name, ": a head of this model has ",
-         config.head_dim, " values, expected a multiple of ", block);
-}
-
-}  // namespace
-
 uint64_t BytesPerPosition(const Config& config, int group, DType k_format, DType v_format) {
-  for (const DType format : {k_format, v_format}) CheckPageFormat(config, format);
-  const auto values = static_cast<uint64_t>(config.kv_heads * config.head_dim);
-  return static_cast<uint64_t>(LayersInGroup(config, group)) * (RowBytes(k_format, values) + RowBytes(v_format, values));
+  const uint64_t head = HeadBytes(k_format, config.head_dim) + HeadBytes(v_format, config.head_dim);
+  return static_cast<uint64_t>(LayersInGroup(config, group)) * static_cast<uint64_t>(config.kv_heads) * head;
 }
 
 uint64_t KvBytes(const Config& config, const RunnerOptions& options) {
@@ -62,7 +49,7 @@ void CheckRunnerOptions(const Config& config, const RunnerOptions& options) {
   in_range("page_size", options.page_size, 1, 1 << 16);
   in_range("max_rows", options.max_rows, 1, 1 << 20);
   in_range("max_logit_rows", options.max_logit_rows, 1, 1 << 20);
-  for (const DType format : {options.k_format, options.v_format}) CheckPageFormat(config, format);
+  for (const DType format : {options.k_format, options.v_format}) HeadBytes(format, config.head_dim);
   for (int group = 0; group < kPageGroups; ++group) {
     const bool used = LayersInGroup(config, group) > 0;
     // Slots are page * page_size + index in 64 bits, page numbers 32-bit.

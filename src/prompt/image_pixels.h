@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "prompt/image_canvas.h"
+#include "prompt/image_kernels.h"
 
 namespace scout::prompt {
 
@@ -34,7 +35,7 @@ struct PixelOptions {
 // Owned. Rows follow each other without a gap, and kTail bytes that may be read follow the last.
 class RgbImage {
  public:
-  static constexpr size_t kTail = 32;
+  static constexpr size_t kTail = kernels::kTailBytes;
 
   RgbImage() = default;
   // To be written by the caller, who checked the sizes.

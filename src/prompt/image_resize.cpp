@@ -148,7 +148,6 @@ AxisWeights MakeAxisWeights(int64_t input, int64_t output, ResizeRule rule) {
 }
 
 void ResizeImage(const RgbImage& image, ImageSize size, ResizeRule rule, ThreadPool* pool, int threads, RowSink& sink) {
-  static_assert(kernels::kTailBytes <= RgbImage::kTail);
   const Resizer resizer(image, size, rule);
   const int64_t bands = (size.height + kBandRows - 1) / kBandRows;
   const auto band = [&](int64_t index, int) {

@@ -38,6 +38,7 @@ class Work:
 
 
 def run(command):
+    """What the program says on its standard output, and on its standard error."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     except OSError as error:
@@ -45,11 +46,11 @@ def run(command):
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
         die(f"{' '.join(command)}: exit code {done.returncode}: {last}")
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def run_json(command):
-    text = run(command)
+    text = run(command)[0]
     try:
         return json.loads(text)
     except ValueError as error:
@@ -92,11 +93,11 @@ def theirs(args, program, work):
 
 
 def their_streams(program, options, streams):
-    """The column S_TG of the row of `streams` streams: | PP | TG | B | N_KV | T_PP | S_PP | T_TG | S_TG | T | S |"""
+    """The column S_TG of the row of `streams` streams: | PP | TG | B | N_KV | T_PP | S_PP | T_TG | S_TG | T | S |, on either output"""
     program = os.path.join(os.path.dirname(program), "llama-batched-bench")
     room = streams * (STREAM_PROMPT + STREAM_TOKENS)
     command = [program, "-c", str(room), "-npp", str(STREAM_PROMPT), "-ntg", str(STREAM_TOKENS), "-npl", str(streams)] + options
-    for line in run(command).splitlines():
+    for line in "\n".join(run(command)).splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if len(cells) == 10 and cells[2] == str(streams):
             return float(cells[7])

@@ -172,7 +172,7 @@ TEST(RopeNormStore, StoresBlocksOfBytes) {
     FAIL() << "heads of 24 are no blocks of 32";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kArgument);
-    EXPECT_NE(std::string(error.what()).find("heads of 24 values"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("a head has 24 values"), std::string::npos) << error.what();
   }
 }
 

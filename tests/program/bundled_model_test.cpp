@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/goldens.h"
+#include "support/recorded_chat.h"
 #include "support/user.h"
 
 namespace {
@@ -35,24 +36,11 @@ class Bundled : public testing::TestWithParam<const char*> {
     return value;
   }
 
-  user::Chat ChatOf(const json& messages) {
-    static const std::map<std::string, int32_t> kRoles = {
-        {"system", SCOUT_ROLE_SYSTEM}, {"user", SCOUT_ROLE_USER}, {"assistant", SCOUT_ROLE_ASSISTANT}, {"tool", SCOUT_ROLE_TOOL}};
-    scout_chat* made = nullptr;
-    EXPECT_EQ(scout_chat_new(model_.get(), &made), SCOUT_OK) << scout_last_error();
-    user::Chat chat(made);
-    for (const json& message : messages) {
-      const std::string text = message["content"];
-      EXPECT_EQ(scout_chat_add(made, kRoles.at(message["role"]), text.data(), text.size()), SCOUT_OK) << scout_last_error();
-    }
-    return chat;
-  }
-
   std::vector<int32_t> PromptIds(const json& entry) {
     std::vector<int32_t> ids(65536);
     uint64_t needed = 0;
     if (entry.contains("messages")) {
-      const user::Chat chat = ChatOf(entry["messages"]);
+      const user::Chat chat = user::ChatOf(model_, entry["messages"]);
       EXPECT_EQ(scout_chat_tokens(chat.get(), ids.data(), ids.size(), &needed), SCOUT_OK) << scout_last_error();
     } else {
       const std::string text = entry["prompt"];
@@ -140,7 +128,7 @@ TEST_P(Bundled, RecallsWhatItWasToldChunksBefore) {
 }
 
 TEST_P(Bundled, ANextTurnFindsThePagesOfTheTurnsBefore) {
-  const user::Chat chat = ChatOf(json::parse(R"([{"role":"user","content":"Tell me a story about a fox."}])"));
+  const user::Chat chat = user::ChatOf(model_, json::parse(R"([{"role":"user","content":"Tell me a story about a fox."}])"));
   scout_request* made = nullptr;
   const scout_request_options options = user::RequestOptions();
   ASSERT_EQ(scout_submit(engine_.get(), chat.get(), &options, &made), SCOUT_OK) << scout_last_error();

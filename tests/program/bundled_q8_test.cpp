@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/goldens.h"
+#include "support/recorded_chat.h"
 #include "support/user.h"
 
 namespace {
@@ -81,18 +82,11 @@ TEST(BytePages, WhatWasToldChunksBeforeIsRecalled) {
   std::vector<const nlohmann::json*> asked;
   for (size_t i = 0; i < document["recall"].size(); i += 2) {
     const auto& entry = document["recall"][i];
-    scout_chat* made = nullptr;
-    ASSERT_EQ(scout_chat_new(model.get(), &made), SCOUT_OK) << scout_last_error();
-    const user::Chat chat(made);
-    for (const auto& message : entry["messages"]) {
-      const std::string role = message["role"], text = message["content"];
-      const int32_t code = role == "system" ? SCOUT_ROLE_SYSTEM : role == "user" ? SCOUT_ROLE_USER : SCOUT_ROLE_ASSISTANT;
-      ASSERT_EQ(scout_chat_add(made, code, text.data(), text.size()), SCOUT_OK) << scout_last_error();
-    }
+    const user::Chat chat = user::ChatOf(model, entry["messages"]);
     scout_request_options options = user::RequestOptions();
     options.max_tokens = static_cast<int64_t>(entry["ids"].size());
     scout_request* request = nullptr;
-    ASSERT_EQ(scout_submit(engine.get(), made, &options, &request), SCOUT_OK) << scout_last_error();
+    ASSERT_EQ(scout_submit(engine.get(), chat.get(), &options, &request), SCOUT_OK) << scout_last_error();
     requests.emplace_back(request);
     asked.push_back(&entry);
   }
