@@ -61,10 +61,17 @@ class CpuBackend final : public HostBackend<cpu::Context> {
             memory.total_bytes, memory.left_bytes};
   }
   std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
-    // Rows of a table are gathered one by one.
-    const bool packs = context_.kernels->packed_q4_k && desc.role != WeightRole::kEmbedding;
-    const Packer packer(context_.threads, packs);
+    const Packer packer(context_.threads, Packs(desc.role));
     return HostWeight::Read(desc, IsServedAsF32(desc.role), &packer);
+  }
+  std::string LayoutId() const override {
+    // Whoever changes packed.h changes the number.
+    return Packs(WeightRole::kLinear) ? "panels of 16 rows, version 1" : HostBackend::LayoutId();
+  }
+  std::unique_ptr<Weight> ImportWeight(const WeightDesc& desc, std::span<const StoredPart> parts,
+                                       std::shared_ptr<const void> owner) const override {
+    const Packer packer(context_.threads, Packs(desc.role));
+    return HostWeight::Import(desc, IsServedAsF32(desc.role), &packer, parts, std::move(owner));
   }
 
   void Embed(const EmbedOp& op) noexcept override {
@@ -120,6 +127,9 @@ class CpuBackend final : public HostBackend<cpu::Context> {
   }
 
  private:
+  // Rows of a table are gathered one by one.
+  bool Packs(WeightRole role) const { return context_.kernels->packed_q4_k && role != WeightRole::kEmbedding; }
+
   // Every operation finds the scratch memory empty.
   template <typename Operation>
   void Run(const Operation& operation) noexcept {

@@ -21,7 +21,7 @@ NUMBERS = {"int": "int", "int32_t": "int", "uint32_t": "uint", "int64_t": "long"
 KEYWORDS = {"event", "in", "out", "ref", "params", "object", "string", "checked", "lock"}
 # Public names. The flags of encode and decode are arguments of their methods.
 ENUMS = {"STATUS": "ScoutStatus", "ROLE": "Role", "ENGINE": "EngineMode", "NUMERICS": "Numerics", "KV": "KvFormat", "STOP": "StopReason",
-         "LOG": "LogLevel", "ALPHA": "Alpha", "RESIZE": "Resize"}
+         "LOG": "LogLevel", "ALPHA": "Alpha", "RESIZE": "Resize", "PACK": "PackMode"}
 DESCRIPTIONS = {"scout_model_info": "ModelInfo", "scout_tensor_info": "TensorInfo", "scout_device_info": "DeviceInfo",
                 "scout_engine_stats": "EngineStats", "scout_image_info": "ImageInfo", "scout_tiling": "Tiling",
                 "scout_video_info": "VideoInfo"}

@@ -50,7 +50,8 @@ func LoadStart(path string, options ...LoadOption) (*Loading, error) {
 	for _, named := range []struct {
 		what, text string
 		member     **C.char
-	}{{"device", o.device, &o.native.device}, {"plugin_dir", o.pluginDir, &o.native.plugin_dir}} {
+	}{{"device", o.device, &o.native.device}, {"plugin_dir", o.pluginDir, &o.native.plugin_dir},
+		{"pack_path", o.packPath, &o.native.pack_path}} {
 		if named.text == "" {
 			continue
 		}

@@ -26,8 +26,8 @@ type LoadEngineOption interface {
 type RequestOption func(*requestOptions)
 
 type loadOptions struct {
-	native            C.scout_load_options
-	device, pluginDir string
+	native                      C.scout_load_options
+	device, pluginDir, packPath string
 }
 
 type loadOption func(*loadOptions)
@@ -71,6 +71,23 @@ func WithDevice(name string) LoadOption { return loadOption(func(o *loadOptions)
 // WithPluginDir says where plug-ins are looked for.
 func WithPluginDir(path string) LoadImageOption {
 	return loadImageOption{func(o *loadOptions) { o.pluginDir = path }, func(o *imageOptions) { o.pluginDir = path }}
+}
+
+// Pack says what a load does with a packed side-file, with which a GGUF file loads in milliseconds, shared by processes.
+type Pack int32
+
+// The values of Pack.
+const (
+	PackNone  Pack = C.SCOUT_PACK_NONE
+	PackUse   Pack = C.SCOUT_PACK_USE
+	PackCheck Pack = C.SCOUT_PACK_CHECK // use it after all of it was compared with its hashes
+	PackWrite Pack = C.SCOUT_PACK_WRITE // load from the file, and write the side-file
+)
+
+// WithPack uses or writes a packed side-file; path "" is the path of the GGUF file with ".pack" behind it. A side-file that another
+// program shortens ends the process.
+func WithPack(pack Pack, path string) LoadOption {
+	return loadOption(func(o *loadOptions) { o.native.pack, o.packPath = C.int32_t(pack), path })
 }
 
 // WithVision loads the vision tower too, where the checkpoint has one or one mmproj*.gguf lies beside it, so that chats can hold pictures.

@@ -14,6 +14,7 @@ typedef struct owned_load_options {
   scout_load_options options; /* first: a pointer to it is a pointer to the whole */
   char *device;
   char *plugin_dir;
+  char *pack_path;
 } owned_load_options;
 
 typedef struct owned_image_options {
@@ -72,6 +73,7 @@ static void owned_free_load_options(scout_load_options *options) {
   if (made == NULL) return;
   free(made->device);
   free(made->plugin_dir);
+  free(made->pack_path);
   free(made);
 }
 

@@ -38,6 +38,7 @@
 /* Pointers inside options are set by the functions below, which copy. */
 %ignore scout_load_options::device;
 %ignore scout_load_options::plugin_dir;
+%ignore scout_load_options::pack_path;
 %ignore scout_request_options::bias_ids;
 %ignore scout_request_options::bias_values;
 %ignore scout_request_options::bias_count;
@@ -83,6 +84,9 @@
   }
   int set_plugin_dir(const char *text, uint64_t text_size) {
     return owned_set_text(&((owned_load_options *)$self)->plugin_dir, &$self->plugin_dir, text, text_size);
+  }
+  int set_pack_path(const char *text, uint64_t text_size) {
+    return owned_set_text(&((owned_load_options *)$self)->pack_path, &$self->pack_path, text, text_size);
   }
 }
 %extend scout_engine_options {

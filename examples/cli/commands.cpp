@@ -16,6 +16,8 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
   command.add_option("--kv-gb", options.kv_gb, "GB for keys and values; 0 = a quarter of the memory left, at most 4")
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--map", options.map, "map the file instead of reading it");
+  command.add_flag("--packed", options.packed, "use the side-file MODEL.pack that `scout pack` made: loads in milliseconds");
+  command.add_option("--pack-file", options.pack_file, "use this side-file");
   command.add_flag("-q,--quiet", options.quiet, "no progress");
 }
 
@@ -31,6 +33,7 @@ void AddCommands(CLI::App& app) {
   AddLogits(app);
   AddPerplexity(app);
   AddBench(app);
+  AddPack(app);
   AddDevices(app);
   AddSelftest(app);
 }

@@ -18,6 +18,7 @@ void AddInspect(CLI::App& app);
 void AddLogits(CLI::App& app);
 void AddPerplexity(CLI::App& app);
 void AddBench(CLI::App& app);
+void AddPack(CLI::App& app);
 void AddDevices(CLI::App& app);
 void AddSelftest(CLI::App& app);
 

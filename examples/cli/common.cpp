@@ -50,6 +50,8 @@ Model Load(const ModelOptions& options) {
   load.kv_bytes = static_cast<uint64_t>(options.kv_gb * 1e9);
   load.map_file = options.map ? 1 : 0;
   load.vision = options.vision ? 1 : 0;
+  load.pack = options.packed || !options.pack_file.empty() ? options.pack : SCOUT_PACK_NONE;
+  load.pack_path = options.pack_file.empty() ? nullptr : options.pack_file.c_str();
 
   scout_operation* started = nullptr;
   Check(scout_load_start(options.model.c_str(), &load, &started));

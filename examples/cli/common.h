@@ -57,7 +57,10 @@ struct ModelOptions {
   int64_t context = 0;
   double kv_gb = 0;
   bool map = false;
-  bool vision = false;  // the model is to see pictures, where it can
+  bool packed = false;
+  std::string pack_file;          // the side-file, where it does not lie beside the model
+  int32_t pack = SCOUT_PACK_USE;  // what is done with it
+  bool vision = false;            // the model is to see pictures, where it can
   uint32_t picture_cache_mb = 256;
   bool quiet = false;
 };

@@ -24,6 +24,20 @@ enum scout_kv_format {
                          heads must be whole blocks of 32 (Llama 4's are 128), devices "cpu" and "ref" */
 };
 
+/** What a load does with a packed side-file: a file that holds a GGUF file's weights as the device keeps them and its tokenizer's tables
+ * ready to use, made once and mapped from then on, so that a load takes milliseconds and processes share the memory. It is made for one
+ * file (its size, its time, a hash of its header) and one arrangement of weights, and is refused with a sentence where either differs;
+ * then it has to be written again. What it is made from must still be there. A vision tower is not in it. */
+enum scout_pack {
+  SCOUT_PACK_NONE = 0,  /**< there is no side-file */
+  SCOUT_PACK_USE = 1,   /**< the side-file is used: SCOUT_ERR_IO when it is not there, _STATE when it was made from another file or the file
+                             has changed, _UNSUPPORTED when it is of another machine or version, _CORRUPT when its tables are damaged */
+  SCOUT_PACK_CHECK = 2, /**< the same, and all of it and of the file is read and compared with hashes, those of the weights too; the
+                             file's time may differ then */
+  SCOUT_PACK_WRITE = 3  /**< the model is loaded from the file, and a side-file written before the load ends; one that is there is replaced
+                             once the new one is whole. Not with map_file */
+};
+
 /** How a model is loaded. */
 typedef struct scout_load_options {
   uint32_t struct_size;
@@ -42,7 +56,9 @@ typedef struct scout_load_options {
   int32_t skip_weight_check;   /**< 1: do not look for NaN and infinity among scales and norms while loading; 0: do */
   int32_t vision;              /**< 1: load the vision tower too, where the checkpoint has one or one mmproj*.gguf lies beside it, so that
                                     chats can hold pictures; 0: text only */
-  int32_t reserved;
+  int32_t pack;                /**< SCOUT_PACK_*. A side-file is mapped: as with map_file, the process ends when another program truncates
+                                    it, and its answers are no longer the file's when another program writes into it */
+  const char *pack_path;       /**< the side-file; NULL = the path of the GGUF file with ".pack" behind it */
 } scout_load_options;
 
 /** Fills in the defaults.
@@ -59,7 +75,7 @@ SCOUT_API scout_status scout_load_options_init(scout_load_options *options, uint
  * @param options  NULL = the defaults
  * @param[out] model  to be freed with scout_free; NULL after a failure
  * @return SCOUT_OK, or _ARGUMENT, _FORMAT, _TRUNCATED, _LIMIT, _UNSUPPORTED, _CORRUPT, _IO, _NO_MEMORY, _DENIED, _DEVICE,
- *   _STATE (after fork)
+ *   _STATE (after fork; a packed side-file that was made from another file)
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_load(const char *path, const scout_load_options *options, scout_model **model);

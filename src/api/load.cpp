@@ -9,6 +9,7 @@
 #include "api/model_path.h"
 #include "api/objects.h"
 #include "api/options.h"
+#include "api/pack.h"
 #include "backend/device_plugin.h"
 #include "base/log.h"
 #include "io/checkpoint.h"
@@ -74,6 +75,9 @@ scout_load_options ReadLoadOptions(const scout_load_options* given) {
   NeedFlag(options.map_file, "map_file");
   NeedFlag(options.skip_weight_check, "skip_weight_check");
   NeedFlag(options.vision, "vision");
+  NeedRange(options.pack, SCOUT_PACK_NONE, SCOUT_PACK_WRITE, "pack");
+  if (options.pack == SCOUT_PACK_WRITE && options.map_file != 0)
+    Fail(ErrorCode::kArgument, "pack is WRITE and map_file is 1: weights that stay in a mapped file are not packed");
   CheckDevice(options.device == nullptr ? "" : options.device, options.numerics);
   return options;
 }
@@ -89,18 +93,17 @@ OperationObject::OperationObject(std::string path, const scout_load_options& giv
   options.check_weights = given.skip_weight_check == 0;
   options.memory_limit_bytes = given.memory_limit_bytes;
   const EngineDefaults defaults = {KvFormat(given.kv_format, DType::kF16, "kv_format"), given.context, given.kv_bytes};
-  const bool map = given.map_file != 0;
-  thread_ = OwnThread("scout-load", [this, path = std::move(path), options = std::move(options), defaults, map] {
-    Run(path, options, defaults, map);
-  });
+  LoadFiles files = {given.map_file != 0, given.pack, given.pack_path == nullptr ? "" : given.pack_path};
+  thread_ = OwnThread("scout-load", [this, path = std::move(path), options = std::move(options), defaults,
+                                     files = std::move(files)] { Run(path, options, defaults, files); });
 }
 
 void OperationObject::Run(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults,
-                          bool map) noexcept {
+                          const LoadFiles& files) noexcept {
   std::shared_ptr<ModelObject> made;
   std::optional<Error> error;
   try {
-    made = LoadModel(path, options, defaults, map, progress_);
+    made = LoadModel(path, options, defaults, files, progress_);
   } catch (const Error& thrown) {
     error.emplace(thrown);
   } catch (const std::bad_alloc&) {
@@ -146,14 +149,21 @@ void OperationObject::Close() noexcept {
   thread_.Join();
 }
 
-std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults,
-                                       bool map, model::LoadProgress& progress) {
+std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::LoadOptions& given, const EngineDefaults& defaults,
+                                       const LoadFiles& files, model::LoadProgress& progress) {
   auto object = std::make_shared<ModelObject>();
-  const std::shared_ptr<const io::Checkpoint> checkpoint = io::OpenCheckpoint(ResolveModelPath(path), {map});
+  const std::string model_path = ResolveModelPath(path);
+  model::LoadOptions options = given;
+  io::OpenOptions open = {.map = files.map};
+  UsePack(files, model_path, options, open);
+  const std::shared_ptr<const io::Checkpoint> checkpoint = io::OpenCheckpoint(model_path, open);
+  CheckPackable(files, *checkpoint);
   if (progress.cancel.load(std::memory_order_relaxed)) Fail(ErrorCode::kCancelled, "the load was cancelled");
-  object->tokenizer = prompt::LoadTokenizer(*checkpoint);
+  object->tokenizer =
+      options.pack && !options.pack->tokenizer().empty() ? PackedTokenizer(options.pack) : prompt::LoadTokenizer(*checkpoint);
   object->model = model::Model::Load(checkpoint, options, progress);
   CheckVocabulary(*object);
+  if (files.pack == SCOUT_PACK_WRITE) WritePackOf(*object, files, model_path, progress);
   if (object->tokenizer == nullptr) {
     object->no_chat = "this model has no tokenizer: it serves token ids only";
   } else {

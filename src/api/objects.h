@@ -33,6 +33,7 @@ struct EngineDefaults {
 };
 
 class EngineObject;
+struct LoadFiles;
 
 class ModelObject final : public Object {
  public:
@@ -70,7 +71,8 @@ class OperationObject final : public Object {
   int Descriptor();
 
  private:
-  void Run(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults, bool map) noexcept;
+  void Run(const std::string& path, const model::LoadOptions& options, const EngineDefaults& defaults,
+           const LoadFiles& files) noexcept;
 
   model::LoadProgress progress_;
   std::mutex mutex_;  // of what follows

@@ -12,18 +12,29 @@
 #include "backend/host_buffer.h"
 #include "backend/host_pages.h"
 #include "backend/host_weight.h"
+#include "backend/packed_weights.h"
 #include "base/fp_environment.h"
 #include "quant/formats.h"
 
 namespace scout {
 
 template <typename Context>
-class HostBackend : public Backend {
+class HostBackend : public Backend, public PackedWeights {
  public:
   bool Supports(DType format, WeightRole) const override { return quant::CanDecode(format); }
 
   std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
     return HostWeight::Read(desc, IsServedAsF32(desc.role));
+  }
+
+  // The file's rows one after the other: the same for every such backend.
+  std::string LayoutId() const override { return "rows, version 1"; }
+  std::vector<StoredPart> ExportWeight(const Weight& weight) const override {
+    return static_cast<const HostWeight&>(weight).Export();
+  }
+  std::unique_ptr<Weight> ImportWeight(const WeightDesc& desc, std::span<const StoredPart> parts,
+                                       std::shared_ptr<const void> owner) const override {
+    return HostWeight::Import(desc, IsServedAsF32(desc.role), nullptr, parts, std::move(owner));
   }
 
   std::unique_ptr<Buffer> Alloc(MemoryKind, size_t bytes) override { return std::make_unique<HostBuffer>(bytes); }

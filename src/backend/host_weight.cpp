@@ -249,6 +249,74 @@ void HostWeight::JoinParts() {
   memory_.push_back(std::move(joined));
 }
 
+std::vector<StoredPart> HostWeight::Export() const {
+  std::vector<StoredPart> stored;
+  for (const Part& part : parts_) {
+    const size_t unit = part.panel_bytes > 0 ? static_cast<size_t>(part.rows / PanelPacker::kRows) * part.panel_bytes
+                                             : static_cast<size_t>(part.rows) * part.row_bytes;
+    for (size_t e = 1; e < part.expert.size(); ++e)
+      if (part.expert[e] != part.expert[e - 1] + unit)
+        Fail(ErrorCode::kUnsupported, "a weight that stays in its mapped file is not packed: load without mapping");
+    stored.push_back({InfoOf(part.format).name,
+                      static_cast<uint64_t>(part.rows),
+                      static_cast<uint64_t>(cols_),
+                      static_cast<uint64_t>(experts_),
+                      part.row_bytes,
+                      part.panel_bytes,
+                      {part.expert[0], unit * part.expert.size()}});
+  }
+  return stored;
+}
+
+std::unique_ptr<HostWeight> HostWeight::Import(const WeightDesc& desc, bool as_f32, const PanelPacker* packer,
+                                               std::span<const StoredPart> stored, std::shared_ptr<const void> owner) {
+  SCOUT_CHECK(!desc.parts.empty() && desc.experts > 0, desc.name, ": a weight of no parts or experts");
+  std::unique_ptr<HostWeight> weight(new HostWeight);
+  weight->cols_ = desc.parts[0].cols;
+  weight->experts_ = desc.experts;
+  weight->meets_floats_ = desc.role == WeightRole::kManyRows;
+  weight->owner_ = std::move(owner);
+  for (const WeightPart& from : desc.parts) {
+    CheckPart(desc, from, weight->cols_);
+    Part part;
+    part.format = as_f32 ? DType::kF32 : from.format;
+    part.first_row = weight->rows_;
+    part.rows = from.rows;
+    part.row_bytes = RowBytes(part.format, static_cast<uint64_t>(from.cols));
+    if (packer && !from.transposed && !as_f32 && !weight->meets_floats_ && IsWholePanels(desc))
+      part.panel_bytes = packer->PanelBytes(from.format, from.cols);
+    weight->rows_ += from.rows;
+    if (as_f32 && !weight->parts_.empty())
+      weight->parts_[0].rows += part.rows;  // as JoinParts does
+    else
+      weight->parts_.push_back(std::move(part));
+  }
+  const auto same = [&](size_t i, std::string_view field, const auto& found, const auto& expected) {
+    if (found != expected)
+      Fail(ErrorCode::kFormat, "packed tensor ", Escape(desc.name), ", part ", i, ": ", field, " is ", found, ", expected ",
+           expected);
+  };
+  same(0, "the number of parts", stored.size(), weight->parts_.size());
+  for (size_t i = 0; i < stored.size(); ++i) {
+    Part& part = weight->parts_[i];
+    const StoredPart& given = stored[i];
+    same(i, "the format", Escape(given.format), std::string(InfoOf(part.format).name));
+    same(i, "rows", given.rows, static_cast<uint64_t>(part.rows));
+    same(i, "columns", given.cols, static_cast<uint64_t>(weight->cols_));
+    same(i, "experts", given.experts, static_cast<uint64_t>(desc.experts));
+    same(i, "bytes of a row", given.row_bytes, uint64_t{part.row_bytes});
+    same(i, "bytes of a panel", given.panel_bytes, uint64_t{part.panel_bytes});
+    const uint64_t unit = part.panel_bytes > 0
+                              ? CheckedMul(static_cast<uint64_t>(part.rows / PanelPacker::kRows), part.panel_bytes, "packed tensor")
+                              : CheckedMul(static_cast<uint64_t>(part.rows), part.row_bytes, "packed tensor");
+    same(i, "bytes", uint64_t{given.bytes.size()}, CheckedMul(unit, given.experts, "packed tensor"));
+    same(i, "the place past a line of 64 bytes", reinterpret_cast<uintptr_t>(given.bytes.data()) % 64, uintptr_t{0});
+    for (int64_t e = 0; e < desc.experts; ++e) part.expert.push_back(given.bytes.data() + static_cast<uint64_t>(e) * unit);
+    weight->mapped_bytes_ += given.bytes.size();
+  }
+  return weight;
+}
+
 size_t HostWeight::size_bytes() const {
   size_t sum = mapped_bytes_;
   for (const HostMemory& memory : memory_) sum += memory.size();

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "backend/ops.h"
+#include "backend/packed_weights.h"
 #include "base/host_memory.h"
 
 namespace scout {
@@ -50,6 +50,12 @@ class HostWeight final : public Weight {
   // its bytes are mapped: those stay in their place, shared. Throws kUnsupported, kFormat, kNoMemory naming desc.name.
   static std::unique_ptr<HostWeight> Read(const WeightDesc& desc, bool as_f32, const PanelPacker* packer = nullptr);
 
+  // The same weight over bytes that `owner` keeps: what Export gave for one that Read made with the same arguments. Throws kFormat
+  // naming desc.name and the first field that differs.
+  static std::unique_ptr<HostWeight> Import(const WeightDesc& desc, bool as_f32, const PanelPacker* packer,
+                                            std::span<const StoredPart> stored, std::shared_ptr<const void> owner);
+  std::vector<StoredPart> Export() const;
+
   int64_t rows() const override { return rows_; }
   int64_t cols() const override { return cols_; }
   int64_t experts() const override { return experts_; }
@@ -73,6 +79,7 @@ class HostWeight final : public Weight {
   std::vector<Part> parts_;
   std::vector<HostMemory> memory_;                            // one per part that was read
   std::vector<std::shared_ptr<const WeightSource>> sources_;  // kept while their mapped bytes are used
+  std::shared_ptr<const void> owner_;                         // of imported bytes
 };
 
 }  // namespace scout

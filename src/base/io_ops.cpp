@@ -26,6 +26,12 @@ int Stat(int fd, FileStat* out) {
   struct stat info;
   if (::fstat(fd, &info) != 0) return -1;
   out->size = info.st_size > 0 ? static_cast<uint64_t>(info.st_size) : 0;
+#if defined(__APPLE__)
+  const struct timespec& modified = info.st_mtimespec;
+#else
+  const struct timespec& modified = info.st_mtim;
+#endif
+  out->modified_ns = static_cast<int64_t>(modified.tv_sec) * 1000000000 + modified.tv_nsec;
   if (S_ISREG(info.st_mode))
     out->kind = FileStat::Kind::kRegular;
   else if (S_ISDIR(info.st_mode))
@@ -93,7 +99,11 @@ int Close(int fd) { return ::close(fd); }
 
 void* Map(int fd, uint64_t size) {
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
-  return address == MAP_FAILED ? nullptr : address;
+  if (address == MAP_FAILED) return nullptr;
+#if defined(MADV_HUGEPAGE)
+  ::madvise(address, size, MADV_HUGEPAGE);  // large pages where the file system has them: a wish
+#endif
+  return address;
 }
 
 int Unmap(void* address, uint64_t size) { return ::munmap(address, size); }
@@ -130,7 +140,18 @@ bool List(const char* path, size_t limit, std::vector<std::string>* names) {
   return true;
 }
 
-constexpr IoOps kSystem = {OpenRead, Stat, Pread, PreadCached, OpenDirect, Close, Map, Unmap, DropPages, RealPath, List};
+int Create(const char* path) { return ::open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666); }
+
+int64_t Pwrite(int fd, const void* buffer, size_t size, uint64_t offset) {
+  return ::pwrite(fd, buffer, size, static_cast<off_t>(offset));
+}
+
+int Sync(int fd) { return ::fsync(fd); }
+int Rename(const char* from, const char* to) { return std::rename(from, to); }
+int Remove(const char* path) { return ::unlink(path); }
+
+constexpr IoOps kSystem = {OpenRead,  Stat,     Pread, PreadCached, OpenDirect, Close, Map,    Unmap,
+                           DropPages, RealPath, List,  Create,      Pwrite,     Sync,  Rename, Remove};
 std::atomic<const IoOps*> g_current{&kSystem};
 
 // strerror_r comes in two kinds; overloads take whichever is there.

@@ -1,5 +1,5 @@
-// The system calls by which files are read, as a table. Everything in the library that touches a file goes through Io(), so
-// that a test can replace the table and make any call fail, return early, or find the file changed; and so that another
+// The system calls by which files are read and written, as a table. Everything in the library that touches a file goes through
+// Io(), so that a test can replace the table and make any call fail, return early, or find the file changed; and so that another
 // operating system is one more file beside io_ops.cpp.
 //
 // The functions report failure as their system call does: -1 (or null) with errno set. Retrying, short reads and messages
@@ -15,7 +15,8 @@ namespace scout {
 
 struct FileStat {
   enum class Kind { kRegular, kDirectory, kFifo, kSocket, kDevice, kOther } kind = Kind::kOther;
-  uint64_t size = 0;  // bytes
+  uint64_t size = 0;        // bytes
+  int64_t modified_ns = 0;  // since 1970
 };
 
 struct IoOps {
@@ -40,6 +41,15 @@ struct IoOps {
   bool (*real_path)(const char* path, std::string* out);
   // The names in a folder, in any order, at most `limit` of them; false on failure.
   bool (*list)(const char* path, size_t limit, std::vector<std::string>* names);
+  // A new file for writing; -1 with EEXIST where there is something of that name.
+  int (*create)(const char* path);
+  // At most `size` bytes to `offset`; returns how many, -1 on failure.
+  int64_t (*pwrite)(int fd, const void* buffer, size_t size, uint64_t offset);
+  // Waits until what was written is on the disk; 0, or -1.
+  int (*sync)(int fd);
+  // Gives a file another name, in place of what had it; 0, or -1.
+  int (*rename)(const char* from, const char* to);
+  int (*remove)(const char* path);
 };
 
 const IoOps& SystemIo();  // the operating system itself

@@ -46,6 +46,12 @@ class ByteReader {
 
   void ReadBytes(std::span<std::byte> out, std::string_view field);
 
+  // Goes on `bytes` bytes later.
+  void Skip(uint64_t bytes, std::string_view field) {
+    Need(bytes, field);
+    at_ += bytes;
+  }
+
   // Throws kTruncated unless `bytes` more bytes are there.
   void Need(uint64_t bytes, std::string_view field) const;
 

@@ -7,6 +7,7 @@
 #include "io/gguf.h"
 #include "io/hf_directory.h"
 #include "io/ollama_store.h"
+#include "io/pack_file.h"
 
 namespace scout::io {
 
@@ -16,6 +17,8 @@ std::span<const std::byte> Checkpoint::ReadStaged(const TensorInfo& tensor, uint
   Read(tensor, offset, out);
   return out;
 }
+
+std::span<const PackSkip> Checkpoint::TokenizerArrays() const { return {}; }
 
 namespace {
 
@@ -52,7 +55,11 @@ std::string OllamaBlob(std::string_view name) {
 
 std::shared_ptr<const Checkpoint> OpenCheckpoint(const std::string& path, const OpenOptions& options) {
   const Found found = LookAt(path);
-  if (found == Found::kFolder) return OpenHfDirectory(path, options);
+  if (found == Found::kFolder) {
+    if (options.pack != nullptr)
+      Fail(ErrorCode::kUnsupported, Escape(path, 256), ": a folder; packed side-files are of GGUF files");
+    return OpenHfDirectory(path, options);
+  }
   if (found == Found::kNothing && path.starts_with(kOllama))
     return OpenGguf(OllamaBlob(std::string_view(path).substr(kOllama.size())), options);
   if (path.ends_with(".safetensors"))

@@ -68,6 +68,16 @@ struct TensorInfo {
 
 enum class CheckpointFormat { kGguf, kHuggingFace };
 
+class FileReader;
+class PackFile;
+struct PackSkip;
+
+// A file of a checkpoint, as a packed side-file is keyed by it.
+struct SourceFile {
+  const FileReader* file;
+  uint64_t header_bytes;
+};
+
 class Checkpoint {
  public:
   virtual ~Checkpoint() = default;
@@ -94,6 +104,11 @@ class Checkpoint {
   // Tells the operating system that the tensor's pages will not be read again soon.
   virtual void DropPages(const TensorInfo& tensor) const = 0;
 
+  // The files that a packed side-file of this checkpoint is keyed by; none where it has no such thing (a Hugging Face directory).
+  virtual std::vector<SourceFile> Sources() const { return {}; }
+  // The values of their headers that hold the tokenizer.
+  virtual std::span<const PackSkip> TokenizerArrays() const;
+
   // The bytes of a small file beside the weights ("tokenizer.json", "tokenizer.model"), at most `limit` bytes; nothing when
   // there is none. `name` is a plain file name.
   virtual std::optional<std::string> ReadSideFile(std::string_view name, uint64_t limit) const = 0;
@@ -101,6 +116,10 @@ class Checkpoint {
 
 struct OpenOptions {
   bool map = false;  // map the files instead of reading them
+  // A packed side-file that must fit: each file is compared with what it was made from before it is read on, and arrays that it
+  // stands for are passed over. With `whole_hash` all of each file is compared.
+  const PackFile* pack = nullptr;
+  bool whole_hash = false;
 };
 
 // Opens a GGUF file (any shard of a split one), a directory with config.json and safetensors files, or, for a path

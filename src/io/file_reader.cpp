@@ -51,6 +51,7 @@ FileReader::FileReader(const std::string& path, bool map) : name_(Escape(path, k
     Fail(ErrorCode::kUnsupported, name_, ": is ", Name(stat.kind), ", expected a regular file");
   }
   size_ = stat.size;
+  modified_ns_ = stat.modified_ns;
   if (map && size_ > 0) mapping_ = Io().map(fd_, size_);
 }
 

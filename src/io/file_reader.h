@@ -26,6 +26,7 @@ class FileReader {
 
   const std::string& name() const { return name_; }  // the path, printable, for messages
   uint64_t size() const { return size_; }            // bytes, as found when opened
+  int64_t modified_ns() const { return modified_ns_; }
 
   // Fills `out` from `offset`. Throws kTruncated when the file ends before that, kIo when a read fails; both name file and
   // offset. Any thread, at once.
@@ -49,6 +50,7 @@ class FileReader {
   std::string name_;
   int fd_ = -1;
   uint64_t size_ = 0;
+  int64_t modified_ns_ = 0;
   void* mapping_ = nullptr;
   mutable std::mutex direct_mutex_;  // of what follows
   mutable bool direct_asked_ = false;

@@ -1,5 +1,6 @@
 #include "io/gguf.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/io_ops.h"
 #include "io/gguf_header.h"
+#include "io/pack_file.h"
 #include "io/paths.h"
 #include "io/stored_checkpoint.h"
 
@@ -88,11 +90,18 @@ std::shared_ptr<const Checkpoint> OpenGguf(const std::string& path, const OpenOp
   stored.path = path;
   stored.directory = DirectoryOf(path);
   stored.files.push_back(std::make_unique<FileReader>(path, options.map));
-  GgufHeader header = ReadGgufHeader(*stored.files[0], 0);
+  // Of a split file any part may be given: those that a side-file was made from are known by their numbers only once they are read.
+  const PackFile* const pack = options.pack;
+  const bool alone = pack != nullptr && pack->sources().size() == 1;
+  if (alone) pack->CheckSource(0, *stored.files[0], options.whole_hash);
+  GgufHeader header = ReadGgufHeader(*stored.files[0], 0, alone ? pack->skips() : std::span<const PackSkip>());
   const SplitKeys split = ReadSplitKeys(*header.metadata);
   if (split.count <= 1) {
     if (split.number != 0)
       Fail(ErrorCode::kFormat, stored.files[0]->name(), ": split.no is ", split.number, ", split.count is ", split.count);
+    if (pack != nullptr) pack->CheckSourceCount(1);
+    stored.header_bytes.push_back(std::min(header.data_begin, stored.files[0]->size()));
+    stored.large = std::move(header.large);
     stored.tensors = std::move(header.tensors);
     stored.metadata = std::move(header.metadata);
     return MakeCheckpoint(std::move(stored));
@@ -106,11 +115,15 @@ std::shared_ptr<const Checkpoint> OpenGguf(const std::string& path, const OpenOp
          shard ? StrCat("says ", shard->number, " of ", shard->count) : "does not end in -%05d-of-%05d.gguf");
   if (split.count > kMaxShards) Fail(ErrorCode::kLimit, name, ": split.count is ", split.count, "; the limit is ", kMaxShards);
 
+  if (pack != nullptr) pack->CheckSourceCount(static_cast<size_t>(split.count));
   stored.files.clear();
   for (uint32_t i = 0; i < split.count; ++i) {
     stored.files.push_back(OpenShard(ShardPath(*shard, i + 1), i + 1, shard->count, options.map));
     const FileReader& file = *stored.files.back();
-    header = ReadGgufHeader(file, i);
+    if (pack != nullptr) pack->CheckSource(i, file, options.whole_hash);
+    header = ReadGgufHeader(file, i, pack != nullptr ? pack->skips() : std::span<const PackSkip>());
+    stored.header_bytes.push_back(std::min(header.data_begin, file.size()));
+    stored.large.insert(stored.large.end(), header.large.begin(), header.large.end());
     const SplitKeys keys = ReadSplitKeys(*header.metadata);
     if (keys.count != split.count || keys.number != i)
       Fail(ErrorCode::kFormat, file.name(), ": split.no is ", keys.number, " and split.count ", keys.count, ", expected ", i,

@@ -29,12 +29,17 @@ constexpr ValueTypeInfo kValueTypeInfo[kValueTypes] = {
 // that a header cannot cost much more memory than it has bytes.
 constexpr uint64_t kMaxWidening = 3 * 1024 * 1024;
 
+// What a side-file that holds the tokenizer's tables lets its reader pass over.
+constexpr std::string_view kTokenizerKeys = "tokenizer.ggml.";
+constexpr uint64_t kLeastSkipped = 4096;  // bytes
+
 constexpr uint64_t kLeastKeyBytes = 8 + 1 + 4 + 1;             // length, one character, type, a byte
 constexpr uint64_t kLeastTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;  // length, one character, rank, one dimension, type, offset
 
 class HeaderParser {
  public:
-  HeaderParser(const FileReader& file, uint32_t file_index) : file_(file), file_index_(file_index), reader_(file, 0) {}
+  HeaderParser(const FileReader& file, uint32_t file_index, std::span<const PackSkip> skips)
+      : file_(file), file_index_(file_index), skips_(skips), reader_(file, 0) {}
 
   GgufHeader Parse() {
     ReadPreamble();
@@ -92,7 +97,12 @@ class HeaderParser {
     const uint64_t type_at = reader_.offset();
     const uint32_t type = ReadType("the value type");
     if (key == "general.alignment") CheckAlignmentType(type, type_at);
+    const uint64_t value_at = reader_.offset();
+    for (const PackSkip& skip : skips_)
+      if (skip.file == file_index_ && skip.begin == value_at) return reader_.Skip(skip.end - skip.begin, "a skipped array");
     MetaValue value = ReadValue(type);
+    if (type == kArray && key.starts_with(kTokenizerKeys) && reader_.offset() - value_at >= kLeastSkipped)
+      header_.large.push_back({file_index_, value_at, reader_.offset()});
     if (key == "general.alignment") SetAlignment(std::get<uint64_t>(value), type_at + 4);
     header_.metadata->Add(key, std::move(value), at);
   }
@@ -326,6 +336,7 @@ class HeaderParser {
 
   const FileReader& file_;
   const uint32_t file_index_;
+  const std::span<const PackSkip> skips_;
   ByteReader reader_;
   GgufHeader header_;
   uint64_t tensors_ = 0, keys_ = 0;
@@ -335,6 +346,8 @@ class HeaderParser {
 
 }  // namespace
 
-GgufHeader ReadGgufHeader(const FileReader& file, uint32_t file_index) { return HeaderParser(file, file_index).Parse(); }
+GgufHeader ReadGgufHeader(const FileReader& file, uint32_t file_index, std::span<const PackSkip> skips) {
+  return HeaderParser(file, file_index, skips).Parse();
+}
 
 }  // namespace scout::io

@@ -16,6 +16,7 @@
 #include "io/checkpoint.h"
 #include "io/file_reader.h"
 #include "io/metadata_store.h"
+#include "io/pack_file.h"
 
 namespace scout::io {
 
@@ -34,9 +35,11 @@ struct GgufHeader {
   uint64_t data_begin = 0;
   std::unique_ptr<MetadataStore> metadata;
   std::vector<TensorInfo> tensors;  // with absolute offsets; file = `file_index`
+  std::vector<PackSkip> large;      // the tokenizer's long arrays, for a packed side-file
 };
 
-// Throws kFormat, kTruncated, kLimit or kUnsupported, naming file, offset, field, value and limit.
-GgufHeader ReadGgufHeader(const FileReader& file, uint32_t file_index);
+// Throws kFormat, kTruncated, kLimit or kUnsupported, naming file, offset, field, value and limit. Values that begin at one of
+// `skips` are passed over: their keys are as if they were not there.
+GgufHeader ReadGgufHeader(const FileReader& file, uint32_t file_index, std::span<const PackSkip> skips = {});
 
 }  // namespace scout::io

@@ -63,6 +63,13 @@ class CheckpointImpl : public Checkpoint {
 
   void DropPages(const TensorInfo& tensor) const override { FileOf(tensor).DropPages(tensor.offset, tensor.bytes); }
 
+  std::vector<SourceFile> Sources() const override {
+    std::vector<SourceFile> sources;
+    for (size_t i = 0; i < stored_.header_bytes.size(); ++i) sources.push_back({stored_.files[i].get(), stored_.header_bytes[i]});
+    return sources;
+  }
+  std::span<const PackSkip> TokenizerArrays() const override { return stored_.large; }
+
   std::optional<std::string> ReadSideFile(std::string_view name, uint64_t limit) const override {
     const std::optional<std::string> path = ResolveBeside(stored_.directory, name);
     if (!path) return std::nullopt;

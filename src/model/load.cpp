@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <optional>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
+#include "backend/packed_weights.h"
 #include "base/checked.h"
 #include "base/cpu_features.h"
 #include "base/error.h"
@@ -62,6 +64,11 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     const auto monitor = std::make_shared<LoadMonitor>();
     monitor->check = options_.check_weights;
     WeightPlan plan = PlanWeights(checkpoint_, config_, names, *backend_, monitor, weights_);
+    for (const WeightJob& job : plan.jobs) kept_.emplace_back(job.name, job.slot);
+    if (options_.pack) {
+      CheckPack(*options_.pack);
+      PlanPacked(*options_.pack, plan);
+    }
     if (options_.vision) {
       PlanVisionTower(monitor, plan);
     } else {
@@ -80,13 +87,16 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     parameters_ = plan.parameters;
     skipped_ = std::move(plan.skipped);
     fingerprint_ = Fingerprint(*checkpoint_, config_, plan.used);
+    if (options_.pack && options_.pack->fingerprint() != fingerprint_)
+      Fail(ErrorCode::kState, options_.pack->name(), ": it was made from a model with the fingerprint ",
+           options_.pack->fingerprint(), ", this one has ", fingerprint_, ": pack the model again");
     if (vision_) vision_fingerprint_ = std::max<uint64_t>(1, Fingerprint(*vision_checkpoint_, config_, vision_plan_.used));
     progress.bytes_total = plan.file_bytes;
     monitor->progress = &progress;
     // Reading is mostly waiting; packing is not. More than four threads only make the disk seek.
     const int threads = std::min(4, options_.backend.threads > 0 ? options_.backend.threads : UsableThreads());
     try {
-      PrepareWeights(plan, *backend_, progress, threads);
+      PrepareWeights(plan, *backend_, options_.pack, options_.check_pack, progress, threads);
     } catch (...) {
       monitor->progress = nullptr;
       throw;
@@ -125,6 +135,31 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
                                          MakeBackend(options_.device, options_.backend), options);
   }
 
+  io::PackContents Packed() const override {
+    io::PackContents contents;
+    const auto* packed = dynamic_cast<const PackedWeights*>(backend_.get());
+    if (packed == nullptr) RefuseDevice();
+    contents.layout = packed->LayoutId();
+    contents.fingerprint = fingerprint_;
+    for (size_t i = 0; i < kept_.size(); ++i) {
+      const auto& [name, weight] = kept_[i];
+      for (const StoredPart& part : packed->ExportWeight(**weight)) {
+        io::PackPart kept = {};
+        name.copy(kept.name, sizeof kept.name - 1);
+        part.format.copy(kept.format, sizeof kept.format - 1);
+        kept.weight = i;
+        kept.rows = part.rows;
+        kept.cols = part.cols;
+        kept.experts = part.experts;
+        kept.row_bytes = part.row_bytes;
+        kept.panel_bytes = part.panel_bytes;
+        contents.parts.push_back(kept);
+        contents.data.push_back(part.bytes);
+      }
+    }
+    return contents;
+  }
+
   std::unique_ptr<Runner> NewRunner(const RunnerOptions& options) const override {
     CheckRunnerOptions(config_, options);
     const uint64_t kv = KvBytes(config_, options), workspace = WorkspaceBytes(options);
@@ -137,6 +172,18 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
   }
 
  private:
+  [[noreturn]] void RefuseDevice() const {
+    Fail(ErrorCode::kUnsupported, "weights of the device \"", backend_->Info().name, "\" are not kept in packed side-files");
+  }
+  void CheckPack(const io::PackFile& pack) const {
+    const auto* packed = dynamic_cast<const PackedWeights*>(backend_.get());
+    if (packed == nullptr) RefuseDevice();
+    const std::string layout = packed->LayoutId();
+    if (pack.layout() != layout)
+      Fail(ErrorCode::kUnsupported, pack.name(), ": its weights lie in \"", Escape(pack.layout()), "\", the device \"",
+           backend_->Info().name, "\" of this machine needs \"", layout, "\": pack the model again");
+  }
+
   // The caller's limit covers weights and engines together.
   MemoryLeft LeftBesideWeights() const {
     const uint64_t limit = options_.memory_limit_bytes;
@@ -191,6 +238,7 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
   std::unique_ptr<Backend> backend_;  // prepared the weights; runners have their own
   Config config_;
   Weights weights_;
+  std::vector<std::pair<std::string, const std::unique_ptr<Weight>*>> kept_;  // the text model's weights, in the plan's order
   std::vector<std::string> skipped_;
   uint64_t weight_bytes_ = 0;
   uint64_t parameters_ = 0;
@@ -210,6 +258,8 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
 std::unique_ptr<Vision> Model::NewVision(const VisionOptions&) const {
   Fail(ErrorCode::kUnsupported, "the model sees no pictures: it was loaded without a vision tower");
 }
+
+io::PackContents Model::Packed() const { Fail(ErrorCode::kUnsupported, "this model is not kept in packed side-files"); }
 
 std::shared_ptr<const Model> Model::Load(std::shared_ptr<const io::Checkpoint> checkpoint, const LoadOptions& options,
                                          LoadProgress& progress) {

@@ -12,6 +12,7 @@
 
 #include "backend/backend.h"
 #include "io/checkpoint.h"
+#include "io/pack_file.h"
 #include "model/config.h"
 #include "model/runner.h"
 #include "model/vision.h"
@@ -27,6 +28,9 @@ struct LoadOptions {
   // The GGUF file that holds the vision tower of a text model's GGUF; empty: the tower of the checkpoint itself, or the one
   // mmproj*.gguf beside it.
   std::string projector;
+  // The text model's weights are taken from here instead of from the checkpoint, which it was made of.
+  std::shared_ptr<const io::PackFile> pack;
+  bool check_pack = false;  // compare the weights with their hashes, which reads all of them
 };
 
 // Shared with whoever watches or cancels a load.
@@ -52,6 +56,9 @@ class Model {
   virtual uint64_t parameters() const = 0;    // of the text model
   // Names every K, V decides on: weights, configuration. Part of a cached prefix's key.
   virtual uint64_t fingerprint() const = 0;
+  // Everything that a packed side-file holds of the model itself; its data lives as long as the model. Throws kUnsupported where
+  // the device's weights cannot be kept.
+  virtual io::PackContents Packed() const;
   // Tensors of the file that the text model does not need: the vision tower and its projector, and what nobody knows.
   virtual std::span<const std::string> skipped_tensors() const { return {}; }
 

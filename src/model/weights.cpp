@@ -6,7 +6,9 @@
 #include <mutex>
 #include <new>
 #include <unordered_set>
+#include <utility>
 
+#include "backend/packed_weights.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/own_thread.h"
@@ -255,14 +257,41 @@ WeightPlan Binder::Bind(Weights& weights) {
   return std::move(plan_);
 }
 
+std::unique_ptr<Weight> Import(const WeightJob& job, const Backend& backend, const std::shared_ptr<const io::PackFile>& pack,
+                               bool check, LoadProgress& progress) {
+  std::vector<StoredPart> parts;
+  for (const io::PackPart* part : job.packed) {
+    if (check) pack->CheckData(*part);
+    parts.push_back(
+        {part->format, part->rows, part->cols, part->experts, part->row_bytes, part->panel_bytes, pack->BytesOf(*part)});
+  }
+  progress.bytes_done.fetch_add(job.file_bytes, std::memory_order_relaxed);
+  return dynamic_cast<const PackedWeights&>(backend).ImportWeight(job.desc, parts, pack);
+}
+
 }  // namespace
+
+void PlanPacked(const io::PackFile& pack, WeightPlan& plan) {
+  const std::span<const io::PackPart> parts = pack.parts();
+  if (parts.empty() || parts.back().weight + 1 != plan.jobs.size())
+    Fail(ErrorCode::kFormat, pack.name(), ": weights are ", parts.empty() ? 0 : parts.back().weight + 1, ", expected ",
+         plan.jobs.size());
+  for (const io::PackPart& part : parts) {
+    WeightJob& job = plan.jobs[static_cast<size_t>(part.weight)];
+    if (job.name.compare(0, io::kMaxPackText - 1, part.name) != 0)
+      Fail(ErrorCode::kFormat, pack.name(), ": weight ", part.weight, " is ", Escape(part.name), ", expected ", Escape(job.name));
+    job.packed.push_back(&part);
+    plan.resident_bytes -= std::exchange(job.resident_bytes, 0);
+  }
+}
 
 WeightPlan PlanWeights(const std::shared_ptr<const io::Checkpoint>& checkpoint, const Config& config, const Names& names,
                        const Backend& backend, const std::shared_ptr<LoadMonitor>& monitor, Weights& weights) {
   return Binder(checkpoint, config, names, backend, monitor).Bind(weights);
 }
 
-void PrepareWeights(WeightPlan& plan, Backend& backend, LoadProgress& progress, int threads) {
+void PrepareWeights(WeightPlan& plan, Backend& backend, const std::shared_ptr<const io::PackFile>& pack, bool check_pack,
+                    LoadProgress& progress, int threads) {
   std::atomic<size_t> next{0};
   std::atomic<bool> stop{false};
   std::mutex mutex;
@@ -275,7 +304,7 @@ void PrepareWeights(WeightPlan& plan, Backend& backend, LoadProgress& progress, 
       try {
         if (progress.cancel.load(std::memory_order_relaxed)) Fail(ErrorCode::kCancelled, "loading was cancelled");
         try {
-          *job.slot = backend.PrepareWeight(job.desc);
+          *job.slot = job.packed.empty() ? backend.PrepareWeight(job.desc) : Import(job, backend, pack, check_pack, progress);
         } catch (const std::bad_alloc&) {
           Fail(ErrorCode::kNoMemory, "no memory for tensor ", Escape(job.name), " of ", job.file_bytes, " bytes");
         }

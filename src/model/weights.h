@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "io/checkpoint.h"
+#include "io/pack_file.h"
 #include "model/config.h"
 #include "model/model.h"
 #include "model/names.h"
@@ -48,6 +49,7 @@ struct WeightJob {
   std::string name;  // of its first tensor, for messages
   WeightDesc desc;
   std::unique_ptr<Weight>* slot = nullptr;
+  std::vector<const io::PackPart*> packed;  // where it lies in a packed side-file
   uint64_t file_bytes = 0;
   uint64_t resident_bytes = 0;  // what it will hold, the backend's side tables aside; 0 for what stays in a mapping
 };
@@ -67,7 +69,13 @@ struct WeightPlan {
 WeightPlan PlanWeights(const std::shared_ptr<const io::Checkpoint>& checkpoint, const Config& config, const Names& names,
                        const Backend& backend, const std::shared_ptr<LoadMonitor>& monitor, Weights& weights);
 
-// Prepares every matrix of the plan on up to `threads` threads. The first error, or kCancelled, ends it.
-void PrepareWeights(WeightPlan& plan, Backend& backend, LoadProgress& progress, int threads);
+// Prepares every matrix of the plan on up to `threads` threads. The first error, or kCancelled, ends it. What lies packed is
+// imported from `pack`, with `check_pack` after a look at its hashes.
+void PrepareWeights(WeightPlan& plan, Backend& backend, const std::shared_ptr<const io::PackFile>& pack, bool check_pack,
+                    LoadProgress& progress, int threads);
+
+// Where the jobs of a text model's plan lie in the side-file; they then take no memory of their own. Throws kFormat naming weight,
+// field and both values where the two do not agree.
+void PlanPacked(const io::PackFile& pack, WeightPlan& plan);
 
 }  // namespace scout::model

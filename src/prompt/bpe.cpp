@@ -110,12 +110,14 @@ PairTable::PairTable(const std::vector<Merge>& merges) {
   bool sorted = true;
   for (size_t i = 1; i < merges.size() && sorted; ++i) sorted = merges[i - 1].result <= merges[i].result;
   if (!sorted) {
-    results_.reserve(merges.size());
-    for (const Merge& merge : merges) results_.push_back(merge.result);
+    std::vector<TokenId> results;
+    results.reserve(merges.size());
+    for (const Merge& merge : merges) results.push_back(merge.result);
+    results_ = LentArray(std::move(results));
   }
   const size_t capacity = std::bit_ceil(std::max<size_t>(16, merges.size() * 2));
   for (int attempt = 0; attempt < kMultipliersTried; ++attempt) {
-    slots_.assign(capacity, Slot{0, kNoRank});
+    slots_.assign(capacity, Slot{0, kNoRank, 0});
     bool placed = true;
     for (size_t i = 0; i < merges.size() && placed; ++i) {
       const Merge& merge = merges[i];
@@ -131,12 +133,31 @@ PairTable::PairTable(const std::vector<Merge>& merges) {
   Fail(ErrorCode::kLimit, "the ", merges.size(), " merges collide in every one of ", kMultipliersTried, " hash functions");
 }
 
+PairTable::PairTable(const Parts& parts, size_t tokens) : multiplier_(parts.multiplier) {
+  const auto refuse = [](std::string_view what, uint64_t found, std::string_view expected) {
+    Fail(ErrorCode::kFormat, "the merge table's ", what, " is ", found, ", expected ", expected);
+  };
+  const size_t slots = parts.slots.size(), ranks = parts.results.empty() ? tokens : parts.results.size();
+  if (slots == 0 || (slots & (slots - 1)) != 0) refuse("number of slots", slots, "a power of two");
+  size_t used = 0, outside = 0;
+  for (const Slot& slot : parts.slots) {
+    used += slot.rank != kNoRank ? 1 : 0;
+    outside += slot.rank != kNoRank && slot.rank >= ranks ? 1 : 0;
+  }
+  if (outside > 0) refuse("number of ranks without a result", outside, "0");
+  if (used * 2 > slots) refuse("number of used slots", used, StrCat("at most half of ", slots));
+  for (const TokenId id : parts.results)
+    if (id < 0 || static_cast<size_t>(id) >= tokens) refuse("result", static_cast<uint32_t>(id), StrCat("a token below ", tokens));
+  slots_.Lend(parts.slots);
+  results_.Lend(parts.results);
+}
+
 bool PairTable::Place(uint64_t key, uint32_t rank) {
   const size_t mask = slots_.size() - 1;
   size_t at = PairHash(key, multiplier_) & mask;
   for (size_t probe = 0; probe < kLongestProbe; ++probe, at = (at + 1) & mask) {
     if (slots_[at].rank != kNoRank) continue;
-    slots_[at] = {key, rank};
+    slots_.Mutable(at) = {key, rank, 0};
     return true;
   }
   return false;
@@ -151,22 +172,39 @@ uint32_t PairTable::Rank(TokenId left, TokenId right) const {
   }
 }
 
-Bpe::Bpe(const TokenTable& tokens, const PairTable* pairs) : tokens_(tokens), pairs_(pairs) {
+void Bpe::FindBytes() {
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
-    const TokenId id = tokens.Find(std::string_view(&c, 1));
+    const TokenId id = tokens_.Find(std::string_view(&c, 1));
     if (id == kNoToken) {
-      Fail(ErrorCode::kFormat, "the vocabulary of ", tokens.size(), " tokens has none for the single byte ", byte,
+      Fail(ErrorCode::kFormat, "the vocabulary of ", tokens_.size(), " tokens has none for the single byte ", byte,
            "; all 256 are needed to encode any text");
     }
     byte_ids_[byte] = id;
   }
-  byte_pair_ranks_.resize(65536);
-  for (size_t pair = 0; pair < byte_pair_ranks_.size(); ++pair) {
+}
+
+Bpe::Bpe(const TokenTable& tokens, const PairTable* pairs) : tokens_(tokens), pairs_(pairs) {
+  FindBytes();
+  std::vector<uint32_t> ranks(kBytePairs);
+  for (size_t pair = 0; pair < ranks.size(); ++pair) {
     const char joined[2] = {static_cast<char>(pair >> 8), static_cast<char>(pair & 255)};
-    byte_pair_ranks_[pair] = pairs ? pairs->Rank(byte_ids_[pair >> 8], byte_ids_[pair & 255])
-                                   : static_cast<uint32_t>(tokens.Find(std::string_view(joined, 2)));
+    ranks[pair] = pairs ? pairs->Rank(byte_ids_[pair >> 8], byte_ids_[pair & 255])
+                        : static_cast<uint32_t>(tokens.Find(std::string_view(joined, 2)));
   }
+  byte_pair_ranks_ = LentArray(std::move(ranks));
+}
+
+Bpe::Bpe(const TokenTable& tokens, const PairTable* pairs, std::span<const uint32_t> byte_pair_ranks)
+    : tokens_(tokens), pairs_(pairs) {
+  FindBytes();
+  if (byte_pair_ranks.size() != kBytePairs)
+    Fail(ErrorCode::kFormat, byte_pair_ranks.size(), " ranks of pairs of bytes, expected ", kBytePairs);
+  const size_t limit = pairs ? pairs->rank_limit(tokens.size()) : tokens.size();
+  for (const uint32_t rank : byte_pair_ranks)
+    if (rank != kNoRank && rank >= limit)
+      Fail(ErrorCode::kFormat, "a pair of bytes has the rank ", rank, ", expected less than ", limit);
+  byte_pair_ranks_.Lend(byte_pair_ranks);
 }
 
 void Bpe::Encode(std::string_view piece, std::vector<TokenId>& out, BpeWork* work) const {

@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -33,6 +34,25 @@ struct Merge {
 // The merges of a vocabulary that lists pairs: (left id, right id) -> rank. Open addressing, 16 bytes per slot.
 class PairTable {
  public:
+  struct Slot {
+    uint64_t key;
+    uint32_t rank;  // kNoRank: free
+    uint32_t unused;
+  };
+  // All that a table is, to be kept and lent to another.
+  struct Parts {
+    std::span<const Slot> slots;
+    std::span<const TokenId> results;
+    uint64_t multiplier;
+  };
+
+  // A table over memory that outlives it. Throws kFormat unless every rank has a result among `tokens` tokens and every search
+  // ends.
+  PairTable(const Parts& parts, size_t tokens);
+  Parts parts() const { return {slots_.span(), results_.span(), multiplier_}; }
+  // Ranks are below this.
+  size_t rank_limit(size_t tokens) const { return results_.empty() ? tokens : results_.size(); }
+
   // Ranks are results when these never decrease, else places in the list. Throws kFormat when a pair occurs twice.
   explicit PairTable(const std::vector<Merge>& merges);
 
@@ -42,14 +62,10 @@ class PairTable {
   bool ranks_are_ids() const { return results_.empty(); }
 
  private:
-  struct Slot {
-    uint64_t key;
-    uint32_t rank;
-  };
   bool Place(uint64_t key, uint32_t rank);
 
-  std::vector<Slot> slots_;
-  std::vector<TokenId> results_;  // by rank; empty when the rank is the id
+  LentArray<Slot> slots_;
+  LentArray<TokenId> results_;  // by rank; empty when the rank is the id
   uint64_t multiplier_ = 0x9e3779b97f4a7c15u;
 };
 
@@ -62,10 +78,14 @@ struct BpeWork {
 class Bpe {
  public:
   static constexpr size_t kSmallPiece = 64;
+  static constexpr size_t kBytePairs = 65536;
 
   // `tokens` is borrowed and must outlive this; so must `pairs`, which may be null: then merging is by rank. Throws kFormat
   // when one of the 256 single bytes is not a token.
   Bpe(const TokenTable& tokens, const PairTable* pairs);
+  // The same with ranks that an earlier one had: [65536] in memory that outlives this. Throws kFormat for a rank that is none, too.
+  Bpe(const TokenTable& tokens, const PairTable* pairs, std::span<const uint32_t> byte_pair_ranks);
+  std::span<const uint32_t> byte_pair_ranks() const { return byte_pair_ranks_.span(); }
 
   // Appends the ids of `piece`. `work` may be null.
   void Encode(std::string_view piece, std::vector<TokenId>& out, BpeWork* work = nullptr) const;
@@ -81,10 +101,12 @@ class Bpe {
   template <typename Rule>
   void Run(const Rule& rule, std::string_view piece, std::vector<TokenId>& out, BpeWork* work) const;
 
+  void FindBytes();
+
   const TokenTable& tokens_;
   const PairTable* pairs_;
   TokenId byte_ids_[256];
-  std::vector<uint32_t> byte_pair_ranks_;  // [65536] of two single bytes: every merging begins with these
+  LentArray<uint32_t> byte_pair_ranks_;  // [65536] of two single bytes: every merging begins with these
 };
 
 }  // namespace scout::prompt

@@ -54,6 +54,38 @@ uint64_t TokenTable::Hash(std::string_view bytes) const {
   return Mix(Mix(a ^ kOdd1, b ^ state), kOdd2);
 }
 
+TokenTable::TokenTable(const Parts& parts, size_t most_bytes) : longest_(parts.longest), seed_(parts.seed) {
+  const auto refuse = [](std::string_view what, uint64_t found, std::string_view expected) {
+    Fail(ErrorCode::kFormat, "the token table's ", what, " is ", found, ", expected ", expected);
+  };
+  if (parts.begin.empty()) refuse("number of offsets", 0, "one more than tokens");
+  if (parts.begin[0] != 0) refuse("first offset", parts.begin[0], "0");
+  if (parts.begin.back() != parts.blob.size()) refuse("last offset", parts.begin.back(), std::to_string(parts.blob.size()));
+  const size_t count = parts.begin.size() - 1;
+  uint32_t least = UINT32_MAX, most = 0, furthest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t size = parts.begin[i + 1] - parts.begin[i];  // of a descent: more than any token has
+    least = size < least ? size : least;
+    most = size > most ? size : most;
+    furthest = parts.begin[i] > furthest ? parts.begin[i] : furthest;
+  }
+  if (count > 0 && (least == 0 || most > most_bytes)) refuse("size of a token", least == 0 ? 0 : most, StrCat("1 to ", most_bytes));
+  if (furthest > parts.blob.size()) refuse("largest offset", furthest, StrCat("at most ", parts.blob.size()));
+  if (parts.longest > most_bytes) refuse("longest token", parts.longest, StrCat("at most ", most_bytes));
+  const size_t slots = parts.slots.size();
+  if ((slots & (slots - 1)) != 0) refuse("number of slots", slots, "a power of two");
+  size_t used = 0, outside = 0;
+  for (const Slot& slot : parts.slots) {
+    used += slot.id != kNoToken ? 1 : 0;
+    outside += slot.id != kNoToken && static_cast<uint32_t>(slot.id) >= count ? 1 : 0;
+  }
+  if (outside > 0) refuse("number of slots with an id outside it", outside, "0");
+  if (used * 2 > slots) refuse("number of used slots", used, StrCat("at most half of ", slots));
+  blob_.Lend(parts.blob);
+  begin_.Lend(parts.begin);
+  slots_.Lend(parts.slots);
+}
+
 void TokenTable::Reserve(size_t tokens, size_t bytes) {
   begin_.reserve(tokens + 1);
   blob_.reserve(bytes);
@@ -62,7 +94,7 @@ void TokenTable::Reserve(size_t tokens, size_t bytes) {
 TokenId TokenTable::Add(std::string_view bytes) {
   if (blob_.size() + bytes.size() > UINT32_MAX)
     Fail(ErrorCode::kLimit, "the tokens of the vocabulary hold more than ", UINT32_MAX, " bytes together");
-  blob_.append(bytes);
+  blob_.Append(bytes);
   begin_.push_back(static_cast<uint32_t>(blob_.size()));
   return static_cast<TokenId>(size() - 1);
 }
@@ -84,7 +116,7 @@ bool TokenTable::Place(uint64_t hash, TokenId id) {
   size_t at = hash & mask;
   for (size_t probe = 0; probe < kLongestProbe; ++probe, at = (at + 1) & mask) {
     if (slots_[at].id != kNoToken) continue;
-    slots_[at] = {static_cast<uint32_t>(hash >> 32), id};
+    slots_.Mutable(at) = {static_cast<uint32_t>(hash >> 32), id};
     return true;
   }
   return false;

@@ -10,10 +10,22 @@
 namespace scout::prompt {
 
 Tokenizer::Tokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {
-  const TokenTable& tokens = vocabulary_.tokens;
+  merges_ = vocabulary_.merges;
   if (vocabulary_.merge_by_pair) pairs_.emplace(vocabulary_.merges);
-  bpe_.emplace(tokens, pairs_ ? &*pairs_ : nullptr);
+  bpe_.emplace(vocabulary_.tokens, pairs_ ? &*pairs_ : nullptr);
+  Finish();
+}
 
+Tokenizer::Tokenizer(Vocabulary vocabulary, const LentTables& lent, std::shared_ptr<const void> owner)
+    : owner_(std::move(owner)), vocabulary_(std::move(vocabulary)), merges_(lent.merges) {
+  if (lent.pairs) pairs_.emplace(*lent.pairs, size());
+  bpe_.emplace(vocabulary_.tokens, pairs_ ? &*pairs_ : nullptr, lent.byte_pair_ranks);
+  Finish();
+}
+
+// The names of control and added tokens, and the ids that begin and end a text.
+void Tokenizer::Finish() {
+  const TokenTable& tokens = vocabulary_.tokens;
   for (size_t i = 0; i < size(); ++i) {
     const TokenKind kind = vocabulary_.kinds[i];
     if (kind != TokenKind::kControl && kind != TokenKind::kAdded) continue;
@@ -164,7 +176,7 @@ std::string Tokenizer::Fingerprint() const {
     word(bytes.size());
     hash.Update(bytes);
   }
-  for (const Merge& merge : vocabulary_.merges) {
+  for (const Merge& merge : merges_) {
     word(static_cast<size_t>(merge.left));
     word(static_cast<size_t>(merge.right));
   }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,10 +26,20 @@ struct EncodeOptions {
   bool add_bos = false;  // begin with the begin-of-text token; kState when the vocabulary has none
 };
 
+// Tables as Tokenizer makes them from a vocabulary.
+struct LentTables {
+  std::span<const Merge> merges;
+  std::optional<PairTable::Parts> pairs;  // where merges say what may merge
+  std::span<const uint32_t> byte_pair_ranks;
+};
+
 class Tokenizer {
  public:
   // Throws kFormat when two control tokens share a name or a single byte is no token.
   explicit Tokenizer(Vocabulary vocabulary);
+  // The same over tables that an earlier one made, in memory that `owner` keeps (tokenizer_image.h). `vocabulary` holds its tokens
+  // and kinds, and no merges: those are lent. Throws kFormat for what a table may not hold.
+  Tokenizer(Vocabulary vocabulary, const LentTables& lent, std::shared_ptr<const void> owner);
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
@@ -65,7 +76,13 @@ class Tokenizer {
   // Throws kCorrupt, naming both, when the fingerprint is not `expected`.
   void CheckFingerprint(std::string_view expected) const;
 
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  std::span<const Merge> merges() const { return merges_; }
+  const PairTable* pairs() const { return pairs_ ? &*pairs_ : nullptr; }
+  const Bpe& bpe() const { return *bpe_; }
+
  private:
+  void Finish();
   // `flush(out)` is called after every piece and may take ids away.
   template <typename Flush>
   void EncodeText(std::string_view text, std::vector<TokenId>& out, const Flush& flush) const;
@@ -75,7 +92,9 @@ class Tokenizer {
   TokenId NameAt(std::string_view text, size_t at, size_t* length) const;
   void Check(TokenId id) const;
 
+  std::shared_ptr<const void> owner_;  // of lent tables
   Vocabulary vocabulary_;
+  std::span<const Merge> merges_;
   std::optional<PairTable> pairs_;
   std::optional<Bpe> bpe_;
   std::optional<TokenId> bos_;

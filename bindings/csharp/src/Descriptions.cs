@@ -107,6 +107,29 @@ namespace Scout
         Q8 = 4,
     }
 
+    /// <summary>What a load does with a packed side-file: a file that holds a GGUF file's weights as the device keeps them and its
+    /// tokenizer's tables ready to use, made once and mapped from then on, so that a load takes milliseconds and processes share
+    /// the memory. It is made for one file (its size, its time, a hash of its header) and one arrangement of weights, and is
+    /// refused with a sentence where either differs; then it has to be written again. What it is made from must still be there. A
+    /// vision tower is not in it.</summary>
+    public enum PackMode
+    {
+        /// <summary>There is no side-file.</summary>
+        None = 0,
+
+        /// <summary>The side-file is used: SCOUT_ERR_IO when it is not there, _STATE when it was made from another file or the file
+        /// has changed, _UNSUPPORTED when it is of another machine or version, _CORRUPT when its tables are damaged.</summary>
+        Use = 1,
+
+        /// <summary>The same, and all of it and of the file is read and compared with hashes, those of the weights too; the file's
+        /// time may differ then.</summary>
+        Check = 2,
+
+        /// <summary>The model is loaded from the file, and a side-file written before the load ends; one that is there is replaced
+        /// once the new one is whole. Not with map_file.</summary>
+        Write = 3,
+    }
+
     /// <summary>Why an answer ended.</summary>
     public enum StopReason
     {

@@ -517,7 +517,8 @@ namespace Scout
         public int map_file;
         public int skip_weight_check;
         public int vision;
-        public int reserved;
+        public int pack;
+        public byte* pack_path;
     }
 
     [StructLayout(LayoutKind.Sequential)]

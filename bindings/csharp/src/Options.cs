@@ -41,6 +41,13 @@ namespace Scout
         /// pictures.</summary>
         public bool Vision { get; set; }
 
+        /// <summary>Whether a packed side-file is used or written, with which a GGUF file loads in milliseconds, shared by processes. When
+        /// another program shortens it, the system ends this one.</summary>
+        public PackMode Pack { get; set; }
+
+        /// <summary>The side-file; null is the path of the GGUF file with ".pack" behind it.</summary>
+        public string PackPath { get; set; }
+
         internal unsafe void Fill(out scout_load_options native, Memory memory)
         {
             native = default(scout_load_options);
@@ -48,6 +55,8 @@ namespace Scout
             Failure.Check(Native.scoutcs_load_options_init(ref native, (ulong)sizeof(scout_load_options), out message), message);
             if (Device != null) native.device = memory.Copy(Utf8.Terminated(Device, nameof(Device)));
             if (PluginDirectory != null) native.plugin_dir = memory.Copy(Utf8.Terminated(PluginDirectory, nameof(PluginDirectory)));
+            if (PackPath != null) native.pack_path = memory.Copy(Utf8.Terminated(PackPath, nameof(PackPath)));
+            native.pack = (int)Pack;
             native.threads = Threads;
             native.numerics = (int)Numerics;
             native.kv_format = (int)KvFormat;

@@ -339,6 +339,9 @@ SWIGINTERN int scout_load_options_set_device(struct scout_load_options *self,cha
 SWIGINTERN int scout_load_options_set_plugin_dir(struct scout_load_options *self,char const *text,uint64_t text_size){
     return owned_set_text(&((owned_load_options *)self)->plugin_dir, &self->plugin_dir, text, text_size);
   }
+SWIGINTERN int scout_load_options_set_pack_path(struct scout_load_options *self,char const *text,uint64_t text_size){
+    return owned_set_text(&((owned_load_options *)self)->pack_path, &self->pack_path, text, text_size);
+  }
 SWIGINTERN struct scout_model_info *new_scout_model_info(void){
     scout_model_info *made = (scout_model_info *)calloc(1, sizeof *made);
     if (made != NULL) made->struct_size = sizeof *made;
@@ -991,6 +994,54 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1KV_1Q8_10_1get(JNIEnv *jenv,
 }
 
 
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1PACK_1NONE_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_pack result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_pack)SCOUT_PACK_NONE;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1PACK_1USE_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_pack result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_pack)SCOUT_PACK_USE;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1PACK_1CHECK_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_pack result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_pack)SCOUT_PACK_CHECK;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_SCOUT_1PACK_1WRITE_1get(JNIEnv *jenv, jclass jcls) {
+  jint jresult = 0 ;
+  enum scout_pack result;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (enum scout_pack)SCOUT_PACK_WRITE;
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1load_1options_1numerics_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
   struct scout_load_options *arg1 = 0 ;
   int32_t arg2 ;
@@ -1225,6 +1276,32 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1vision_1get(J
 }
 
 
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1load_1options_1pack_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jint jarg2) {
+  struct scout_load_options *arg1 = 0 ;
+  int32_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_load_options **)&jarg1; 
+  arg2 = (int32_t)jarg2; 
+  if (arg1) (arg1)->pack = arg2;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1pack_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jint jresult = 0 ;
+  struct scout_load_options *arg1 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_load_options **)&jarg1; 
+  result = (int32_t) ((arg1)->pack);
+  jresult = (jint)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1load_1options(JNIEnv *jenv, jclass jcls) {
   jlong jresult = 0 ;
   struct scout_load_options *result = 0 ;
@@ -1296,6 +1373,35 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1set_1plugin_1
     arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
   }
   result = (int)scout_load_options_set_plugin_dir(arg1,(char const *)arg2,arg3);
+  jresult = (jint)result; 
+  
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT);
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1set_1pack_1path(JNIEnv *jenv, jclass jcls, jlong jarg1, jbyteArray jarg2) {
+  jint jresult = 0 ;
+  struct scout_load_options *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  int result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_load_options **)&jarg1; 
+  {
+    if (jarg2 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg2 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg2, NULL);
+    if (arg2 == NULL) return 0;
+    arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
+  }
+  result = (int)scout_load_options_set_pack_path(arg1,(char const *)arg2,arg3);
   jresult = (jint)result; 
   
   {

@@ -1,3 +1,5 @@
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -7,8 +9,11 @@ import scout.Chat;
 import scout.Engine;
 import scout.EngineOptions;
 import scout.Event;
+import scout.KvFormat;
+import scout.LoadOptions;
 import scout.Log;
 import scout.Model;
+import scout.Numerics;
 import scout.Request;
 import scout.RequestOptions;
 import scout.ScoutException;
@@ -90,6 +95,25 @@ public final class Interface {
           engine.close(); // of the handle only
           same(text, answer(model.generate(QUESTION)));
         }
+      });
+      test("options of a load and of an engine arrive", () -> {
+        same(Status.ERR_ARGUMENT, fails(() -> Model.load("scout-tiny", new LoadOptions().numerics(Numerics.FLOAT32))));
+        try (Model exact = Model.load("scout-tiny", new LoadOptions().device("ref").numerics(Numerics.FLOAT32).kvFormat(KvFormat.F32))) {
+          holds(!answer(exact.generate(QUESTION, new RequestOptions().maxTokens(2))).isEmpty(), "no answer");
+        }
+        RequestOptions few = new RequestOptions().maxTokens(12);
+        String text = answer(model.generate(QUESTION, few));
+        Path side = Files.createTempDirectory("scout").resolve("tiny.pack");
+        LoadOptions options = new LoadOptions().packPath(side.toString());
+        same(Status.ERR_IO, fails(() -> Model.load("scout-tiny", options.pack(LoadOptions.Pack.USE))));
+        Model.load("scout-tiny", options.pack(LoadOptions.Pack.WRITE)).close();
+        for (LoadOptions.Pack how : new LoadOptions.Pack[] {LoadOptions.Pack.CHECK, LoadOptions.Pack.USE}) {
+          try (Model packed = Model.load("scout-tiny", options.pack(how))) {
+            same(text, answer(packed.generate(QUESTION, few)));
+          }
+        }
+        Files.delete(side);
+        Files.delete(side.getParent());
       });
       test("a text may hold a NUL", () -> {
         String text = "Who are\0 you?";

@@ -3834,6 +3834,9 @@ SWIGINTERN int scout_load_options_set_device(struct scout_load_options *self,cha
 SWIGINTERN int scout_load_options_set_plugin_dir(struct scout_load_options *self,char const *text,uint64_t text_size){
     return owned_set_text(&((owned_load_options *)self)->plugin_dir, &self->plugin_dir, text, text_size);
   }
+SWIGINTERN int scout_load_options_set_pack_path(struct scout_load_options *self,char const *text,uint64_t text_size){
+    return owned_set_text(&((owned_load_options *)self)->pack_path, &self->pack_path, text, text_size);
+  }
 
   #define SWIG_From_double   PyFloat_FromDouble 
 
@@ -4874,6 +4877,60 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_load_options_pack_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_load_options *arg1 = 0 ;
+  int32_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  int val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_load_options_pack_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_load_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_load_options_pack_set" "', argument " "1"" of type '" "struct scout_load_options *""'"); 
+  }
+  arg1 = (struct scout_load_options *)(argp1);
+  ecode2 = SWIG_AsVal_int(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_load_options_pack_set" "', argument " "2"" of type '" "int32_t""'");
+  } 
+  arg2 = (int32_t)(val2);
+  if (arg1) (arg1)->pack = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_load_options_pack_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_load_options *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  int32_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_load_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_load_options_pack_get" "', argument " "1"" of type '" "struct scout_load_options *""'"); 
+  }
+  arg1 = (struct scout_load_options *)(argp1);
+  result = (int32_t) ((arg1)->pack);
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_new_scout_load_options(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   struct scout_load_options *result = 0 ;
@@ -4982,6 +5039,42 @@ SWIGINTERN PyObject *_wrap_scout_load_options_set_plugin_dir(PyObject *self, PyO
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
     result = (int)scout_load_options_set_plugin_dir(arg1,(char const *)arg2,arg3);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_load_options_set_pack_path(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_load_options *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[2] ;
+  int result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_load_options_set_pack_path", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_load_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_load_options_set_pack_path" "', argument " "1"" of type '" "struct scout_load_options *""'"); 
+  }
+  arg1 = (struct scout_load_options *)(argp1);
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
+    arg2 = bytes;
+    arg3 = (uint64_t)size;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (int)scout_load_options_set_pack_path(arg1,(char const *)arg2,arg3);
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
   resultobj = SWIG_From_int((int)(result));
@@ -16587,10 +16680,13 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_load_options_skip_weight_check_get", _wrap_scout_load_options_skip_weight_check_get, METH_O, NULL},
 	 { "scout_load_options_vision_set", _wrap_scout_load_options_vision_set, METH_VARARGS, NULL},
 	 { "scout_load_options_vision_get", _wrap_scout_load_options_vision_get, METH_O, NULL},
+	 { "scout_load_options_pack_set", _wrap_scout_load_options_pack_set, METH_VARARGS, NULL},
+	 { "scout_load_options_pack_get", _wrap_scout_load_options_pack_get, METH_O, NULL},
 	 { "new_scout_load_options", _wrap_new_scout_load_options, METH_NOARGS, NULL},
 	 { "delete_scout_load_options", _wrap_delete_scout_load_options, METH_O, NULL},
 	 { "scout_load_options_set_device", _wrap_scout_load_options_set_device, METH_VARARGS, NULL},
 	 { "scout_load_options_set_plugin_dir", _wrap_scout_load_options_set_plugin_dir, METH_VARARGS, NULL},
+	 { "scout_load_options_set_pack_path", _wrap_scout_load_options_set_pack_path, METH_VARARGS, NULL},
 	 { "scout_load_options_swigregister", scout_load_options_swigregister, METH_O, NULL},
 	 { "scout_load_options_swiginit", scout_load_options_swiginit, METH_VARARGS, NULL},
 	 { "scout_load", _wrap_scout_load, METH_VARARGS, NULL},
@@ -17842,6 +17938,10 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
   SWIG_Python_SetConstant(d, "SCOUT_KV_BF16",SWIG_From_int((int)(SCOUT_KV_BF16)));
   SWIG_Python_SetConstant(d, "SCOUT_KV_F32",SWIG_From_int((int)(SCOUT_KV_F32)));
   SWIG_Python_SetConstant(d, "SCOUT_KV_Q8_0",SWIG_From_int((int)(SCOUT_KV_Q8_0)));
+  SWIG_Python_SetConstant(d, "SCOUT_PACK_NONE",SWIG_From_int((int)(SCOUT_PACK_NONE)));
+  SWIG_Python_SetConstant(d, "SCOUT_PACK_USE",SWIG_From_int((int)(SCOUT_PACK_USE)));
+  SWIG_Python_SetConstant(d, "SCOUT_PACK_CHECK",SWIG_From_int((int)(SCOUT_PACK_CHECK)));
+  SWIG_Python_SetConstant(d, "SCOUT_PACK_WRITE",SWIG_From_int((int)(SCOUT_PACK_WRITE)));
   SWIG_Python_SetConstant(d, "SCOUT_ENCODE_PLAIN",SWIG_From_int((int)(SCOUT_ENCODE_PLAIN)));
   SWIG_Python_SetConstant(d, "SCOUT_ENCODE_SPECIAL",SWIG_From_int((int)(SCOUT_ENCODE_SPECIAL)));
   SWIG_Python_SetConstant(d, "SCOUT_ENCODE_BOS",SWIG_From_int((int)(SCOUT_ENCODE_BOS)));

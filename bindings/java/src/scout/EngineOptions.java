@@ -24,6 +24,11 @@ public final class EngineOptions {
     return set(o -> NativeJNI.scout_engine_options_context_set(o, positions));
   }
 
+  /** How keys and values are kept. */
+  public EngineOptions kvFormat(KvFormat format) {
+    return set(o -> NativeJNI.scout_engine_options_kv_format_set(o, format.ordinal()));
+  }
+
   /** Memory for keys and values. */
   public EngineOptions kvBytes(long bytes) {
     return set(o -> NativeJNI.scout_engine_options_kv_bytes_set(o, bytes));

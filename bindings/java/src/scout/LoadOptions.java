@@ -31,6 +31,16 @@ public final class LoadOptions {
     return set(o -> NativeJNI.scout_load_options_threads_set(o, value));
   }
 
+  /** What sums may depend on. */
+  public LoadOptions numerics(Numerics value) {
+    return set(o -> NativeJNI.scout_load_options_numerics_set(o, value.ordinal()));
+  }
+
+  /** How keys and values are kept. */
+  public LoadOptions kvFormat(KvFormat format) {
+    return set(o -> NativeJNI.scout_load_options_kv_format_set(o, format.ordinal()));
+  }
+
   /** Positions that one request may use. */
   public LoadOptions context(long positions) {
     return set(o -> NativeJNI.scout_load_options_context_set(o, positions));
@@ -54,6 +64,29 @@ public final class LoadOptions {
   /** Loads the vision tower too, where the files have one or one mmproj*.gguf lies beside them, so that chats can hold pictures. */
   public LoadOptions vision() {
     return set(o -> NativeJNI.scout_load_options_vision_set(o, 1));
+  }
+
+  /** What a load does with a packed side-file, with which a GGUF file loads in milliseconds, shared by processes. */
+  public enum Pack {
+    /** There is none. */
+    NONE,
+    /** It is used, and must fit the file and the machine. */
+    USE,
+    /** It is used after all of it was compared with its hashes. */
+    CHECK,
+    /** The model is loaded from the file, and the side-file written. */
+    WRITE
+  }
+
+  /** Uses or writes a packed side-file beside the GGUF file: its path with ".pack" behind it. A side-file that shrinks ends the process. */
+  public LoadOptions pack(Pack how) {
+    return set(o -> NativeJNI.scout_load_options_pack_set(o, how.ordinal()));
+  }
+
+  /** Where the packed side-file lies. */
+  public LoadOptions packPath(String path) {
+    byte[] bytes = Text.bytes(path);
+    return set(o -> RequestOptions.check(NativeJNI.scout_load_options_set_pack_path(o, bytes)));
   }
 
   static <T> T with(LoadOptions options, LongFunction<T> call) {

@@ -59,6 +59,10 @@ final class NativeJNI {
   public final static native int SCOUT_KV_BF16_get();
   public final static native int SCOUT_KV_F32_get();
   public final static native int SCOUT_KV_Q8_0_get();
+  public final static native int SCOUT_PACK_NONE_get();
+  public final static native int SCOUT_PACK_USE_get();
+  public final static native int SCOUT_PACK_CHECK_get();
+  public final static native int SCOUT_PACK_WRITE_get();
   public final static native void scout_load_options_numerics_set(long jarg1, int jarg2);
   public final static native int scout_load_options_numerics_get(long jarg1);
   public final static native void scout_load_options_threads_set(long jarg1, int jarg2);
@@ -77,10 +81,13 @@ final class NativeJNI {
   public final static native int scout_load_options_skip_weight_check_get(long jarg1);
   public final static native void scout_load_options_vision_set(long jarg1, int jarg2);
   public final static native int scout_load_options_vision_get(long jarg1);
+  public final static native void scout_load_options_pack_set(long jarg1, int jarg2);
+  public final static native int scout_load_options_pack_get(long jarg1);
   public final static native long new_scout_load_options();
   public final static native void delete_scout_load_options(long jarg1);
   public final static native int scout_load_options_set_device(long jarg1, byte[] jarg2);
   public final static native int scout_load_options_set_plugin_dir(long jarg1, byte[] jarg2);
+  public final static native int scout_load_options_set_pack_path(long jarg1, byte[] jarg2);
   public final static native int scout_load(byte[] jarg1, long jarg2, long[] jarg3);
   public final static native int scout_load_start(byte[] jarg1, long jarg2, long[] jarg3);
   public final static native int scout_operation_wait(long jarg1, long jarg2, long[] jarg3);

@@ -30,6 +30,10 @@ KV_Q8_0: int = _native.SCOUT_KV_Q8_0
 NUMERICS_INVARIANT: int = _native.SCOUT_NUMERICS_INVARIANT
 NUMERICS_FAST: int = _native.SCOUT_NUMERICS_FAST
 NUMERICS_FLOAT32: int = _native.SCOUT_NUMERICS_FLOAT32
+PACK_NONE: int = _native.SCOUT_PACK_NONE
+PACK_USE: int = _native.SCOUT_PACK_USE
+PACK_CHECK: int = _native.SCOUT_PACK_CHECK
+PACK_WRITE: int = _native.SCOUT_PACK_WRITE
 
 ALPHA_DROP: int = _native.SCOUT_ALPHA_DROP
 ALPHA_WHITE: int = _native.SCOUT_ALPHA_WHITE
@@ -62,9 +66,10 @@ __all__ = [
     "ALPHA_DROP", "ALPHA_WHITE", "AgainError", "ArgumentError", "CancelledError", "Chat", "CorruptError", "DeniedError", "Device",
     "DeviceError", "Engine", "EngineOptions", "Event", "FormatError", "Frame", "Image", "ImageInfo", "ImageOptions",
     "InternalError", "IoError", "KV_BF16", "KV_F16", "KV_F32", "KV_Q8_0", "Layer", "LimitError", "LoadOptions", "Loading",
-    "LogBridge", "LogLine", "Model", "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "RESIZE_PIL",
-    "RESIZE_TORCHVISION", "Request", "RequestOptions", "STOP_CANCELLED", "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE",
-    "STOP_STRING", "ScoreBlock", "Scores", "ScoutError", "StateError", "Tensor", "TileOptions", "Tiling", "TruncatedError",
-    "UnsupportedError", "Video", "VideoInfo", "VideoOptions", "build_info", "close_log", "devices", "load", "load_async",
-    "load_start", "log_to", "next_log", "open_log", "status_name", "status_text", "tiling_of_size", "version",
+    "LogBridge", "LogLine", "Model", "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "PACK_CHECK",
+    "PACK_NONE", "PACK_USE", "PACK_WRITE", "RESIZE_PIL", "RESIZE_TORCHVISION", "Request", "RequestOptions", "STOP_CANCELLED",
+    "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING", "ScoreBlock", "Scores", "ScoutError", "StateError",
+    "Tensor", "TileOptions", "Tiling", "TruncatedError", "UnsupportedError", "Video", "VideoInfo", "VideoOptions", "build_info",
+    "close_log", "devices", "load", "load_async", "load_start", "log_to", "next_log", "open_log", "status_name", "status_text",
+    "tiling_of_size", "version",
 ]

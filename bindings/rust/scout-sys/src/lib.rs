@@ -78,6 +78,18 @@ pub const SCOUT_KV_F32: i32 = 3;
 /// must be whole blocks of 32 (Llama 4's are 128), devices "cpu" and "ref"
 pub const SCOUT_KV_Q8_0: i32 = 4;
 
+/// there is no side-file
+pub const SCOUT_PACK_NONE: i32 = 0;
+/// the side-file is used: SCOUT_ERR_IO when it is not there, _STATE when it was made from another file or the file has
+/// changed, _UNSUPPORTED when it is of another machine or version, _CORRUPT when its tables are damaged
+pub const SCOUT_PACK_USE: i32 = 1;
+/// the same, and all of it and of the file is read and compared with hashes, those of the weights too; the file's time
+/// may differ then
+pub const SCOUT_PACK_CHECK: i32 = 2;
+/// the model is loaded from the file, and a side-file written before the load ends; one that is there is replaced once
+/// the new one is whole. Not with map_file
+pub const SCOUT_PACK_WRITE: i32 = 3;
+
 /// it did not: more events follow
 pub const SCOUT_STOP_NONE: i32 = 0;
 /// the model ended its turn
@@ -427,8 +439,11 @@ pub struct scout_load_options {
     /// 1: load the vision tower too, where the checkpoint has one or one mmproj\*.gguf lies beside it, so that chats can
     /// hold pictures; 0: text only
     pub vision: i32,
-    /// See model.h.
-    pub reserved: i32,
+    /// SCOUT_PACK_\*. A side-file is mapped: as with map_file, the process ends when another program truncates it, and
+    /// its answers are no longer the file's when another program writes into it
+    pub pack: i32,
+    /// the side-file; NULL = the path of the GGUF file with ".pack" behind it
+    pub pack_path: *const c_char,
 }
 
 /// What a model is.
@@ -1142,7 +1157,7 @@ extern "C" {
     /// * `model`: to be freed with scout_free; NULL after a failure
     ///
     /// Answers SCOUT_OK, or _ARGUMENT, _FORMAT, _TRUNCATED, _LIMIT, _UNSUPPORTED, _CORRUPT, _IO, _NO_MEMORY, _DENIED,
-    /// _DEVICE, _STATE (after fork).
+    /// _DEVICE, _STATE (after fork; a packed side-file that was made from another file).
     ///
     /// Threads: any. Since 0.1.
     pub fn scout_load(path: *const c_char, options: *const scout_load_options, model: *mut *mut scout_model) -> scout_status;
@@ -1709,7 +1724,7 @@ mod layout {
         assert_eq!(member!(scout_image_info, width), (8, 8), "scout_image_info.width");
         assert_eq!(member!(scout_image_info, height), (16, 8), "scout_image_info.height");
         assert_eq!(member!(scout_image_info, format), (24, 8), "scout_image_info.format");
-        assert_eq!((size_of::<scout_load_options>(), align_of::<scout_load_options>()), (72, 8));
+        assert_eq!((size_of::<scout_load_options>(), align_of::<scout_load_options>()), (80, 8));
         assert_eq!(member!(scout_load_options, struct_size), (0, 4), "scout_load_options.struct_size");
         assert_eq!(member!(scout_load_options, numerics), (4, 4), "scout_load_options.numerics");
         assert_eq!(member!(scout_load_options, device), (8, 8), "scout_load_options.device");
@@ -1722,7 +1737,8 @@ mod layout {
         assert_eq!(member!(scout_load_options, map_file), (56, 4), "scout_load_options.map_file");
         assert_eq!(member!(scout_load_options, skip_weight_check), (60, 4), "scout_load_options.skip_weight_check");
         assert_eq!(member!(scout_load_options, vision), (64, 4), "scout_load_options.vision");
-        assert_eq!(member!(scout_load_options, reserved), (68, 4), "scout_load_options.reserved");
+        assert_eq!(member!(scout_load_options, pack), (68, 4), "scout_load_options.pack");
+        assert_eq!(member!(scout_load_options, pack_path), (72, 8), "scout_load_options.pack_path");
         assert_eq!((size_of::<scout_model_info>(), align_of::<scout_model_info>()), (248, 8));
         assert_eq!(member!(scout_model_info, struct_size), (0, 4), "scout_model_info.struct_size");
         assert_eq!(member!(scout_model_info, layers), (4, 4), "scout_model_info.layers");

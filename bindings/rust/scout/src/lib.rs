@@ -42,7 +42,9 @@ pub use error::{status_name, status_text, Error, Result};
 pub use image::{Alpha, Image, ImageInfo, Resize, Tiling};
 pub use log::{clear_log_sink, close_log, next_log, open_log, set_log_sink, Level, LogLine};
 pub use model::{device, devices, DeviceInfo, Encode, Layer, Loading, Model, ModelInfo, Shape, TensorInfo, Token};
-pub use options::{EngineOptions, ImageOptions, KvFormat, LoadOptions, Numerics, RequestOptions, ScoreOptions, TileOptions, VideoOptions};
+pub use options::{
+    EngineOptions, ImageOptions, KvFormat, LoadOptions, Numerics, Pack, RequestOptions, ScoreOptions, TileOptions, VideoOptions,
+};
 pub use request::{Canceller, End, Event, Next, Request, Stop};
 pub use video::{Frame, Video, VideoCanceller, VideoInfo};
 

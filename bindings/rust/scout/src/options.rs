@@ -37,6 +37,20 @@ pub enum KvFormat {
     Q8 = sys::SCOUT_KV_Q8_0,
 }
 
+/// What a load does with a packed side-file, with which a GGUF file loads in milliseconds, shared by processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Pack {
+    /// There is none.
+    None = sys::SCOUT_PACK_NONE,
+    /// It is used, and must fit the file and the machine.
+    Use = sys::SCOUT_PACK_USE,
+    /// It is used after all of it was compared with its hashes.
+    Check = sys::SCOUT_PACK_CHECK,
+    /// The model is loaded from the file, and the side-file written.
+    Write = sys::SCOUT_PACK_WRITE,
+}
+
 /// A builder over an options struct: `raw` holds the plain members, its pointers stay NULL until a call is made.
 macro_rules! options {
     ($(#[$doc:meta])* $name:ident, $raw:ident, $init:ident { $($extra:ident: $extra_type:ty,)* }
@@ -91,7 +105,7 @@ options! {
     /// let model = scout::Model::load_with("scout-tiny", &options)?;
     /// # Ok::<(), scout::Error>(())
     /// ```
-    LoadOptions, scout_load_options, scout_load_options_init { device: Option<String>, plugin_dir: Option<PathBuf>, }
+    LoadOptions, scout_load_options, scout_load_options_init { device: Option<String>, plugin_dir: Option<PathBuf>, pack_path: Option<PathBuf>, }
     /// Arithmetic.
     numerics: Numerics => |v| v as i32,
     /// Compute threads; 0 = as many as the process may use.
@@ -110,6 +124,8 @@ options! {
     skip_weight_check: bool => i32::from,
     /// Load the vision tower too, where the checkpoint has one or one `mmproj*.gguf` lies beside it, so that chats can hold pictures.
     vision: bool => i32::from,
+    /// Whether a packed side-file is used or written. When another program truncates it, the operating system ends this process.
+    pack: Pack => |v| v as i32,
 }
 
 impl LoadOptions {
@@ -125,10 +141,18 @@ impl LoadOptions {
         self
     }
 
+    /// The packed side-file; the path of the GGUF file with ".pack" behind it otherwise.
+    pub fn pack_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pack_path = Some(path.into());
+        self
+    }
+
     pub(crate) fn with_raw<R>(&self, call: impl FnOnce(*const sys::scout_load_options) -> R) -> Result<R> {
         let device = self.device.as_deref().map(|name| c_string(name, "device")).transpose()?;
         let plugin_dir = self.plugin_dir.as_deref().map(c_path).transpose()?;
+        let pack_path = self.pack_path.as_deref().map(c_path).transpose()?;
         let mut raw = self.raw;
+        raw.pack_path = pack_path.as_ref().map_or(ptr::null(), |text| text.as_ptr());
         raw.device = device.as_ref().map_or(ptr::null(), |text| text.as_ptr());
         raw.plugin_dir = plugin_dir.as_ref().map_or(ptr::null(), |text| text.as_ptr());
         Ok(call(&raw))
