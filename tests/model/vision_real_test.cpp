@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "base/cpu_features.h"
@@ -16,12 +17,13 @@
 namespace scout::model {
 namespace {
 
-void Check(DType format, double bound) {
+void Check(DType format, double bound, const char* device = "cpu") {
   if (test::kSanitized || DetectIsa() == Isa::kGeneric) GTEST_SKIP() << "too slow here: no vector instructions, or a sanitizer";
   constexpr uint64_t kNeed = uint64_t{4} << 30;
   if (ReadMemoryInfo().left_bytes < kNeed) GTEST_SKIP() << "less than 4 GiB of memory are left";
   LoadOptions options;
-  options.device = "cpu";
+  options.device = device;
+  if (options.device == "ref") options.backend.numerics = Numerics::kFloat32;
   options.vision = true;
   LoadProgress progress;
   const auto model = Model::Load(std::make_shared<test::RealVision>(format), options, progress);
@@ -44,6 +46,10 @@ void Check(DType format, double bound) {
 // The weights are values of every format: one reference serves all.
 TEST(VisionReal, AgreesWithTransformersFromBf16Weights) { Check(DType::kBF16, 1e-4); }
 TEST(VisionReal, AgreesWithTransformersFromF16Weights) { Check(DType::kF16, 1e-4); }
+TEST(VisionReal, RefInFloat32AgreesWithTransformers) {
+  if (std::getenv("SCOUT_REF_TOWER") == nullptr) GTEST_SKIP() << "takes a quarter of an hour; SCOUT_REF_TOWER=1 runs it";
+  Check(DType::kBF16, 2e-5, "ref");
+}
 
 }  // namespace
 }  // namespace scout::model
