@@ -7,6 +7,7 @@ if [ "${1:-build}" = tests ]; then
   wanted+=(libgtest-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 binutils abigail-tools python3 locales mono-mcs dpkg-dev lintian man-db
     valgrind)
   wanted+=(libbenchmark-dev)
+  wanted+=(libdnnl-dev)                                                      # oneDNN, for products: optional too
   wanted+=(libavformat-dev libavcodec-dev libavutil-dev libswscale-dev)  # video: large, and optional for who only builds
 fi
 missing=()

@@ -53,7 +53,7 @@ set(library_range "libscout0 (>= ${PROJECT_VERSION}), libscout0 (<< ${PROJECT_VE
 set(about "libscout runs Llama 4 Scout, a mixture-of-experts language model, inside a\nprogram's own process, behind a small C interface: no server, no callbacks,\nno environment.\n\n")
 set(control ${PROJECT_BINARY_DIR}/debian)
 
-debian_package(library libscout0 BINARY scout SECTION libs RECOMMENDS "libscout-data, libscout-media" SUGGESTS "libscout-video" CONTROL ${control}/shlibs ${control}/symbols ${control}/triggers
+debian_package(library libscout0 BINARY scout SECTION libs RECOMMENDS "libscout-data, libscout-media" SUGGESTS "libscout-video, libscout-onednn" CONTROL ${control}/shlibs ${control}/symbols ${control}/triggers
   DESCRIPTION "Llama 4 language models in a program's own process\n${about}This package holds the shared library and the folder for its plug-ins.")
 debian_package(development libscout-dev SECTION libdevel DEPENDS "libscout0 (= ${this_version}), libc6-dev" RECOMMENDS "libscout-data" SUGGESTS "pkgconf, cmake"
   DESCRIPTION "Llama 4 language models in a program's own process - development\n${about}This package holds the header, the archive, the descriptions for pkg-config and\nCMake, the interface files for SWIG and the description of the ABI as JSON.")
@@ -64,6 +64,10 @@ endif()
 if(TARGET scout_plugin_video)
   debian_package(video libscout-video BINARY scout_plugin_video SECTION libs DEPENDS "${library_range}"
     DESCRIPTION "Llama 4 language models in a program's own process - video\n${about}This package holds the plug-in with which libscout reads MP4, QuickTime, Matroska\nand WebM through FFmpeg. A program that uses it combines with Debian's FFmpeg,\nwhich is under the GPL.")
+endif()
+if(TARGET scout_plugin_onednn)
+  debian_package(products libscout-onednn BINARY scout_plugin_onednn SECTION libs DEPENDS "${library_range}"
+    DESCRIPTION "Llama 4 language models in a program's own process - oneDNN\n${about}This package holds the plug-in that multiplies float weights by many rows\nthrough oneDNN, where a program asks for fast numerics.")
 endif()
 debian_package(models libscout-data ALL SECTION science
   DESCRIPTION "Llama 4 language models in a program's own process - small model\n${about}This package holds scout-tiny, a Llama 4 of a few million parameters that tells\nshort stories: to link against, to test with and to look at.")

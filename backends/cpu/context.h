@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "backend/host_buffer.h"
 #include "backend/host_weight.h"
+#include "backend/products.h"
 #include "base/arena.h"
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
@@ -20,7 +21,11 @@ struct Context {
   std::shared_ptr<ThreadPool> pool;
   int threads = 1;
   const StepPlan* plan = nullptr;
-  Arena arena;  // given back at the start of each operation
+  // Where the numerics are fast:
+  bool fast = false;
+  std::unique_ptr<ProductLibrary> library;  // null: own kernels serve
+  bool library_all = false;                 // it serves what it can, not what it was measured to be faster at
+  Arena arena;                              // given back at the start of each operation
 
   // task(index, thread) for 0 .. count - 1; `thread` < threads.
   template <typename Task>

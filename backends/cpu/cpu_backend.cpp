@@ -8,6 +8,7 @@
 #include "cpu/context.h"
 #include "cpu/load_crew.h"
 #include "cpu/packed.h"
+#include "cpu/product.h"
 
 namespace scout {
 namespace {
@@ -52,6 +53,7 @@ class CpuBackend final : public HostBackend<cpu::Context> {
     context_.kernels = &cpu::KernelsFor(isa_);
     context_.threads = options.threads > 0 ? options.threads : UsableThreads();
     context_.pool = ThreadPool::Shared(context_.threads);
+    if (options.numerics == Numerics::kFast) BeFast(options);
   }
 
   DeviceInfo Info() const override {
@@ -130,6 +132,14 @@ class CpuBackend final : public HostBackend<cpu::Context> {
   // Rows of a table are gathered one by one.
   bool Packs(WeightRole role) const { return context_.kernels->packed_q4_k && role != WeightRole::kEmbedding; }
 
+  void BeFast(const BackendOptions& options) {
+    const bool all = options.products == "all", none = options.products == "none";
+    if (!all && !none && !options.products.empty())
+      Fail(ErrorCode::kArgument, "products \"", Escape(options.products), "\" is not one of all, none");
+    context_.fast = true;
+    if (!none) context_.library = ProductLibrary::Open(options.plugins);
+    context_.library_all = all;
+  }
   // Every operation finds the scratch memory empty.
   template <typename Operation>
   void Run(const Operation& operation) noexcept {

@@ -52,6 +52,21 @@ void ForItems(Context& context, const Item* items, int64_t count, const PanelCou
   });
 }
 
+// Both products of each item, by blocks of widened weights.
+void MultiplyMany(Context& context, std::span<const Item> items, int64_t d) {
+  if (items.empty()) return;
+  FloatProduct* const products = context.arena.Take<FloatProduct>(2 * static_cast<int64_t>(items.size()));
+  size_t count = 0;
+  for (const Item& item : items) {
+    const Side& side = *item.side;
+    float* const hidden = side.hidden + item.first * side.down->cols();
+    products[count++] = {side.gate_up, item.expert, side.in.values + item.first * d, item.rows, Epilogue::kSwiGlu, nullptr, hidden};
+    products[count++] = {side.down, item.expert, hidden, item.rows, Epilogue::kStore, nullptr, side.y + item.first * d};
+  }
+  const FloatScratch scratch = TakeFloatScratch(context, {products, count});
+  for (size_t i = 0; i < count; ++i) Multiply(context, products[i], scratch);
+}
+
 }  // namespace
 
 void Experts(Context& context, const ExpertsOp& op) {
@@ -118,6 +133,12 @@ void Experts(Context& context, const ExpertsOp& op) {
     side->hidden_in.values = side->hidden;
     side->y = context.arena.Take<float>(count * d);
   }
+  // Items whose float weights meet many rows are products of their own, one after the other.
+  Item* const many = std::partition(items, items + item_count, [&](const Item& item) {
+    return !MeetsManyFloats(context, *item.side->gate_up, item.rows) || !MeetsManyFloats(context, *item.side->down, item.rows);
+  });
+  MultiplyMany(context, {many, items + item_count}, d);
+  item_count = many - items;
   ForItems(
       context, items, item_count, [](const Item& item) { return PanelsOf(item.side->down->cols()); },
       [&](const Item& item, int64_t first, int64_t end) {

@@ -8,7 +8,7 @@ namespace scout::cpu {
 
 void Linear(Context& context, const LinearOp& op) {
   const HostWeight& weight = Host(op.weight);
-  if (weight.meets_floats()) return LinearOfFloats(context, op);
+  if (weight.meets_floats() || MeetsManyFloats(context, weight, op.in.rows)) return LinearOfFloats(context, op);
   const Kernels& kernels = *context.kernels;
   const Inputs in = RoundRows(context, weight, HostF32(op.in), op.in.rows);
   const int64_t outputs = op.epilogue == Epilogue::kSwiGlu ? weight.rows() / 2 : weight.rows();

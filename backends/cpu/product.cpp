@@ -144,6 +144,8 @@ Inputs TakeInputs(Context& context, InputForms forms, int64_t rows, int64_t k) {
   Inputs inputs;
   inputs.rows = rows;
   inputs.k = k;
+  // Kernels take five rows together where there are registers for them.
+  if (forms.values) inputs.block = std::clamp<int64_t>(kRowBytes / 4 / k / 5 * 5, 5, kRowBlock);
   if (forms.per32) inputs.per32 = Take(context, forms.packed, rows, k, 32, 32);
   if (forms.per256) inputs.per256 = Take(context, forms.packed, rows, k, 256, 16);
   return inputs;
@@ -213,8 +215,8 @@ void SwiGluPanels(const Kernels& kernels, const HostWeight& gate_up, int64_t exp
                   const Inputs& in, float* hidden) {
   const int64_t width = gate_up.rows() / 2;
   alignas(64) float y[2 * kRowBlock * kPanelRows];
-  for (int64_t first = 0; first < in.rows; first += kRowBlock) {
-    const int64_t count = std::min(kRowBlock, in.rows - first);
+  for (int64_t first = 0; first < in.rows; first += in.block) {
+    const int64_t count = std::min(in.block, in.rows - first);
     for (int64_t panel = first_panel; panel < end_panel; ++panel) {
       const int64_t j = panel * kPanelRows;
       const int rows = static_cast<int>(std::min<int64_t>(kPanelRows, width - j));

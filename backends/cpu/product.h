@@ -7,14 +7,17 @@
 
 namespace scout::cpu {
 
-// Rows of activations that a pair of panels meets before the next pair's turn: their codes stay in the second cache.
+// Rows of activations that a pair of panels meets before the next pair's turn, at most: their codes stay in the second cache.
 constexpr int64_t kRowBlock = 128;
+// What float32 rows may take of that cache.
+constexpr int64_t kRowBytes = 640 << 10;
 
 // [rows, k] activations in the forms that a weight's formats ask for, in scratch memory.
 struct Inputs {
   int64_t rows = 0, k = 0;
   const float* values = nullptr;  // [rows, k]; null once only codes are needed
   RoundedRows per32{}, per256{};  // codes null where not asked for
+  int64_t block = kRowBlock;      // rows that a pair of panels meets before the next pair's turn
 };
 
 // Which forms a weight asks for.
@@ -58,8 +61,8 @@ template <typename Store>
 void ForPanels(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t outputs, int64_t first_panel,
                int64_t end_panel, const Inputs& in, const Store& store) {
   alignas(64) float y[2 * kRowBlock * kPanelRows];
-  for (int64_t first = 0; first < in.rows; first += kRowBlock) {
-    const int64_t count = std::min(kRowBlock, in.rows - first);
+  for (int64_t first = 0; first < in.rows; first += in.block) {
+    const int64_t count = std::min(in.block, in.rows - first);
     for (int64_t panel = first_panel; panel < end_panel; panel += 2) {
       PanelOfWeight pair[2];
       const auto panels = static_cast<size_t>(std::min<int64_t>(2, end_panel - panel));
@@ -87,5 +90,31 @@ inline void StorePanel(const float* from, int rows, float* to) {
 // As above for a stacked gate and up: hidden[n * F + j] = silu(gate) * up for the panels of j.
 void SwiGluPanels(const Kernels& kernels, const HostWeight& gate_up, int64_t expert, int64_t first_panel, int64_t end_panel,
                   const Inputs& in, float* hidden);
+
+// Rows from which on that is worth it under Numerics::kFast (backends/README.md has the measurement).
+constexpr int64_t kManyFloatRows = 96;  // by own kernels
+constexpr int64_t kLibraryFloatRows = 64;
+
+// A product with float32 rows of a weight widened to float32, by blocks of outputs (float_linear.cpp).
+struct FloatProduct {
+  const HostWeight* weight;
+  int64_t expert;
+  const float* in;  // [rows, K]
+  int64_t rows;
+  Epilogue epilogue;
+  const float* bias;  // [outputs] or null
+  float* out;         // [rows, outputs]
+};
+int64_t OutputsOf(const FloatProduct& product);
+// Memory of the threads, enough for each of the products.
+struct FloatScratch {
+  float *packed, *results;
+  int64_t packed_each, results_each;  // of a thread
+  bool library;                       // whether a library may be asked
+};
+FloatScratch TakeFloatScratch(Context& context, std::span<const FloatProduct> products);
+void Multiply(Context& context, const FloatProduct& product, const FloatScratch& scratch);
+// Whether the numerics let so many rows and this weight meet in that way.
+bool MeetsManyFloats(const Context& context, const HostWeight& weight, int64_t rows);
 
 }  // namespace scout::cpu

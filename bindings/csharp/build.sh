@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds FOLDER/Scout.dll beside FOLDER/libscoutcsharp.so (made by CMake) and copies of the library and its plug-ins of pictures and clips; with "tests"
-# also the test programs.
+# Builds FOLDER/Scout.dll beside FOLDER/libscoutcsharp.so (made by CMake) and copies of the library and its plug-ins of pictures, clips and products; with
+# "tests" also the test programs.
 # Usage: build.sh FOLDER LIBSCOUT [tests]      MCS names the compiler
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1 library=$2
 mkdir -p "$folder"
 cp "$library" "$folder/libscout.so.0"
-for plugin in media video; do  # where they are built
+for plugin in media video onednn; do  # where they are built
   built=$(dirname "$library")/scout/libscout-$plugin.so
   if [ -e "$built" ]; then
     mkdir -p "$folder/scout"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes FOLDER/scout.jar of the sources, FOLDER/libscoutjava.so (built by CMake), the library and its plug-ins of pictures and clips; with "tests" also
-# the test classes.
+# Makes FOLDER/scout.jar of the sources, FOLDER/libscoutjava.so (built by CMake), the library and its plug-ins of pictures, clips and products; with
+# "tests" also the test classes.
 # With "none" the jar has classes alone, and both libraries are looked for on java.library.path.
 # Usage: build.sh FOLDER LIBSCOUT|none [tests]
 set -euo pipefail
@@ -14,7 +14,7 @@ if [ "$library" != none ]; then
   mkdir -p "$natives"
   cp "$library" "$natives/libscout.so.0"
   cp "$folder/libscoutjava.so" "$natives/"
-  for plugin in media video; do  # where they are built
+  for plugin in media video onednn; do  # where they are built
     built=$(dirname "$library")/scout/libscout-$plugin.so
     if [ -e "$built" ]; then cp "$built" "$natives/"; fi
   done

@@ -86,6 +86,7 @@ OperationObject::OperationObject(std::string path, const scout_load_options& giv
   model::LoadOptions options;
   options.device = given.device == nullptr ? "" : given.device;
   options.backend.threads = given.threads;
+  if (given.plugin_dir != nullptr) options.backend.plugins = given.plugin_dir;
   options.backend.numerics = given.numerics == SCOUT_NUMERICS_FAST      ? Numerics::kFast
                              : given.numerics == SCOUT_NUMERICS_FLOAT32 ? Numerics::kFloat32
                                                                         : Numerics::kInvariant;

@@ -1,6 +1,7 @@
 // Every operation of the cpu backend beside what the machine could do at that moment (google-benchmark).
 //
-//   op_bench [--threads N] [--isa NAME] [--mb SIZE] [--rows N,N,...] [--cpu-time] [--probe-mb SIZE] [FORMAT...]
+//   op_bench [--threads N] [--isa NAME] [--mb SIZE] [--rows N,N,...] [--cpu-time] [--probe-mb SIZE] [--fast none|auto|all]
+//   [FORMAT...]
 //            [google-benchmark's own options]
 //
 // Linear takes a matrix of about SIZE MiB (default 256; larger than the caches) in each FORMAT (default: all) with 1 and with more
@@ -12,6 +13,9 @@
 //                      it may be above 1
 //   TOPS, of_peak      products and sums / time, and that by the probe of their kind: int8 for quantised weights, bf16 for F16 and
 //                      BF16 ones, f32 for the rest
+//
+// With --fast the numerics are fast, and the library in the plug-in libscout-onednn.so of this build serves no product, those that
+// it is used for, or all that it can.
 //
 // These count the best iteration. The probes run in this process just before (examples/cli/probes.h); --probe-mb bounds the memory
 // that is read.
@@ -44,6 +48,8 @@ struct Options {
   std::vector<std::string> formats;
   bool cpu_time = false;
   size_t probe_megabytes = 0;
+  Numerics numerics = Numerics::kInvariant;
+  std::string products;
 } g_options;
 
 double Clock(clockid_t clock) {
@@ -54,7 +60,8 @@ double Clock(clockid_t clock) {
 double Seconds() { return Clock(g_options.cpu_time ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC); }
 
 Backend& Cpu() {
-  static const auto backend = MakeBackend("cpu", {g_options.threads, Numerics::kInvariant, g_options.isa});
+  static const auto backend =
+      MakeBackend("cpu", {g_options.threads, g_options.numerics, g_options.isa, g_options.products, SCOUT_PLUGINS});
   return *backend;
 }
 
@@ -72,10 +79,12 @@ const probes::Peaks& PeaksNow() {
 
 bool g_failed = false;
 
-// Cheap random codes; every 16-bit word that may be a float scale is made a small one by clearing its exponent's top bits.
+// Cheap random codes; every 16-bit word that may be a float scale is made a small one by clearing its exponent's top bits. Float
+// weights are around 1 in magnitude, for a processor takes much longer over numbers that are nearly 0.
 class BlockSource final : public WeightSource {
  public:
-  explicit BlockSource(size_t bytes) : bytes_(bytes) {}
+  BlockSource(size_t bytes, DType format)
+      : bytes_(bytes), value_bytes_(InfoOf(format).values_per_block == 1 ? InfoOf(format).bytes_per_block : 0) {}
   uint64_t size_bytes() const override { return bytes_; }
   void Read(uint64_t offset, std::span<std::byte> out) const override {
     uint64_t state = offset * 0x9e3779b97f4a7c15ull + 1;
@@ -83,10 +92,13 @@ class BlockSource final : public WeightSource {
       state = state * 6364136223846793005ull + 1442695040888963407ull;
       byte = static_cast<std::byte>(state >> 56 & 0x3f);
     }
+    for (size_t at = value_bytes_; value_bytes_ > 0 && at <= out.size(); at += value_bytes_)
+      out[at - 1] = (out[at - 1] & std::byte{0x03}) | ((out[at - 2] & std::byte{1}) << 7) | std::byte{0x3c};
   }
 
  private:
   size_t bytes_;
+  size_t value_bytes_;  // of a float value; 0 for blocks
 };
 
 std::unique_ptr<Weight> MakeWeight(WeightRole role, DType format, int64_t rows, int64_t cols, int64_t experts = 1) {
@@ -96,7 +108,7 @@ std::unique_ptr<Weight> MakeWeight(WeightRole role, DType format, int64_t rows, 
   desc.name = "random";
   desc.experts = experts;
   desc.parts.push_back(
-      {format, rows, cols, false, cols, 0, {std::make_shared<BlockSource>(bytes * static_cast<size_t>(experts))}, bytes});
+      {format, rows, cols, false, cols, 0, {std::make_shared<BlockSource>(bytes * static_cast<size_t>(experts), format)}, bytes});
   return Cpu().PrepareWeight(desc);
 }
 
@@ -312,7 +324,7 @@ void RegisterAll() {
     if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), name) == wanted.end()) continue;
     for (const int64_t n : g_options.rows)
       Register("Linear/" + name + "/rows:" + std::to_string(n), [=](auto& s) { Linear(s, format, n); });
-    if (format != DType::kQ4_K && format != DType::kQ6_K) continue;
+    if (format != DType::kQ4_K && format != DType::kQ6_K && (format != DType::kBF16 || wanted.empty())) continue;
     for (const int64_t n : g_options.rows)
       Register("Experts/" + name + "/rows:" + std::to_string(n), [=](auto& s) { Experts(s, format, n); });
     Register("Embed/" + name + "/rows:512", [=](auto& s) { Embed(s, format, 512); });
@@ -347,6 +359,9 @@ bool ReadOptions(int argc, char** argv) {
       g_options.megabytes = static_cast<size_t>(std::atoi(value)), ++i;
     } else if (argument == "--probe-mb") {
       g_options.probe_megabytes = static_cast<size_t>(std::atoi(value)), ++i;
+    } else if (argument == "--fast") {
+      g_options.numerics = Numerics::kFast;
+      g_options.products = value == std::string("auto") ? "" : value, ++i;
     } else if (argument == "--cpu-time") {
       g_options.cpu_time = true;
     } else if (argument == "--rows") {
@@ -372,7 +387,8 @@ int Main(int argc, char** argv) {
   if (!ReadOptions(argc, argv)) {
     std::fprintf(
         stderr,
-        "usage: op_bench [--threads N] [--isa NAME] [--mb SIZE] [--rows N,N,...] [--cpu-time] [FORMAT...] [--benchmark_...]\n");
+        "usage: op_bench [--threads N] [--isa NAME] [--mb SIZE] [--rows N,N,...] [--cpu-time] [--fast none|auto|all] [FORMAT...] "
+        "[--benchmark_...]\n");
     return 2;
   }
   const probes::Peaks& peaks = PeaksNow();

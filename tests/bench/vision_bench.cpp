@@ -1,13 +1,14 @@
 // Tiles through a tower of the real shape, beside what the processor can do at that moment; questions about a picture.
 //
 //   vision_bench [--threads N] [--isa NAME] [--layers N] [--tiles N] [--pictures N] [--rounds N] [--type BF16|F16]
-//                [--model TEXT.gguf --projector MMPROJ.gguf [--questions 1]]
+//                [--fast none|auto|all] [--model TEXT.gguf --projector MMPROJ.gguf [--questions 1]]
 //
 // Prints for each round the time of a tile, TFLOP/s, and that over the probes of bf16 and f32 (examples/cli/probes.h) taken just
 // before and after in this process. Without files the weights are random and made as they are read; --layers 34 is the real tower
 // (1.7 GB), less is quicker and nearly the same. --pictures: so many of --tiles each go together. With --questions 1 an engine is
 // asked about the picture: the time to the first token of the first question, of another one behind the same picture (its keys and
-// values are there), and of one with other text before it (its features are there).
+// values are there), and of one with other text before it (its features are there). With --fast the numerics are fast, and the
+// library in the plug-in libscout-onednn.so of this build serves no product, those that it is used for, or all that it can.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -119,7 +120,10 @@ int Run(int argc, char** argv) {
       format = std::string(argv[i + 1]) == "F16" ? DType::kF16 : DType::kBF16;
     else if (name == "--model")
       path = argv[i + 1];
-    else if (name == "--projector")
+    else if (name == "--fast") {
+      options.backend.numerics = Numerics::kFast;
+      options.backend.products = std::string(argv[i + 1]) == "auto" ? "" : argv[i + 1];
+    } else if (name == "--projector")
       options.projector = argv[i + 1];
     else
       return std::fprintf(stderr, "unknown option %s\n", argv[i]), 2;
@@ -127,6 +131,7 @@ int Run(int argc, char** argv) {
   options.device = "cpu";
   options.vision = true;
   options.backend.threads = threads;
+  options.backend.plugins = SCOUT_PLUGINS;
   model::LoadProgress progress;
   std::shared_ptr<const io::Checkpoint> checkpoint;
   if (path.empty())

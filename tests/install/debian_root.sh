@@ -27,7 +27,7 @@ cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
 inside cat /etc/debian_version
 say "what the packages and the check need: libraries, a compiler, pkg-config, cmake, Python"
 inside apt-get update -qq >"$folder/log" 2>&1 || { tail "$folder/log"; fail "apt-get update"; }
-tools=(gcc g++ libc6-dev pkgconf cmake make python3 libedit2 libjpeg62-turbo libpng16-16 libwebp7 libavformat59 libavcodec59 libavutil57 libswscale6)
+tools=(gcc g++ libc6-dev pkgconf cmake make python3 libedit2 libjpeg62-turbo libpng16-16 libwebp7 libavformat59 libavcodec59 libavutil57 libswscale6 libdnnl2)
 [ -z "${LANGUAGES:-}" ] || tools+=(openjdk-17-jdk-headless mono-mcs cargo)
 inside apt-get install -y -qq --no-install-recommends "${tools[@]}" >"$folder/log" 2>&1 || { tail "$folder/log"; fail "apt-get install"; }
 tree >"$folder/before"

@@ -88,6 +88,7 @@ def debian(folder):
     debs = {field(deb, "Package"): deb for deb in folder.glob("*.deb")}
     wanted = lists()
     here = {"libscout-media": (BUILD / "lib/scout/libscout-media.so").exists(), "libscout-video": (BUILD / "lib/scout/libscout-video.so").exists(),
+            "libscout-onednn": (BUILD / "lib/scout/libscout-onednn.so").exists(),
             "python3-scout": (BUILD / "python/scout/_native.abi3.so").exists(), "libscout-java": (BUILD / "java/package").exists(),
             "libscout-jni": (BUILD / "java/package").exists(), "libscout0.1-cil": (BUILD / "csharp/package").exists()}
     for name in sorted(set(debs) | set(wanted)):

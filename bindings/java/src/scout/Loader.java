@@ -13,7 +13,9 @@ import java.nio.file.StandardCopyOption;
 final class Loader {
   private static final String FOLDER = "/scout/natives/linux-x86_64/";
   private static final String[] FILES = {"libscout.so.0", "libscoutjava.so"}; // in the order of loading
-  private static final String[] PLUGINS = {"libscout-media.so", "libscout-video.so"}; // opened when first needed; not in every jar
+  private static final String[] PLUGINS = {
+    "libscout-media.so", "libscout-video.so", "libscout-onednn.so" // opened when first needed; not in every jar
+  };
   private static boolean loaded;
 
   private Loader() {}
