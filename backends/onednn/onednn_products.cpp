@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "backend/product_plugin.h"
+#include "base/fixed_text.h"
 #include "base/plugin_entry.h"
 
 #if DNNL_CPU_RUNTIME == DNNL_RUNTIME_TBB
@@ -182,13 +183,6 @@ class Products {
 Products& TheProducts() {
   static Products* const products = new Products;
   return *products;
-}
-
-template <size_t kSize>
-void CopyText(const char* from, char (&to)[kSize]) {
-  const size_t length = std::min(std::strlen(from), kSize - 1);
-  std::memcpy(to, from, length);
-  to[length] = 0;
 }
 
 // 0, or what was thrown is written down.

@@ -1,8 +1,6 @@
 // The library's side of the line: a backend whose failures are made again from what the plug-in wrote down.
 #include "backend/device_plugin.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <iterator>
 #include <mutex>
@@ -127,10 +125,7 @@ std::unique_ptr<Backend> MakeBackendOver(const DevicePluginTable& table, const B
 
 std::span<const std::string_view> PluginDevices() { return kDevices; }
 
-bool IsPluginInstalled(std::string_view device) {
-  struct stat info = {};
-  return stat(PluginPath(device, "").c_str(), &info) == 0;
-}
+bool IsPluginInstalled(std::string_view device) { return IsPluginThere(device, ""); }
 
 const DevicePluginTable& PluginTable(std::string_view device, std::string_view folder) {
   const std::string purpose = StrCat("device ", device);

@@ -5,19 +5,10 @@
 #include <new>
 
 #include "backend/device_plugin.h"
+#include "base/fixed_text.h"
 
 namespace scout {
 namespace {
-
-// Whole characters of UTF-8 only.
-template <size_t kSize>
-void CopyText(std::string_view from, char (&to)[kSize]) noexcept {
-  size_t length = std::min(from.size(), kSize - 1);
-  if (length < from.size())
-    while (length > 0 && (static_cast<unsigned char>(from[length]) & 0xc0) == 0x80) --length;
-  std::memcpy(to, from.data(), length);
-  to[length] = 0;
-}
 
 void Write(PluginStatus& status, ErrorCode code, const char* text) noexcept {
   status.code = static_cast<int32_t>(code);

@@ -137,6 +137,18 @@ bool IsWholePanels(const WeightDesc& desc) {
   return rows % (2 * PanelPacker::kRows) == 0;
 }
 
+// Of a panel of the part, 0 where its rows stay as they are.
+size_t PanelBytesOf(const WeightDesc& desc, const WeightPart& part, bool as_f32, const PanelPacker* packer) {
+  const bool packs = packer && !part.transposed && !as_f32 && desc.role != WeightRole::kManyRows && IsWholePanels(desc);
+  return packs ? packer->PanelBytes(part.format, part.cols) : 0;
+}
+
+// Of all rows of one expert, as they are kept.
+uint64_t ExpertBytes(const HostWeight::Part& part) {
+  return part.panel_bytes > 0 ? CheckedMul(static_cast<uint64_t>(part.rows / PanelPacker::kRows), part.panel_bytes, "packed tensor")
+                              : CheckedMul(static_cast<uint64_t>(part.rows), part.row_bytes, "tensor");
+}
+
 // Reads and packs every expert's rows, a few panels at a time.
 void ReadPacked(const WeightPart& from, int64_t experts, const PanelPacker& packer, size_t panel_bytes, std::byte* out) {
   const size_t staged_panel = RowBytes(from.format, static_cast<uint64_t>(from.cols)) * static_cast<size_t>(PanelPacker::kRows);
@@ -159,12 +171,13 @@ void ReadPacked(const WeightPart& from, int64_t experts, const PanelPacker& pack
 
 }  // namespace
 
-std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32, const PanelPacker* packer) {
+HostWeight::HostWeight(const WeightDesc& desc) : experts_(desc.experts), meets_floats_(desc.role == WeightRole::kManyRows) {
   SCOUT_CHECK(!desc.parts.empty() && desc.experts > 0, desc.name, ": a weight of no parts or experts");
-  std::unique_ptr<HostWeight> weight(new HostWeight);
-  weight->cols_ = desc.parts[0].cols;
-  weight->experts_ = desc.experts;
-  weight->meets_floats_ = desc.role == WeightRole::kManyRows;
+  cols_ = desc.parts[0].cols;
+}
+
+std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32, const PanelPacker* packer) {
+  std::unique_ptr<HostWeight> weight(new HostWeight(desc));
   for (const WeightPart& from : desc.parts) {
     CheckPart(desc, from, weight->cols_);
     Part part;
@@ -185,11 +198,9 @@ std::unique_ptr<HostWeight> HostWeight::Read(const WeightDesc& desc, bool as_f32
           InfoOf(from.format).values_per_block > 1 || reinterpret_cast<uintptr_t>(mapped + place.offset) % value_bytes == 0;
       in_place = mapped != nullptr && aligned;
     }
-    if (packer && !in_place && !from.transposed && !as_f32 && !weight->meets_floats_ && IsWholePanels(desc))
-      part.panel_bytes = packer->PanelBytes(from.format, from.cols);
+    if (!in_place) part.panel_bytes = PanelBytesOf(desc, from, as_f32, packer);
     if (part.panel_bytes > 0) {
-      const size_t packed_bytes =
-          CheckedMul(part.panel_bytes, static_cast<uint64_t>(from.rows / PanelPacker::kRows), "packed tensor");
+      const size_t packed_bytes = ExpertBytes(part);
       HostMemory memory(CheckedMul(packed_bytes, static_cast<uint64_t>(desc.experts), "packed tensor"));
       // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a part is packed only where there is a packer
       ReadPacked(from, desc.experts, *packer, part.panel_bytes, memory.data());
@@ -252,8 +263,7 @@ void HostWeight::JoinParts() {
 std::vector<StoredPart> HostWeight::Export() const {
   std::vector<StoredPart> stored;
   for (const Part& part : parts_) {
-    const size_t unit = part.panel_bytes > 0 ? static_cast<size_t>(part.rows / PanelPacker::kRows) * part.panel_bytes
-                                             : static_cast<size_t>(part.rows) * part.row_bytes;
+    const uint64_t unit = ExpertBytes(part);
     for (size_t e = 1; e < part.expert.size(); ++e)
       if (part.expert[e] != part.expert[e - 1] + unit)
         Fail(ErrorCode::kUnsupported, "a weight that stays in its mapped file is not packed: load without mapping");
@@ -270,11 +280,7 @@ std::vector<StoredPart> HostWeight::Export() const {
 
 std::unique_ptr<HostWeight> HostWeight::Import(const WeightDesc& desc, bool as_f32, const PanelPacker* packer,
                                                std::span<const StoredPart> stored, std::shared_ptr<const void> owner) {
-  SCOUT_CHECK(!desc.parts.empty() && desc.experts > 0, desc.name, ": a weight of no parts or experts");
-  std::unique_ptr<HostWeight> weight(new HostWeight);
-  weight->cols_ = desc.parts[0].cols;
-  weight->experts_ = desc.experts;
-  weight->meets_floats_ = desc.role == WeightRole::kManyRows;
+  std::unique_ptr<HostWeight> weight(new HostWeight(desc));
   weight->owner_ = std::move(owner);
   for (const WeightPart& from : desc.parts) {
     CheckPart(desc, from, weight->cols_);
@@ -283,8 +289,7 @@ std::unique_ptr<HostWeight> HostWeight::Import(const WeightDesc& desc, bool as_f
     part.first_row = weight->rows_;
     part.rows = from.rows;
     part.row_bytes = RowBytes(part.format, static_cast<uint64_t>(from.cols));
-    if (packer && !from.transposed && !as_f32 && !weight->meets_floats_ && IsWholePanels(desc))
-      part.panel_bytes = packer->PanelBytes(from.format, from.cols);
+    part.panel_bytes = PanelBytesOf(desc, from, as_f32, packer);
     weight->rows_ += from.rows;
     if (as_f32 && !weight->parts_.empty())
       weight->parts_[0].rows += part.rows;  // as JoinParts does
@@ -306,9 +311,7 @@ std::unique_ptr<HostWeight> HostWeight::Import(const WeightDesc& desc, bool as_f
     same(i, "experts", given.experts, static_cast<uint64_t>(desc.experts));
     same(i, "bytes of a row", given.row_bytes, uint64_t{part.row_bytes});
     same(i, "bytes of a panel", given.panel_bytes, uint64_t{part.panel_bytes});
-    const uint64_t unit = part.panel_bytes > 0
-                              ? CheckedMul(static_cast<uint64_t>(part.rows / PanelPacker::kRows), part.panel_bytes, "packed tensor")
-                              : CheckedMul(static_cast<uint64_t>(part.rows), part.row_bytes, "packed tensor");
+    const uint64_t unit = ExpertBytes(part);
     same(i, "bytes", uint64_t{given.bytes.size()}, CheckedMul(unit, given.experts, "packed tensor"));
     same(i, "the place past a line of 64 bytes", reinterpret_cast<uintptr_t>(given.bytes.data()) % 64, uintptr_t{0});
     for (int64_t e = 0; e < desc.experts; ++e) part.expert.push_back(given.bytes.data() + static_cast<uint64_t>(e) * unit);

@@ -70,7 +70,7 @@ class HostWeight final : public Weight {
   void DecodeRow(int64_t e, int64_t row, float* out) const;
 
  private:
-  HostWeight() = default;
+  explicit HostWeight(const WeightDesc& desc);  // without its parts
   void JoinParts();
 
   int64_t rows_ = 0, cols_ = 0, experts_ = 1;

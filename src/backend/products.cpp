@@ -1,7 +1,5 @@
 #include "backend/products.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <mutex>
 #include <vector>
@@ -35,15 +33,10 @@ void SayOnce(LogLevel level, const std::string& line) {
   Log(level, line);
 }
 
-bool IsThere(const std::string& path) {
-  struct stat info = {};
-  return !path.empty() && stat(path.c_str(), &info) == 0;
-}
-
 }  // namespace
 
 std::unique_ptr<ProductLibrary> ProductLibrary::Open(const std::string& folder) {
-  const bool there = IsThere(PluginPath(kPlugin, folder));
+  const bool there = IsPluginThere(kPlugin, folder);
   try {
     const PluginEntry& entry = OpenPlugin({.name = kPlugin,
                                            .contract = SCOUT_PRODUCT_CONTRACT,

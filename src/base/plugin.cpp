@@ -74,6 +74,11 @@ std::string PluginPath(std::string_view name, std::string_view folder) {
   return StrCat(path, "/libscout-", name, ".so");
 }
 
+bool IsPluginThere(std::string_view name, std::string_view folder) {
+  const std::string path = PluginPath(name, folder);
+  return !path.empty() && Exists(path);
+}
+
 const PluginEntry& OpenPlugin(const PluginRequest& request) {
   const std::string path = PluginPath(request.name, request.folder);
   const std::string shown = Escape(path, kPathBytes);

@@ -23,6 +23,9 @@ struct PluginRequest {
 // The file that OpenPlugin would open, whether it is there or not; empty where the system does not say where the library lies.
 std::string PluginPath(std::string_view name, std::string_view folder);
 
+// Whether that file is there; what it is shows when it is opened.
+bool IsPluginThere(std::string_view name, std::string_view folder);
+
 // Throws kUnsupported with a sentence: no such file, not loadable (and what the system says), no plug-in, of another build, or a
 // process that has no loader because its program is static. Nothing is remembered about a failure. Any thread.
 const PluginEntry& OpenPlugin(const PluginRequest& request);
