@@ -34,9 +34,10 @@ struct CodeSums {
 };
 static_assert(sizeof(CodeSums) == 256);
 // A dot of weight and activation codes over a longer run than always fits 16 bits fits for nearly all activations:
-constexpr uint32_t kRunsOf4Bits = 1;  // 32 codes against 0 .. 15
-constexpr uint32_t kRunsOf5Bits = 2;  // 32 codes against 0 .. 31
-constexpr uint32_t kRunsOf6Bits = 4;  // 16 codes against -32 .. 31
+constexpr uint32_t kRunsOf4Bits = 1;    // 32 codes against 0 .. 15
+constexpr uint32_t kRunsOf5Bits = 2;    // 32 codes against 0 .. 31
+constexpr uint32_t kRunsOf6Bits = 4;    // 16 codes against -32 .. 31
+constexpr uint32_t kHalvesOf5Bits = 8;  // 16 codes against 0 .. 31
 
 // Where sums of blocks of 32 begin in packed kernels: this many plus an integer below 2^22 in magnitude, read as float32, is
 // 12582912 plus the integer.

@@ -18,6 +18,8 @@
 namespace scout::cpu {
 namespace {
 
+#include "cpu/packed_places.inl"
+
 constexpr int kRows = 16;
 constexpr uint32_t kOnes = 0x01010101;  // a mask of bits, in each of four bytes
 
@@ -31,12 +33,49 @@ uint32_t Word(const void* bytes, int index) {
 template <typename Block>
 struct Layout;
 
-template <typename Block, int Nibbles, int Pairs, int PairBit, int Bits, int BitOfBits, int Bytes, int ScaleLines, bool TwoFloats>
-struct Planes {
-  static constexpr int kNibbles = Nibbles, kPairs = Pairs, kPairBit = PairBit, kBits = Bits, kBitOfBits = BitOfBits, kBytes = Bytes;
-  static constexpr int kScaleLines = ScaleLines, kLines = Nibbles + Pairs + Bits + Bytes + ScaleLines;
-  static constexpr int kFloatBytes = TwoFloats ? 4 : 2, kGroups = Block::kValues / 4;
+template <typename Block, int Bits, int ScaleLines, bool TwoFloats>
+struct Fields {
+  static constexpr int kBits = Bits, kGroups = Block::kValues / 4, kCodeLines = kGroups * Bits / 8;
+  static constexpr int kScaleLines = ScaleLines, kLines = kCodeLines + ScaleLines, kFloatBytes = TwoFloats ? 4 : 2;
 };
+
+// `count` bits of `from` beginning at `at`, of each of four bytes, moved to bit `to`.
+uint32_t Move(uint32_t from, int at, int count, int to) { return (from >> at & ((1u << count) - 1) * kOnes) << to; }
+
+// The lines of a few groups of codes of W bits.
+template <int W>
+void Fill(const uint32_t* g, uint32_t* line);
+template <>
+void Fill<8>(const uint32_t* g, uint32_t* line) {
+  line[0] = g[0];
+}
+template <>
+void Fill<4>(const uint32_t* g, uint32_t* line) {
+  line[0] = g[0] | Move(g[1], 0, 4, 4);
+}
+template <>
+void Fill<2>(const uint32_t* g, uint32_t* line) {
+  line[0] = g[0] | Move(g[1], 0, 2, 2) | Move(g[2], 0, 2, 4) | Move(g[3], 0, 2, 6);
+}
+template <>
+void Fill<6>(const uint32_t* g, uint32_t* line) {
+  for (int t = 0; t < 3; ++t) line[t] = g[t] | Move(g[3], 2 * t, 2, 6);
+}
+template <>
+void Fill<5>(const uint32_t* g, uint32_t* line) {
+  for (int t = 0; t < 3; ++t) line[t] = g[t] | Move(g[5 + t], 0, 3, 5);
+  for (int t = 3; t < 5; ++t) line[t] = g[t] | Move(g[2 + t], 3, 2, 5) | Move(g[7], t, 1, 7);
+}
+template <>
+void Fill<3>(const uint32_t* g, uint32_t* line) {
+  for (int t = 0; t < 3; ++t) line[t] = g[t] | Move(g[3 + t], 0, 3, 3);
+  for (int t = 0; t < 2; ++t) {
+    line[t] |= Move(g[6 + t], 0, 2, 6);
+    line[2] |= Move(g[6 + t], 2, 1, 6 + t);
+  }
+}
+// Groups that share lines.
+constexpr int GroupsTogether(int bits) { return bits == 8 ? 1 : bits == 4 ? 2 : bits == 2 || bits == 6 ? 4 : 8; }
 
 void SplitNibbles(const uint8_t* qs, uint32_t* group) {  // 16 bytes: values 0..15 low, 16..31 high
   for (int i = 0; i < 4; ++i) {
@@ -73,20 +112,20 @@ void AddHighBits(const uint8_t* high, int bit, uint32_t* group) {  // bit s of 3
 using quant::BlockQ2_K, quant::BlockQ3_K, quant::BlockQ4_0, quant::BlockQ4_1, quant::BlockQ4_K, quant::BlockQ5_0, quant::BlockQ5_1,
     quant::BlockQ5_K, quant::BlockQ6_K, quant::BlockQ8_0;
 
-//                              nibbles, pairs from bit, bits at bit, bytes, scales, two floats
+//                                            bits, lines of scales, two floats
 template <>
-struct Layout<BlockQ4_K> : Planes<BlockQ4_K, 32, 0, 0, 0, 0, 0, 3, true> {
+struct Layout<BlockQ4_K> : Fields<BlockQ4_K, 4, 3, true> {
   static void Codes(const BlockQ4_K& block, uint32_t* group) { NibblePairs(block.qs, group); }
 };
 template <>
-struct Layout<BlockQ5_K> : Planes<BlockQ5_K, 32, 0, 0, 8, 4, 0, 3, true> {
+struct Layout<BlockQ5_K> : Fields<BlockQ5_K, 5, 3, true> {
   static void Codes(const BlockQ5_K& block, uint32_t* group) {
     NibblePairs(block.qs, group);
     AddHighBits(block.qh, 4, group);
   }
 };
 template <>
-struct Layout<BlockQ6_K> : Planes<BlockQ6_K, 32, 16, 4, 0, 0, 0, 4, false> {
+struct Layout<BlockQ6_K> : Fields<BlockQ6_K, 6, 4, false> {
   static void Codes(const BlockQ6_K& block, uint32_t* group) {
     for (int half = 0; half < 2; ++half) {
       for (int s = 0; s < 4; ++s) {
@@ -99,40 +138,40 @@ struct Layout<BlockQ6_K> : Planes<BlockQ6_K, 32, 16, 4, 0, 0, 0, 4, false> {
   }
 };
 template <>
-struct Layout<BlockQ3_K> : Planes<BlockQ3_K, 0, 16, 0, 8, 2, 0, 3, false> {
+struct Layout<BlockQ3_K> : Fields<BlockQ3_K, 3, 3, false> {
   static void Codes(const BlockQ3_K& block, uint32_t* group) {
     TwoBits(block.qs, group);
     AddHighBits(block.hmask, 2, group);
   }
 };
 template <>
-struct Layout<BlockQ2_K> : Planes<BlockQ2_K, 0, 16, 0, 0, 0, 0, 4, true> {
+struct Layout<BlockQ2_K> : Fields<BlockQ2_K, 2, 4, true> {
   static void Codes(const BlockQ2_K& block, uint32_t* group) { TwoBits(block.qs, group); }
 };
 template <>
-struct Layout<BlockQ4_0> : Planes<BlockQ4_0, 4, 0, 0, 0, 0, 0, 0, false> {
+struct Layout<BlockQ4_0> : Fields<BlockQ4_0, 4, 0, false> {
   static void Codes(const BlockQ4_0& block, uint32_t* group) { SplitNibbles(block.qs, group); }
 };
 template <>
-struct Layout<BlockQ4_1> : Planes<BlockQ4_1, 4, 0, 0, 0, 0, 0, 0, true> {
+struct Layout<BlockQ4_1> : Fields<BlockQ4_1, 4, 0, true> {
   static void Codes(const BlockQ4_1& block, uint32_t* group) { SplitNibbles(block.qs, group); }
 };
 template <>
-struct Layout<BlockQ5_0> : Planes<BlockQ5_0, 4, 0, 0, 1, 4, 0, 0, false> {
+struct Layout<BlockQ5_0> : Fields<BlockQ5_0, 5, 0, false> {
   static void Codes(const BlockQ5_0& block, uint32_t* group) {
     SplitNibbles(block.qs, group);
     AddFifthBits32(block, group);
   }
 };
 template <>
-struct Layout<BlockQ5_1> : Planes<BlockQ5_1, 4, 0, 0, 1, 4, 0, 0, true> {
+struct Layout<BlockQ5_1> : Fields<BlockQ5_1, 5, 0, true> {
   static void Codes(const BlockQ5_1& block, uint32_t* group) {
     SplitNibbles(block.qs, group);
     AddFifthBits32(block, group);
   }
 };
 template <>
-struct Layout<BlockQ8_0> : Planes<BlockQ8_0, 0, 0, 0, 0, 0, 8, 0, false> {
+struct Layout<BlockQ8_0> : Fields<BlockQ8_0, 8, 0, false> {
   static void Codes(const BlockQ8_0& block, uint32_t* group) {
     for (int g = 0; g < 8; ++g) group[g] = Word(block.qs, g) ^ 0x80 * kOnes;  // + 128
   }
@@ -153,7 +192,7 @@ template <typename Block>
 void PackOf(const std::byte* rows, int64_t k, std::byte* panel) {
   using L = Layout<Block>;
   const int64_t blocks = k / Block::kValues;
-  std::byte* const floats = panel + blocks * L::kLines * 64;
+  constexpr bool kTwoFloats = L::kFloatBytes == 4;
   for (int64_t b = 0; b < blocks; ++b) {
     uint32_t lines[L::kLines][kRows];
     for (int r = 0; r < kRows; ++r) {
@@ -162,24 +201,18 @@ void PackOf(const std::byte* rows, int64_t k, std::byte* panel) {
       uint32_t group[L::kGroups];
       L::Codes(block, group);
       int line = 0;
-      for (int i = 0; i < L::kNibbles; ++i) lines[line++][r] = (group[2 * i] & 15 * kOnes) | (group[2 * i + 1] & 15 * kOnes) << 4;
-      for (int i = 0; i < L::kPairs; ++i) {
-        uint32_t word = 0;
-        for (int t = 0; t < 4; ++t) word |= (group[4 * i + t] >> L::kPairBit & 3 * kOnes) << 2 * t;
-        lines[line++][r] = word;
-      }
-      for (int i = 0; i < L::kBits; ++i) {
-        uint32_t word = 0;
-        for (int t = 0; t < 8; ++t) word |= (group[8 * i + t] >> L::kBitOfBits & kOnes) << t;
-        lines[line++][r] = word;
-      }
-      for (int i = 0; i < L::kBytes; ++i) lines[line++][r] = group[i];
       if constexpr (L::kScaleLines > 0)
         for (int i = 0; i < L::kScaleLines; ++i) lines[line++][r] = Word(block.scales, i);
+      constexpr int kTogether = GroupsTogether(L::kBits), kLinesTogether = kTogether * L::kBits / 8;
+      for (int g = 0; g < L::kGroups; g += kTogether) {
+        uint32_t words[kLinesTogether];
+        Fill<L::kBits>(group + g, words);
+        for (const uint32_t word : words) lines[line++][r] = word;
+      }
       const uint32_t both = Floats(block);
-      std::memcpy(floats + (b * kRows + r) * L::kFloatBytes, &both, L::kFloatBytes);
+      std::memcpy(panel + FloatsAt<L::kLines, kTwoFloats>(b) + r * L::kFloatBytes, &both, L::kFloatBytes);
     }
-    std::memcpy(panel + b * L::kLines * 64, lines, sizeof lines);
+    std::memcpy(panel + BlockAt<L::kLines, kTwoFloats>(b), lines, sizeof lines);
   }
 }
 

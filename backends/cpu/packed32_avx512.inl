@@ -7,18 +7,11 @@
 
 struct PackedNibbles {
   static constexpr int kLines = 4;
-  static inline void Codes(const unsigned char* block, __m512i* c) {
-    NibbleCodes(Line(block, 0), Line(block, 1), c);
-    NibbleCodes(Line(block, 2), Line(block, 3), c + 4);
-  }
+  static inline void Codes(const unsigned char* block, __m512i* c) { GroupsOf<4>(block, c); }
 };
 struct PackedFives {
   static constexpr int kLines = 5;
-  static inline void Codes(const unsigned char* block, __m512i* c) {
-    PackedNibbles::Codes(block, c);
-    OrBits<0, 4>(Line(block, 4), c);
-    OrBits<4, 4>(Line(block, 4), c + 4);
-  }
+  static inline void Codes(const unsigned char* block, __m512i* c) { GroupsOf<5>(block, c); }
 };
 struct PackedQ4_0 : PackedNibbles {
   static constexpr int kOffset = 8;
@@ -54,14 +47,13 @@ inline __m512 FoldSmall(__m512 sum, __m512i dots, __m512 d, __m512 m, int code_s
 }
 
 template <typename F, int N>
-[[gnu::always_inline]] inline void StreamSmallBlock(const unsigned char* panel, int64_t blocks, int64_t b, const RoundedRows& x,
-                                                    __m512* sum) {
-  const unsigned char* const block = panel + b * F::kLines * 64;
-  PrefetchLines(block + kAheadBytes, F::kLines);
+[[gnu::always_inline]] inline void StreamSmallBlock(const unsigned char* panel, int64_t b, const RoundedRows& x, __m512* sum) {
+  const unsigned char* const block = BlockOf<F>(panel, b);
+  PrefetchLines(block + kAheadBytes, F::kLines + 1);
   __m512i c[8];
   F::Codes(block, c);
   __m512 d, m;
-  FloatsOf<F::kHasMinimum>(panel + blocks * F::kLines * 64, b, &d, &m);
+  FloatsOf<F::kHasMinimum>(FloatLine<F>(panel, b), &d, &m);
   for (int n = 0; n < N; ++n) {
     const int64_t at = b * x.rows + n;
     const int8_t* const codes = x.codes + at * 32;
@@ -79,7 +71,7 @@ inline void Stream32(const unsigned char* panel, int64_t k, const RoundedRows& x
   const int64_t blocks = k / 32;
   __m512 sum[N];
   for (int n = 0; n < N; ++n) sum[n] = _mm512_setzero_ps();
-  for (int64_t b = 0; b < blocks; ++b) StreamSmallBlock<F, N>(panel, blocks, b, x, sum);
+  for (int64_t b = 0; b < blocks; ++b) StreamSmallBlock<F, N>(panel, b, x, sum);
   for (int n = 0; n < N; ++n) _mm512_storeu_ps(y + n * kPanelRows, sum[n]);
 }
 
@@ -91,11 +83,11 @@ struct SmallTile {
   __m512 d[kBlocks * P], m[kBlocks * P];
 
   template <typename F>
-  inline void Unpack(const unsigned char* block, const unsigned char* floats, int64_t b, int i, int p) {
+  inline void Unpack(const unsigned char* block, const unsigned char* floats, int i, int p) {
     __m512i c[8];
     F::Codes(block, c);
     __m512 delta, minimum;
-    FloatsOf<F::kHasMinimum>(floats, b, &delta, &minimum);
+    FloatsOf<F::kHasMinimum>(floats, &delta, &minimum);
     if constexpr (!F::kHasMinimum) {
       constexpr int kShift = F::kOffset == 8 ? 4 : F::kOffset == 16 ? 3 : 0;
       static_assert(F::kOffset << kShift == 128);
@@ -113,6 +105,18 @@ struct SmallTile {
 template <typename F, int P, int R>
 inline void Sweep32(const SmallTile<P>& tile, int tile_blocks, const RoundedRows& x, int64_t row, int64_t b, int64_t count,
                     float* y) {
+  if constexpr (P == 2 && R >= 6 && !F::kHasMinimum) {
+    static_assert(offsetof(SmallTile<P>, m) > offsetof(SmallTile<P>, d));
+    constexpr int kMinima = offsetof(SmallTile<P>, m) - offsetof(SmallTile<P>, d);
+    float* const other = y + count * kPanelRows;
+    if (b == 0) {
+      __builtin_memset(y, 0, R * kPanelRows * sizeof(float));
+      __builtin_memset(other, 0, R * kPanelRows * sizeof(float));
+    }
+    const int64_t at = b * x.rows + row;
+    return SweepBlocks<R, kMinima>(tile.codes, x.codes + at * 32, x.starts + at, x.scales + at, tile.d, tile_blocks, x.rows, y,
+                                   other);
+  }
   __m512 sum[R][P];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r)
@@ -160,12 +164,12 @@ inline void Tiles32(const PackedPanels& w, const RoundedRows& x, int64_t count, 
   for (int64_t b = 0; b < blocks; b += SmallTile<P>::kBlocks) {
     const int tile_blocks = static_cast<int>(blocks - b < SmallTile<P>::kBlocks ? blocks - b : SmallTile<P>::kBlocks);
     NextLines<P> next;
-    next.lines = tile_blocks * F::kLines;
+    const int64_t end = b + tile_blocks;
+    next.lines = tile_blocks * (F::kLines + 1);
     for (int p = 0; p < P; ++p) {
-      const unsigned char* const block = w.panel[p] + b * F::kLines * 64;
-      next.panel[p] = block + next.lines * 64 + kAheadOfTile;
+      next.panel[p] = BlockOf<F>(w.panel[p], end) + kAheadOfTile;
       for (int i = 0; i < tile_blocks; ++i)
-        tile.template Unpack<F>(block + i * F::kLines * 64, w.panel[p] + blocks * F::kLines * 64, b + i, i, p);
+        tile.template Unpack<F>(BlockOf<F>(w.panel[p], b + i), FloatLine<F>(w.panel[p], b + i), i, p);
     }
     ForRowTiles<P>(count, [&]<int R>(int64_t row) {
       Sweep32<F, P, R>(tile, tile_blocks, x, row, b, count, y + row * kPanelRows);

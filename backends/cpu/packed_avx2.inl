@@ -12,45 +12,70 @@
 //   vpmaddwd    adds the two and multiplies by the scale, exact in int32
 // Codes of Q8_0 are made signed again: their magnitudes times activations that take the sign are at most 128 * 127 * 2 = 32,512.
 
+#include "cpu/packed_places.inl"
+
 constexpr int kBlockGroups = 64;
 constexpr int kMostRows = 4;
 constexpr int kAheadBytes = 4096;  // what is asked for before it is needed
 
-template <int N>
-inline __m256i Shifted(__m256i v) {  // left by N bits, right where N is negative; bits of neighbouring bytes come in
-  if constexpr (N > 0)
-    return _mm256_slli_epi16(v, N);
-  else if constexpr (N < 0)
-    return _mm256_srli_epi16(v, -N);
-  else
-    return v;
-}
-// c[t] |= bit (First + t) of `line`, moved to bit `To`.
-template <int First, int To>
-inline void OrBits(__m256i line, __m256i* c) {
-  const __m256i mask = _mm256_set1_epi8(1 << To);
-  c[0] = _mm256_or_si256(c[0], _mm256_and_si256(Shifted<To - First>(line), mask));
-  c[1] = _mm256_or_si256(c[1], _mm256_and_si256(Shifted<To - First - 1>(line), mask));
-  c[2] = _mm256_or_si256(c[2], _mm256_and_si256(Shifted<To - First - 2>(line), mask));
-  c[3] = _mm256_or_si256(c[3], _mm256_and_si256(Shifted<To - First - 3>(line), mask));
-}
 // `half` is the half panel's first byte in a block's first line.
 inline __m256i HalfLine(const unsigned char* half, int line) {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(half + 64 * line));
 }
-inline void NibbleCodes(__m256i first, __m256i second, __m256i* c) {
-  const __m256i mask = _mm256_set1_epi8(15);
-  c[0] = _mm256_and_si256(first, mask);
-  c[1] = _mm256_and_si256(_mm256_srli_epi16(first, 4), mask);
-  c[2] = _mm256_and_si256(second, mask);
-  c[3] = _mm256_and_si256(_mm256_srli_epi16(second, 4), mask);
+// `Bits` bits of each byte from bit From on, moved to bit To.
+template <int From, int Bits, int To = 0>
+inline __m256i Field(__m256i v) {
+  const __m256i moved = From > To ? _mm256_srli_epi16(v, From > To ? From - To : 0) : v;
+  return _mm256_and_si256(moved, _mm256_set1_epi8(((1 << Bits) - 1) << To));
 }
-inline void PairCodes(__m256i line, __m256i* c) {
-  const __m256i mask = _mm256_set1_epi8(3);
-  c[0] = _mm256_and_si256(line, mask);
-  c[1] = _mm256_and_si256(_mm256_srli_epi16(line, 2), mask);
-  c[2] = _mm256_and_si256(_mm256_srli_epi16(line, 4), mask);
-  c[3] = _mm256_and_si256(_mm256_srli_epi16(line, 6), mask);
+
+// The eight groups of 32 values, from the fields (packed.h) that begin at `lines`.
+template <int Bits>
+inline void GroupsOf(const unsigned char* lines, __m256i* c);
+template <>
+inline void GroupsOf<4>(const unsigned char* lines, __m256i* c) {
+  for (int i = 0; i < 4; ++i) {
+    c[2 * i] = Field<0, 4>(HalfLine(lines, i));
+    c[2 * i + 1] = Field<4, 4>(HalfLine(lines, i));
+  }
+}
+template <>
+inline void GroupsOf<2>(const unsigned char* lines, __m256i* c) {
+  for (int i = 0; i < 2; ++i) {
+    const __m256i line = HalfLine(lines, i);
+    c[4 * i] = Field<0, 2>(line);
+    c[4 * i + 1] = Field<2, 2>(line);
+    c[4 * i + 2] = Field<4, 2>(line);
+    c[4 * i + 3] = Field<6, 2>(line);
+  }
+}
+template <>
+inline void GroupsOf<6>(const unsigned char* lines, __m256i* c) {
+  for (int i = 0; i < 2; ++i) {
+    const __m256i a = HalfLine(lines, 3 * i), b = HalfLine(lines, 3 * i + 1), d = HalfLine(lines, 3 * i + 2);
+    c[4 * i] = Field<0, 6>(a);
+    c[4 * i + 1] = Field<0, 6>(b);
+    c[4 * i + 2] = Field<0, 6>(d);
+    c[4 * i + 3] = _mm256_or_si256(_mm256_or_si256(Field<6, 2>(a), Field<6, 2, 2>(b)), Field<6, 2, 4>(d));
+  }
+}
+template <>
+inline void GroupsOf<5>(const unsigned char* lines, __m256i* c) {
+  for (int t = 0; t < 5; ++t) c[t] = Field<0, 5>(HalfLine(lines, t));
+  const __m256i d = HalfLine(lines, 3), e = HalfLine(lines, 4);
+  c[5] = _mm256_or_si256(Field<5, 3>(HalfLine(lines, 0)), Field<5, 2, 3>(d));
+  c[6] = _mm256_or_si256(Field<5, 3>(HalfLine(lines, 1)), Field<5, 2, 3>(e));
+  c[7] = _mm256_or_si256(_mm256_or_si256(Field<5, 3>(HalfLine(lines, 2)), Field<7, 1, 3>(d)), Field<7, 1, 4>(e));
+}
+template <>
+inline void GroupsOf<3>(const unsigned char* lines, __m256i* c) {
+  for (int t = 0; t < 3; ++t) {
+    c[t] = Field<0, 3>(HalfLine(lines, t));
+    c[3 + t] = Field<3, 3>(HalfLine(lines, t));
+  }
+  const __m256i d = HalfLine(lines, 2);
+  c[6] = _mm256_or_si256(Field<6, 2>(HalfLine(lines, 0)), Field<6, 1, 2>(d));
+  c[7] = _mm256_or_si256(Field<6, 2>(HalfLine(lines, 1)), Field<7, 1, 2>(d));
 }
 
 // Bytes A, B, C, D of each 32-bit lane in that order; -1 for a byte of zero.
@@ -79,8 +104,8 @@ inline void BytePairs(__m256i v, __m256i* out) {
   out[1] = PickBytes<2, -1, 3, -1>(v);
 }
 
-// ---- blocks of 256. Codes<H>: the four groups of values 32 s + 16 H ... Factors: the scales, and pairs of what multiplies the
-// activations' sums. kCentre: what the codes are above the values, 0 where minima see to it.
+// ---- blocks of 256. Factors: the scales, and pairs of what multiplies the activations' sums. kCentre: what the codes are above
+// the values, 0 where minima see to it.
 
 struct Packed45 {
   static constexpr int kScales = 8, kFactors = 4, kCentre = 0;
@@ -98,44 +123,21 @@ struct Packed45 {
   }
 };
 struct PackedQ4_K : Packed45 {
-  static constexpr int kLines = 35, kScaleLine = 32, kRun = 32;
-  template <int H>
-  static inline void Codes(const unsigned char* half, int s, __m256i* c) {
-    NibbleCodes(HalfLine(half, 4 * s + 2 * H), HalfLine(half, 4 * s + 2 * H + 1), c);
-  }
+  static constexpr int kBits = 4, kLines = 35, kScaleLines = 3, kRun = 32;
 };
 struct PackedQ5_K : Packed45 {
-  static constexpr int kLines = 43, kScaleLine = 40, kRun = 16;
-  template <int H>
-  static inline void Codes(const unsigned char* half, int s, __m256i* c) {
-    NibbleCodes(HalfLine(half, 4 * s + 2 * H), HalfLine(half, 4 * s + 2 * H + 1), c);
-    OrBits<4 * H, 4>(HalfLine(half, 32 + s), c);
-  }
+  static constexpr int kBits = 5, kLines = 43, kScaleLines = 3, kRun = 16;
 };
 struct PackedQ6_K {
-  static constexpr int kLines = 52, kScaleLine = 48, kRun = 16, kScales = 16, kFactors = 0, kCentre = 32;
+  static constexpr int kBits = 6, kLines = 52, kScaleLines = 4, kRun = 16, kScales = 16, kFactors = 0, kCentre = 32;
   static constexpr bool kHasMinimum = false, kSumsOf32 = false;
-  template <int H>
-  static inline void Codes(const unsigned char* half, int s, __m256i* c) {
-    NibbleCodes(HalfLine(half, 4 * s + 2 * H), HalfLine(half, 4 * s + 2 * H + 1), c);
-    const __m256i line = HalfLine(half, 32 + 2 * s + H), mask = _mm256_set1_epi8(0x30);
-    c[0] = _mm256_or_si256(c[0], _mm256_and_si256(_mm256_slli_epi16(line, 4), mask));
-    c[1] = _mm256_or_si256(c[1], _mm256_and_si256(_mm256_slli_epi16(line, 2), mask));
-    c[2] = _mm256_or_si256(c[2], _mm256_and_si256(line, mask));
-    c[3] = _mm256_or_si256(c[3], _mm256_and_si256(_mm256_srli_epi16(line, 2), mask));
-  }
   static inline void Factors(const unsigned char* lines, __m256i* scales, __m256i*) {
     for (int i = 0; i < 4; ++i) FourSignedBytes(HalfLine(lines, i), scales + 4 * i);
   }
 };
 struct PackedQ3_K {
-  static constexpr int kLines = 27, kScaleLine = 24, kRun = 16, kScales = 16, kFactors = 0, kCentre = 4;
+  static constexpr int kBits = 3, kLines = 27, kScaleLines = 3, kRun = 16, kScales = 16, kFactors = 0, kCentre = 4;
   static constexpr bool kHasMinimum = false, kSumsOf32 = false;
-  template <int H>
-  static inline void Codes(const unsigned char* half, int s, __m256i* c) {
-    PairCodes(HalfLine(half, 2 * s + H), c);
-    OrBits<4 * H, 2>(HalfLine(half, 16 + s), c);
-  }
   static inline void Factors(const unsigned char* lines, __m256i* scales, __m256i*) {
     const __m256i a = HalfLine(lines, 0), b = HalfLine(lines, 1), c = HalfLine(lines, 2);
     const __m256i low = _mm256_set1_epi8(15), high = _mm256_set1_epi8(0x30), offset = _mm256_set1_epi8(32);
@@ -149,12 +151,8 @@ struct PackedQ3_K {
   }
 };
 struct PackedQ2_K {
-  static constexpr int kLines = 20, kScaleLine = 16, kRun = 16, kScales = 16, kFactors = 8, kCentre = 0;
+  static constexpr int kBits = 2, kLines = 20, kScaleLines = 4, kRun = 16, kScales = 16, kFactors = 8, kCentre = 0;
   static constexpr bool kHasMinimum = true, kSumsOf32 = false;
-  template <int H>
-  static inline void Codes(const unsigned char* half, int s, __m256i* c) {
-    PairCodes(HalfLine(half, 2 * s + H), c);
-  }
   static inline void Factors(const unsigned char* lines, __m256i* scales, __m256i* factors) {
     const __m256i mask = _mm256_set1_epi8(15);
     for (int i = 0; i < 4; ++i) {
@@ -167,17 +165,25 @@ struct PackedQ2_K {
 
 inline __m256i Spread(const void* four_bytes) { return _mm256_set1_epi32(static_cast<int>(Load32(four_bytes))); }
 
-// d and, where there is one, the minimum of eight rows of block b; `floats` are the panel's.
+// d and, where there is one, the minimum of eight rows of a block.
 template <bool Two>
-inline void FloatsOf(const unsigned char* floats, int64_t b, int half, __m256* d, __m256* m) {
+inline void FloatsOf(const unsigned char* floats, int half, __m256* d, __m256* m) {
   if constexpr (Two) {
-    const __m256i words = Load256(floats + 64 * b + 32 * half);
+    const __m256i words = Load256(floats + 32 * half);
     *d = LowHalves(words);
     *m = HighHalves(words);
   } else {
-    *d = _mm256_cvtph_ps(Load128(floats + 32 * b + 16 * half));
+    *d = _mm256_cvtph_ps(Load128(floats + 16 * half));
     *m = _mm256_setzero_ps();
   }
+}
+template <typename F>
+inline const unsigned char* BlockOf(const unsigned char* panel, int64_t b) {
+  return panel + BlockAt<F::kLines, F::kHasMinimum>(b);
+}
+template <typename F>
+inline const unsigned char* FloatLine(const unsigned char* panel, int64_t b) {
+  return panel + FloatsAt<F::kLines, F::kHasMinimum>(b);
 }
 
 inline void PrefetchLines(const unsigned char* from, int lines) {
@@ -190,20 +196,18 @@ struct BlockTile {
   __m256i codes[2 * kBlockGroups], scales[2 * F::kScales], factors[2 * F::kFactors + 1];
   __m256 d[2], m[2];
 
-  inline void Unpack(const unsigned char* block, const unsigned char* floats, int64_t b) {
+  inline void Unpack(const unsigned char* block, const unsigned char* floats) {
     for (int h = 0; h < 2; ++h) {
       const unsigned char* const half = block + 32 * h;
-      __m256i c[4], some[16], pairs[F::kFactors + 1];
+      __m256i c[8], some[16], pairs[F::kFactors + 1];
       for (int s = 0; s < 8; ++s) {
-        F::template Codes<0>(half, s, c);
-        for (int i = 0; i < 4; ++i) codes[2 * (8 * s + i) + h] = c[i];
-        F::template Codes<1>(half, s, c);
-        for (int i = 0; i < 4; ++i) codes[2 * (8 * s + 4 + i) + h] = c[i];
+        GroupsOf<F::kBits>(half + (F::kScaleLines + s * F::kBits) * 64, c);
+        for (int i = 0; i < 8; ++i) codes[2 * (8 * s + i) + h] = c[i];
       }
-      F::Factors(half + F::kScaleLine * 64, some, pairs);
+      F::Factors(half, some, pairs);
       for (int i = 0; i < F::kScales; ++i) scales[2 * i + h] = some[i];
       for (int i = 0; i < F::kFactors; ++i) factors[2 * i + h] = pairs[i];
-      FloatsOf<F::kHasMinimum>(floats, b, h, &d[h], &m[h]);
+      FloatsOf<F::kHasMinimum>(floats, h, &d[h], &m[h]);
     }
   }
 };
@@ -280,9 +284,9 @@ inline void Tiles256(const unsigned char* panel, int64_t k, const RoundedRows& x
   const int64_t blocks = k / 256;
   alignas(64) BlockTile<F> tile;
   for (int64_t b = 0; b < blocks; ++b) {
-    const unsigned char* const block = panel + b * F::kLines * 64;
-    PrefetchLines(block + kAheadBytes, F::kLines);
-    tile.Unpack(block, panel + blocks * F::kLines * 64, b);
+    const unsigned char* const block = BlockOf<F>(panel, b);
+    PrefetchLines(block + kAheadBytes, F::kLines + 1);
+    tile.Unpack(block, FloatLine<F>(panel, b));
     ForRowTiles(count, [&]<int R>(int64_t row) {
       const int64_t at = b * x.rows + row;
       Sweep256<F, R>(tile, x.codes + at * 256, x.blocks + at, b == 0, y + row * kPanelRows);
@@ -294,18 +298,11 @@ inline void Tiles256(const unsigned char* panel, int64_t k, const RoundedRows& x
 
 struct PackedNibbles {
   static constexpr int kLines = 4, kRun = 32;
-  static inline void Codes(const unsigned char* half, __m256i* c) {
-    NibbleCodes(HalfLine(half, 0), HalfLine(half, 1), c);
-    NibbleCodes(HalfLine(half, 2), HalfLine(half, 3), c + 4);
-  }
+  static inline void Codes(const unsigned char* half, __m256i* c) { GroupsOf<4>(half, c); }
 };
 struct PackedFives {
   static constexpr int kLines = 5, kRun = 16;
-  static inline void Codes(const unsigned char* half, __m256i* c) {
-    PackedNibbles::Codes(half, c);
-    OrBits<0, 4>(HalfLine(half, 4), c);
-    OrBits<4, 4>(HalfLine(half, 4), c + 4);
-  }
+  static inline void Codes(const unsigned char* half, __m256i* c) { GroupsOf<5>(half, c); }
 };
 struct PackedQ4_0 : PackedNibbles {
   static constexpr int kOffset = 8;
@@ -395,18 +392,17 @@ inline void Sweep32(const SmallTile& tile, int tile_blocks, const RoundedRows& x
 template <typename F>
 inline void Tiles32(const unsigned char* panel, int64_t k, const RoundedRows& x, int64_t count, float* y) {
   const int64_t blocks = k / 32;
-  const unsigned char* const floats = panel + blocks * F::kLines * 64;
   alignas(64) SmallTile tile;
   for (int64_t b = 0; b < blocks; b += SmallTile::kBlocks) {
     const int tile_blocks = static_cast<int>(blocks - b < SmallTile::kBlocks ? blocks - b : SmallTile::kBlocks);
     for (int i = 0; i < tile_blocks; ++i) {
-      const unsigned char* const block = panel + (b + i) * F::kLines * 64;
-      PrefetchLines(block + kAheadBytes, F::kLines);
+      const unsigned char* const block = BlockOf<F>(panel, b + i);
+      PrefetchLines(block + kAheadBytes, F::kLines + 1);
       for (int h = 0; h < 2; ++h) {
         __m256i c[8];
         F::Codes(block + 32 * h, c);
         for (int g = 0; g < 8; ++g) tile.codes[2 * (8 * i + g) + h] = c[g];
-        FloatsOf<F::kHasMinimum>(floats, b + i, h, &tile.d[2 * i + h], &tile.m[2 * i + h]);
+        FloatsOf<F::kHasMinimum>(FloatLine<F>(panel, b + i), h, &tile.d[2 * i + h], &tile.m[2 * i + h]);
       }
     }
     ForRowTiles(count, [&]<int R>(int64_t row) { Sweep32<F, R>(tile, tile_blocks, x, row, b, y + row * kPanelRows); });

@@ -14,10 +14,14 @@
 //   Q6_K   8 values, and the sum starts at -32 times the activations' sum: 32 * 127 * 8 = 32,512
 // Nearly always longer runs do: with P and N the sums of a run's positive and of its negative activation codes, codes 0 .. C give
 // dots in -C N .. C P. RoundBlock looks once per row of activations; a tile whose rows are all like that (Wide) saves half or
-// three quarters of the vpdpwssd: runs of 32 for Q4_K and Q5_K, of 16 for Q6_K.
+// three quarters of the vpdpwssd: runs of 32 for Q4_K and Q5_K, of 16 for Q6_K. A row of Q5_K
+// in forty has a run that is too long, so a tile of seven in six; its runs are taken in halves.
 //
 // Codes of two and three bits times their scales are bytes still: a tile of Q2_K or Q3_K (kScaled) holds the products, and its dots
 // are the block's sum at once.
+
+#include "cpu/packed_places.inl"
+#include "cpu/sweep_avx512.inl"
 
 constexpr int kStreamRows = 4;
 constexpr int kBlockGroups = 64;
@@ -28,80 +32,103 @@ constexpr int kAheadBytes = 2048;  // what a stream of small blocks asks for bef
 constexpr int kNearBytes = 4096, kFarBytes = 12288;
 constexpr int kAheadOfTile = 1024;
 
-template <int N>
-inline __m512i Shifted(__m512i v) {  // left by N bits, right where N is negative; bits of neighbouring bytes come in
-  if constexpr (N > 0)
-    return _mm512_slli_epi16(v, N);
-  else if constexpr (N < 0)
-    return _mm512_srli_epi16(v, -N);
-  else
-    return v;
-}
-// c[t] |= bit (First + t) of `line`, moved to bit `To`.
-template <int First, int To>
-inline void OrBits(__m512i line, __m512i* c) {
-  const __m512i mask = _mm512_set1_epi8(1 << To);
-  const auto put = [&](__m512i v, __m512i moved) { return _mm512_ternarylogic_epi32(v, moved, mask, 0xf8); };  // v | (moved & mask)
-  c[0] = put(c[0], Shifted<To - First>(line));
-  c[1] = put(c[1], Shifted<To - First - 1>(line));
-  c[2] = put(c[2], Shifted<To - First - 2>(line));
-  c[3] = put(c[3], Shifted<To - First - 3>(line));
-}
 inline __m512i Line(const unsigned char* block, int line) { return _mm512_load_si512(block + 64 * line); }
-inline void NibbleCodes(__m512i first, __m512i second, __m512i* c) {
-  const __m512i mask = _mm512_set1_epi8(15);
-  c[0] = _mm512_and_si512(first, mask);
-  c[1] = _mm512_and_si512(_mm512_srli_epi16(first, 4), mask);
-  c[2] = _mm512_and_si512(second, mask);
-  c[3] = _mm512_and_si512(_mm512_srli_epi16(second, 4), mask);
+template <int Bits>
+inline __m512i Low(__m512i v) {  // of each byte
+  return _mm512_and_si512(v, _mm512_set1_epi8((1 << Bits) - 1));
 }
-inline void PairCodes(__m512i line, __m512i* c) {
-  const __m512i mask = _mm512_set1_epi8(3);
-  c[0] = _mm512_and_si512(line, mask);
-  c[1] = _mm512_and_si512(_mm512_srli_epi16(line, 2), mask);
-  c[2] = _mm512_and_si512(_mm512_srli_epi16(line, 4), mask);
-  c[3] = _mm512_and_si512(_mm512_srli_epi16(line, 6), mask);
+// Shifted bytes have bits of their neighbours in them, until Low takes what is wanted. Below `Bits` those of low, then those of
+// high.
+template <int Bits>
+inline __m512i Above(__m512i low, __m512i high) {
+  return _mm512_ternarylogic_epi32(_mm512_set1_epi8((1 << Bits) - 1), low, high, 0xca);
 }
 
-// Byte I of each 32-bit lane as a 16-bit factor in the lane's lower half.
-template <int I>
-inline __m512i ByteOfLane(__m512i v) {
-  if constexpr (I == 3) return _mm512_srli_epi32(v, 24);
-  return _mm512_and_si512(_mm512_srli_epi32(v, 8 * I), _mm512_set1_epi32(255));
+// The eight groups of 32 values, from the fields (packed.h) that begin at `lines`.
+template <int Bits>
+inline void GroupsOf(const unsigned char* lines, __m512i* c);
+template <>
+inline void GroupsOf<4>(const unsigned char* lines, __m512i* c) {
+  for (int i = 0; i < 4; ++i) {
+    c[2 * i] = Low<4>(Line(lines, i));
+    c[2 * i + 1] = Low<4>(_mm512_srli_epi16(Line(lines, i), 4));
+  }
 }
-template <int I>
-inline __m512i SignedByteOfLane(__m512i v) {
-  const __m512i top = _mm512_and_si512(Shifted<8 - 8 * (I & 1)>(I < 2 ? v : _mm512_srli_epi32(v, 16)), _mm512_set1_epi32(0xff00));
-  return _mm512_srai_epi16(top, 8);
+template <>
+inline void GroupsOf<2>(const unsigned char* lines, __m512i* c) {
+  for (int i = 0; i < 2; ++i)
+    for (int t = 0; t < 4; ++t) c[4 * i + t] = Low<2>(_mm512_srli_epi16(Line(lines, i), 2 * t));
 }
-// Bytes 2 P and 2 P + 1 of each lane as a pair of 16-bit factors; `up` moves them on into the upper byte.
+template <>
+inline void GroupsOf<6>(const unsigned char* lines, __m512i* c) {
+  for (int i = 0; i < 2; ++i) {
+    const __m512i a = Line(lines, 3 * i), b = Line(lines, 3 * i + 1), d = Line(lines, 3 * i + 2);
+    c[4 * i] = Low<6>(a);
+    c[4 * i + 1] = Low<6>(b);
+    c[4 * i + 2] = Low<6>(d);
+    const __m512i four = Above<2>(_mm512_srli_epi16(a, 6), _mm512_srli_epi16(b, 4));
+    c[4 * i + 3] = Low<6>(Above<4>(four, _mm512_srli_epi16(d, 2)));
+  }
+}
+template <>
+inline void GroupsOf<5>(const unsigned char* lines, __m512i* c) {
+  for (int t = 0; t < 5; ++t) c[t] = Low<5>(Line(lines, t));
+  const __m512i d = Line(lines, 3), e = Line(lines, 4);
+  c[5] = Low<5>(Above<3>(_mm512_srli_epi16(Line(lines, 0), 5), _mm512_srli_epi16(d, 2)));
+  c[6] = Low<5>(Above<3>(_mm512_srli_epi16(Line(lines, 1), 5), _mm512_srli_epi16(e, 2)));
+  const __m512i four = Above<3>(_mm512_srli_epi16(Line(lines, 2), 5), _mm512_srli_epi16(d, 4));
+  c[7] = Low<5>(Above<4>(four, _mm512_srli_epi16(e, 3)));
+}
+template <>
+inline void GroupsOf<3>(const unsigned char* lines, __m512i* c) {
+  const __m512i a = Line(lines, 0), b = Line(lines, 1), d = Line(lines, 2);
+  c[0] = Low<3>(a);
+  c[1] = Low<3>(b);
+  c[2] = Low<3>(d);
+  c[3] = Low<3>(_mm512_srli_epi16(a, 3));
+  c[4] = Low<3>(_mm512_srli_epi16(b, 3));
+  c[5] = Low<3>(_mm512_srli_epi16(d, 3));
+  c[6] = Low<3>(Above<2>(_mm512_srli_epi16(a, 6), _mm512_srli_epi16(d, 4)));
+  c[7] = Low<3>(Above<2>(_mm512_srli_epi16(b, 6), _mm512_srli_epi16(d, 5)));
+}
+
+// In each 32-bit lane, bytes A and B (-1: zero) of it, then C and D.
+template <int A, int B, int C, int D>
+inline __m512i PickBytes(__m512i v) {
+  constexpr auto kAt = [](int lane) {
+    const auto byte = [=](int i) { return static_cast<unsigned>(i < 0 ? 0x80 : 4 * lane + i); };
+    return static_cast<int>(byte(A) | byte(B) << 8 | byte(C) << 16 | byte(D) << 24);
+  };
+  return _mm512_shuffle_epi8(v, _mm512_set4_epi32(kAt(3), kAt(2), kAt(1), kAt(0)));
+}
+// Bytes 2 P and 2 P + 1 of each lane as a pair of 16-bit factors.
 template <int P>
 inline __m512i BytePair(__m512i v) {
-  const __m512i pick = _mm512_set4_epi32(0x800d800c + P * 0x00020002, 0x80098008 + P * 0x00020002, 0x80058004 + P * 0x00020002,
-                                         0x80018000 + P * 0x00020002);
-  return _mm512_shuffle_epi8(v, pick);
+  return PickBytes<2 * P, -1, 2 * P + 1, -1>(v);
 }
 
 inline __m512i BothHalves(__m512i lower) { return _mm512_or_si512(lower, _mm512_slli_epi32(lower, 16)); }
 
+// Each byte of the lanes as a 16-bit factor in the lane's lower half.
 inline void FourBytes(__m512i v, __m512i* out) {
-  out[0] = ByteOfLane<0>(v);
-  out[1] = ByteOfLane<1>(v);
-  out[2] = ByteOfLane<2>(v);
-  out[3] = ByteOfLane<3>(v);
+  out[0] = PickBytes<0, -1, -1, -1>(v);
+  out[1] = PickBytes<1, -1, -1, -1>(v);
+  out[2] = PickBytes<2, -1, -1, -1>(v);
+  out[3] = PickBytes<3, -1, -1, -1>(v);
 }
 inline void FourSignedBytes(__m512i v, __m512i* out) {
-  out[0] = SignedByteOfLane<0>(v);
-  out[1] = SignedByteOfLane<1>(v);
-  out[2] = SignedByteOfLane<2>(v);
-  out[3] = SignedByteOfLane<3>(v);
+  out[0] = _mm512_srai_epi16(PickBytes<-1, 0, -1, -1>(v), 8);
+  out[1] = _mm512_srai_epi16(PickBytes<-1, 1, -1, -1>(v), 8);
+  out[2] = _mm512_srai_epi16(PickBytes<-1, 2, -1, -1>(v), 8);
+  out[3] = _mm512_srai_epi16(PickBytes<-1, 3, -1, -1>(v), 8);
 }
 
-// ---- blocks of 256. Codes<H>: the four groups of values 32 s + 16 H ... Factors: the scales as 16-bit factors in the lower halves
-// of lanes, one for each kScaleValues values, and pairs of what multiplies the activations' sums.
+// ---- blocks of 256. Factors: the scales as 16-bit factors in the lower halves of lanes, and pairs of what multiplies the
+// activations' sums.
 
 struct Packed45 {
   static constexpr int kScales = 8, kFactors = 4, kWideRun = 32;
+  static constexpr Runs kWide = Runs::kOf32;
   static constexpr bool kHasMinimum = true, kSumsOf32 = true, kCentred = false, kScaled = false;
   static inline void Factors(const unsigned char* lines, __m512i* scales, __m512i* factors) {
     const __m512i a = Line(lines, 0), b = Line(lines, 1), c = Line(lines, 2);
@@ -119,43 +146,25 @@ struct Packed45 {
   }
 };
 struct PackedQ4_K : Packed45 {
-  static constexpr int kLines = 35, kScaleLine = 32, kRun = 16;
-  static constexpr uint32_t kWideRuns = kRunsOf4Bits;
-  template <int H>
-  static inline void Codes(const unsigned char* block, int s, __m512i* c) {
-    NibbleCodes(Line(block, 4 * s + 2 * H), Line(block, 4 * s + 2 * H + 1), c);
-  }
+  static constexpr int kBits = 4, kLines = 35, kScaleLines = 3, kRun = 16;
+  static constexpr uint32_t kWideRuns = kRunsOf4Bits, kHalfRuns = 0;
 };
 struct PackedQ5_K : Packed45 {
-  static constexpr int kLines = 43, kScaleLine = 40, kRun = 8;
-  static constexpr uint32_t kWideRuns = kRunsOf5Bits;
-  template <int H>
-  static inline void Codes(const unsigned char* block, int s, __m512i* c) {
-    NibbleCodes(Line(block, 4 * s + 2 * H), Line(block, 4 * s + 2 * H + 1), c);
-    OrBits<4 * H, 4>(Line(block, 32 + s), c);
-  }
+  static constexpr int kBits = 5, kLines = 43, kScaleLines = 3, kRun = 8;
+  static constexpr uint32_t kWideRuns = kRunsOf5Bits, kHalfRuns = kHalvesOf5Bits;
 };
 struct PackedQ6_K {
-  static constexpr int kLines = 52, kScaleLine = 48, kRun = 8, kScales = 16, kFactors = 0, kWideRun = 16;
+  static constexpr int kBits = 6, kLines = 52, kScaleLines = 4, kRun = 8, kScales = 16, kFactors = 0, kWideRun = 16;
   static constexpr bool kHasMinimum = false, kSumsOf32 = false, kCentred = true, kScaled = false;
-  static constexpr uint32_t kWideRuns = kRunsOf6Bits;
-  template <int H>
-  static inline void Codes(const unsigned char* block, int s, __m512i* c) {
-    NibbleCodes(Line(block, 4 * s + 2 * H), Line(block, 4 * s + 2 * H + 1), c);
-    const __m512i line = Line(block, 32 + 2 * s + H), mask = _mm512_set1_epi8(0x30);
-    const auto put = [&](__m512i v, __m512i moved) { return _mm512_ternarylogic_epi32(v, moved, mask, 0xf8); };
-    c[0] = put(c[0], _mm512_slli_epi16(line, 4));
-    c[1] = put(c[1], _mm512_slli_epi16(line, 2));
-    c[2] = put(c[2], line);
-    c[3] = put(c[3], _mm512_srli_epi16(line, 2));
-  }
+  static constexpr uint32_t kWideRuns = kRunsOf6Bits, kHalfRuns = 0;
+  static constexpr Runs kWide = Runs::kCentredOf16;
   static inline void Factors(const unsigned char* lines, __m512i* scales, __m512i*) {
     for (int i = 0; i < 4; ++i) FourSignedBytes(Line(lines, i), scales + 4 * i);
   }
 };
 struct PackedQ3_K {
-  static constexpr int kLines = 27, kScaleLine = 24, kRun = 16, kScales = 16, kFactors = 8;
-  static constexpr bool kHasMinimum = false, kSumsOf32 = false, kCentred = false, kScaled = true;
+  static constexpr int kBits = 3, kLines = 27, kScaleLines = 3, kRun = 16, kScales = 16, kFactors = 0;
+  static constexpr bool kHasMinimum = false, kSumsOf32 = false, kCentred = true, kScaled = true;
   // 128 + (4 - code) * scale, 0 .. 252; so a tile's dots start at -128 times the activations' sum and are those of -d.
   static inline void Scale(__m512i* c, __m512i scale) {
     const __m512i both = BothHalves(scale), low = _mm512_set1_epi16(0x00ff);
@@ -167,37 +176,24 @@ struct PackedQ3_K {
       c[i] = _mm512_sub_epi8(start, _mm512_ternarylogic_epi32(low, even, odd, 0xca));  // low ? even : odd
     }
   }
-  template <int H>
-  static inline void Codes(const unsigned char* block, int s, __m512i* c) {
-    PairCodes(Line(block, 2 * s + H), c);
-    OrBits<4 * H, 2>(Line(block, 16 + s), c);
-  }
-  static inline void Factors(const unsigned char* lines, __m512i* scales, __m512i* factors) {
+  static inline void Factors(const unsigned char* lines, __m512i* scales, __m512i*) {
     const __m512i a = Line(lines, 0), b = Line(lines, 1), c = Line(lines, 2);
     const __m512i low = _mm512_set1_epi8(15), high = _mm512_set1_epi8(0x30), offset = _mm512_set1_epi8(32);
     const auto scale = [&](__m512i four, __m512i two) {
       return _mm512_sub_epi8(_mm512_or_si512(_mm512_and_si512(four, low), _mm512_and_si512(two, high)), offset);
     };
-    const __m512i all[4] = {scale(a, _mm512_slli_epi16(c, 4)), scale(b, _mm512_slli_epi16(c, 2)), scale(_mm512_srli_epi16(a, 4), c),
-                            scale(_mm512_srli_epi16(b, 4), _mm512_srli_epi16(c, 2))};
-    for (int i = 0; i < 4; ++i) {
-      FourSignedBytes(all[i], scales + 4 * i);
-      // Times the offset 4: into the upper byte, then down by six with the sign.
-      factors[2 * i] = _mm512_srai_epi16(_mm512_slli_epi16(BytePair<0>(all[i]), 8), 6);
-      factors[2 * i + 1] = _mm512_srai_epi16(_mm512_slli_epi16(BytePair<1>(all[i]), 8), 6);
-    }
+    FourSignedBytes(scale(a, _mm512_slli_epi16(c, 4)), scales);
+    FourSignedBytes(scale(b, _mm512_slli_epi16(c, 2)), scales + 4);
+    FourSignedBytes(scale(_mm512_srli_epi16(a, 4), c), scales + 8);
+    FourSignedBytes(scale(_mm512_srli_epi16(b, 4), _mm512_srli_epi16(c, 2)), scales + 12);
   }
 };
 struct PackedQ2_K {
-  static constexpr int kLines = 20, kScaleLine = 16, kRun = 16, kScales = 16, kFactors = 8;
+  static constexpr int kBits = 2, kLines = 20, kScaleLines = 4, kRun = 16, kScales = 16, kFactors = 8;
   static constexpr bool kHasMinimum = true, kSumsOf32 = false, kCentred = false, kScaled = true;
   static inline void Scale(__m512i* c, __m512i scale) {  // code * scale, 0 .. 45
     const __m512i both = BothHalves(scale);
     for (int i = 0; i < 4; ++i) c[i] = _mm512_mullo_epi16(c[i], both);
-  }
-  template <int H>
-  static inline void Codes(const unsigned char* block, int s, __m512i* c) {
-    PairCodes(Line(block, 2 * s + H), c);
   }
   static inline void Factors(const unsigned char* lines, __m512i* scales, __m512i* factors) {
     const __m512i mask = _mm512_set1_epi8(15);
@@ -210,17 +206,25 @@ struct PackedQ2_K {
   }
 };
 
-// d and, where there is one, the minimum of block b, from the floats of a panel.
+// d and, where there is one, the minimum of a block.
 template <bool Two>
-inline void FloatsOf(const unsigned char* floats, int64_t b, __m512* d, __m512* m) {
+inline void FloatsOf(const unsigned char* floats, __m512* d, __m512* m) {
   if constexpr (Two) {
-    const __m512i words = Load512(floats + 64 * b);
+    const __m512i words = Load512(floats);
     *d = LowHalves(words);
     *m = HighHalves(words);
   } else {
-    *d = _mm512_cvtph_ps(Load256(floats + 32 * b));
+    *d = _mm512_cvtph_ps(Load256(floats));
     *m = _mm512_setzero_ps();
   }
+}
+template <typename F>
+inline const unsigned char* BlockOf(const unsigned char* panel, int64_t b) {
+  return panel + BlockAt<F::kLines, F::kHasMinimum>(b);
+}
+template <typename F>
+inline const unsigned char* FloatLine(const unsigned char* panel, int64_t b) {
+  return panel + FloatsAt<F::kLines, F::kHasMinimum>(b);
 }
 
 inline __m512i Spread(const void* four_bytes) { return _mm512_set1_epi32(static_cast<int>(Load32(four_bytes))); }
@@ -235,18 +239,16 @@ inline void AddScaledPair(__m512i& sum, __m512i factors, const int16_t* pair) {
 
 // What a block adds to a row's sum. Sums of minima are below 2^22, so they are added up where they can be read as float32 at once:
 // (start + msum) * m - start * m is msum * m, rounded once.
-template <typename F, bool Scaled = false>
+template <typename F>
 inline __m512 FoldBlock(__m512 sum, __m512i isum, const __m512i* factors, int stride, __m512 d, __m512 m, __m512 start_times_m,
                         const CodeSums& x) {
   __m512 term;
-  if constexpr (F::kFactors > 0 && !(Scaled && !F::kHasMinimum)) {
+  if constexpr (F::kHasMinimum) {  // fma(isum, d, msum * -dmin), rounded at the same places
     const int16_t* const sums = F::kSumsOf32 ? x.sums32 : x.sums16;
-    __m512i factor_sum = F::kHasMinimum ? _mm512_set1_epi32(kFloatStart) : _mm512_setzero_si512();
+    __m512i factor_sum = _mm512_set1_epi32(kFloatStart);
+#pragma GCC unroll 8
     for (int p = 0; p < F::kFactors; ++p) AddScaledPair(factor_sum, factors[p * stride], sums + 2 * p);
-    if constexpr (F::kHasMinimum)  // fma(isum, d, msum * -dmin), rounded at the same places
-      term = _mm512_fmsub_ps(_mm512_cvtepi32_ps(isum), d, _mm512_fmsub_ps(_mm512_castsi512_ps(factor_sum), m, start_times_m));
-    else
-      term = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(isum, factor_sum)), d);
+    term = _mm512_fmsub_ps(_mm512_cvtepi32_ps(isum), d, _mm512_fmsub_ps(_mm512_castsi512_ps(factor_sum), m, start_times_m));
   } else {
     term = _mm512_mul_ps(_mm512_cvtepi32_ps(isum), d);
   }
@@ -267,22 +269,23 @@ inline void PrefetchLines(const unsigned char* from, int lines) {
 
 // What block b of one panel adds to N rows' sums.
 template <typename F, int N>
-[[gnu::always_inline]] inline void StreamBlock(const unsigned char* panel, int64_t blocks, int64_t b, const RoundedRows& x,
-                                               __m512* sum) {
-  const unsigned char* const block = panel + b * F::kLines * 64;
+[[gnu::always_inline]] inline void StreamBlock(const unsigned char* panel, int64_t b, const RoundedRows& x, __m512* sum) {
+  const unsigned char* const block = BlockOf<F>(panel, b);
   __m512i scales[F::kScales], factors[F::kFactors + 1];
-  F::Factors(block + F::kScaleLine * 64, scales, factors);
+  F::Factors(block, scales, factors);
   __m512i isum[N];
   for (int n = 0; n < N; ++n) isum[n] = _mm512_setzero_si512();
   const auto half = [&](const __m512i* c, int j) __attribute__((always_inline)) {  // values 16 j .. 16 j + 15 of the block
     const __m512i scale = scales[F::kScales == 8 ? j / 2 : j];
     for (int n = 0; n < N; ++n) {
       const int8_t* const codes = x.codes + (b * x.rows + n) * 256 + 16 * j;
+      const CodeSums& sums = x.blocks[b * x.rows + n];
       __m512i first = _mm512_setzero_si512(), second = first;
-      if constexpr (F::kCentred) {
-        const int32_t* const start = x.blocks[b * x.rows + n].centred8 + 2 * j;
-        first = Spread(start);
-        second = Spread(start + 1);
+      if constexpr (F::kCentred && F::kRun == 16) {
+        first = _mm512_srai_epi32(Spread(sums.centred16 + j), 3);  // of codes that are 4 above the values
+      } else if constexpr (F::kCentred) {
+        first = Spread(sums.centred8 + 2 * j);
+        second = Spread(sums.centred8 + 2 * j + 1);
       }
       first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[0], Spread(codes)), c[1], Spread(codes + 4));
       if constexpr (F::kRun == 16) {
@@ -296,16 +299,16 @@ template <typename F, int N>
   };
 #pragma GCC unroll 8
   for (int s = 0; s < 8; ++s) {
-    AskAhead(block, F::kLines * s / 8, F::kLines * (2 * s + 1) / 16);
-    __m512i c[4];
-    F::template Codes<0>(block, s, c);
+    constexpr int kAsked = F::kLines + 1;  // with the line of floats
+    AskAhead(block, kAsked * s / 8, kAsked * (2 * s + 1) / 16);
+    __m512i c[8];
+    GroupsOf<F::kBits>(block + (F::kScaleLines + s * F::kBits) * 64, c);
     half(c, 2 * s);
-    AskAhead(block, F::kLines * (2 * s + 1) / 16, F::kLines * (s + 1) / 8);
-    F::template Codes<1>(block, s, c);
-    half(c, 2 * s + 1);
+    AskAhead(block, kAsked * (2 * s + 1) / 16, kAsked * (s + 1) / 8);
+    half(c + 4, 2 * s + 1);
   }
   __m512 d, m;
-  FloatsOf<F::kHasMinimum>(panel + blocks * F::kLines * 64, b, &d, &m);
+  FloatsOf<F::kHasMinimum>(FloatLine<F>(panel, b), &d, &m);
   const __m512 start_times_m = StartTimes(m);
   for (int n = 0; n < N; ++n) sum[n] = FoldBlock<F>(sum[n], isum[n], factors, 1, d, m, start_times_m, x.blocks[b * x.rows + n]);
 }
@@ -315,7 +318,7 @@ inline void Stream256(const unsigned char* panel, int64_t k, const RoundedRows& 
   const int64_t blocks = k / 256;
   __m512 sum[N];
   for (int n = 0; n < N; ++n) sum[n] = _mm512_setzero_ps();
-  for (int64_t b = 0; b < blocks; ++b) StreamBlock<F, N>(panel, blocks, b, x, sum);
+  for (int64_t b = 0; b < blocks; ++b) StreamBlock<F, N>(panel, b, x, sum);
   for (int n = 0; n < N; ++n) _mm512_storeu_ps(y + n * kPanelRows, sum[n]);
 }
 
@@ -325,22 +328,20 @@ struct BlockTile {
   __m512i codes[kBlockGroups * P], scales[F::kScales * P], factors[F::kFactors * P + 1];  // scales unless they are in the codes
   __m512 d[P], m[P], start_times_m[P];
 
-  inline void Unpack(const unsigned char* block, const unsigned char* floats, int64_t b, int p) {
-    __m512i c[4], some[16], pairs[F::kFactors + 1];
-    F::Factors(block + F::kScaleLine * 64, some, pairs);
-    const auto keep = [&](int run) __attribute__((always_inline)) {
-      if constexpr (F::kScaled) F::Scale(c, some[run]);
-      for (int i = 0; i < 4; ++i) codes[(4 * run + i) * P + p] = c[i];
-    };
+  inline void Unpack(const unsigned char* block, const unsigned char* floats, int p) {
+    __m512i c[8], some[16], pairs[F::kFactors + 1];
+    F::Factors(block, some, pairs);
     for (int s = 0; s < 8; ++s) {
-      F::template Codes<0>(block, s, c);
-      keep(2 * s);
-      F::template Codes<1>(block, s, c);
-      keep(2 * s + 1);
+      GroupsOf<F::kBits>(block + (F::kScaleLines + s * F::kBits) * 64, c);
+      if constexpr (F::kScaled) {
+        F::Scale(c, some[2 * s]);
+        F::Scale(c + 4, some[2 * s + 1]);
+      }
+      for (int i = 0; i < 8; ++i) codes[(8 * s + i) * P + p] = c[i];
     }
     for (int i = 0; i < F::kScales && !F::kScaled; ++i) scales[i * P + p] = some[i];
     for (int i = 0; i < F::kFactors; ++i) factors[i * P + p] = pairs[i];
-    FloatsOf<F::kHasMinimum>(floats, b, &d[p], &m[p]);
+    FloatsOf<F::kHasMinimum>(floats, &d[p], &m[p]);
     if constexpr (F::kScaled && !F::kHasMinimum) d[p] = _mm512_sub_ps(_mm512_setzero_ps(), d[p]);
     start_times_m[p] = StartTimes(m[p]);
   }
@@ -375,19 +376,23 @@ template <int P, int R, int Groups>
 template <typename F, int P, int R>
 [[gnu::always_inline]] inline void FoldTile256(const BlockTile<F, P>& tile, const __m512i (*isum)[P], const CodeSums* sums,
                                                bool first, int64_t count, float* y) {
-#pragma GCC unroll 6
+  // Copies, or every store to y would make gcc load all of a tile's factors again.
+  __m512i factors[F::kFactors * P + 1];
+  __m512 d[P], m[P], start_times_m[P];
+#pragma GCC unroll 16
+  for (int i = 0; i < F::kFactors * P; ++i) factors[i] = tile.factors[i];
+#pragma GCC unroll 2
+  for (int p = 0; p < P; ++p) d[p] = tile.d[p], m[p] = tile.m[p], start_times_m[p] = tile.start_times_m[p];
+#pragma GCC unroll 7
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
     for (int p = 0; p < P; ++p) {
       float* const to = y + (p * count + r) * kPanelRows;
       const __m512 sum = first ? _mm512_setzero_ps() : _mm512_loadu_ps(to);
-      _mm512_storeu_ps(
-          to, FoldBlock<F, F::kScaled>(sum, isum[r][p], tile.factors + p, P, tile.d[p], tile.m[p], tile.start_times_m[p], sums[r]));
+      _mm512_storeu_ps(to, FoldBlock<F>(sum, isum[r][p], factors + p, P, d[p], m[p], start_times_m[p], sums[r]));
     }
   }
 }
-
-#include "cpu/sweep_avx512.inl"
 
 // R rows of activations against a tile; codes, sums and y are the first row's.
 template <typename F, int P, int R, bool Wide>
@@ -420,11 +425,11 @@ inline void Sweep256(const BlockTile<F, P>& tile, const int8_t* codes, const Cod
   FoldTile256<F, P, R>(tile, isum, sums, first, count, y);
 }
 
-// As Sweep256 for wide runs.
-template <typename F, int R>
-inline void SweepWide(const BlockTile<F, 2>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count, float* y) {
+// As Sweep256 for six or seven rows and runs of another length.
+template <typename F, int R, Runs runs>
+inline void SweepMany(const BlockTile<F, 2>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count, float* y) {
   __m512i isum[R][2];
-  SweepRuns<R, F::kWideRun / 4, F::kCentred>(tile.codes, tile.scales, codes, sums->centred16, isum[0]);
+  SweepRuns<R, runs>(tile.codes, tile.scales, codes, runs == Runs::kScaledCentred ? &sums->centred256 : sums->centred16, isum[0]);
   FoldTile256<F, 2, R>(tile, isum, sums, first, count, y);
 }
 
@@ -432,6 +437,8 @@ inline void SweepWide(const BlockTile<F, 2>& tile, const int8_t* codes, const Co
 template <typename F, int P, int R>
 inline void SweepScaled(const BlockTile<F, P>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count,
                         float* y) {
+  constexpr Runs kRuns = F::kHasMinimum ? Runs::kScaled : Runs::kScaledCentred;
+  if constexpr (P == 2 && R >= 6) return SweepMany<F, R, kRuns>(tile, codes, sums, first, count, y);
   __m512i isum[R][P];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r)
@@ -483,11 +490,11 @@ inline void Tiles256(const PackedPanels& w, const RoundedRows& x, int64_t count,
   alignas(64) BlockTile<F, P> tile;
   for (int64_t b = 0; b < blocks; ++b) {
     NextLines<P> next;
-    next.lines = F::kLines;
+    next.lines = F::kLines + 1;
     for (int p = 0; p < P; ++p) {
-      const unsigned char* const block = w.panel[p] + b * F::kLines * 64;
+      const unsigned char* const block = BlockOf<F>(w.panel[p], b);
       next.panel[p] = block + F::kLines * 64 + kAheadOfTile;
-      tile.Unpack(block, w.panel[p] + blocks * F::kLines * 64, b, p);
+      tile.Unpack(block, FloatLine<F>(w.panel[p], b), p);
     }
     ForRowTiles<P>(count, [&]<int R>(int64_t row) {
       const int64_t at = b * x.rows + row;
@@ -497,13 +504,20 @@ inline void Tiles256(const PackedPanels& w, const RoundedRows& x, int64_t count,
       if constexpr (F::kScaled) {
         SweepScaled<F, P, R>(tile, codes, sums, b == 0, count, to);
       } else {
-        uint32_t runs = P == 2 ? F::kWideRuns : 0;
+        uint32_t runs = P == 2 ? F::kWideRuns | F::kHalfRuns : 0;
         for (int r = 0; r < R; ++r) runs &= sums[r].runs;
         if constexpr (P == 2 && R >= 6) {
-          if (runs != 0) SweepWide<F, R>(tile, codes, sums, b == 0, count, to);
-        } else if constexpr (P == 2)
-          if (runs != 0) Sweep256<F, P, R, true>(tile, codes, sums, b == 0, count, to);
-        if (runs == 0) Sweep256<F, P, R, false>(tile, codes, sums, b == 0, count, to);
+          if (runs & F::kWideRuns)
+            SweepMany<F, R, F::kWide>(tile, codes, sums, b == 0, count, to);
+          else if (F::kHalfRuns != 0 && runs != 0)
+            SweepMany<F, R, Runs::kHalvesOf32>(tile, codes, sums, b == 0, count, to);
+          else
+            Sweep256<F, P, R, false>(tile, codes, sums, b == 0, count, to);
+        } else if (P == 2 && (runs & F::kWideRuns)) {
+          Sweep256<F, P, R, true>(tile, codes, sums, b == 0, count, to);
+        } else {
+          Sweep256<F, P, R, false>(tile, codes, sums, b == 0, count, to);
+        }
       }
       next.AskAfter(row + R, count);
     });
@@ -525,7 +539,7 @@ void RoundBlock(const float* x, int8_t* codes, CodeSums* sums) {
   const auto fours = [](__m512i v) { return _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_BADC)); };
   const auto lanes = [](__m512i v) { return _mm512_add_epi32(v, _mm512_shuffle_i64x2(v, v, 0xb1)); };
   // With s a run's sum and a that of its magnitudes, max(P, N) = (a + |s|) / 2.
-  __m512i most16 = zero, most32 = zero;
+  __m512i most16 = zero, both16 = zero, most32 = zero;
   for (int i = 0; i < 4; ++i) {
     const auto code = [&](int j) {
       return _mm512_cvtepi32_epi8(_mm512_cvt_roundps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 64 * i + 16 * j), inverse),
@@ -538,6 +552,7 @@ void RoundBlock(const float* x, int8_t* codes, CodeSums* sums) {
     const __m512i sum8 = pairs(_mm512_dpbusd_epi32(zero, one, v)), sum16 = fours(sum8), sum32 = lanes(sum16);
     const __m512i size16 = fours(pairs(_mm512_dpbusd_epi32(zero, _mm512_abs_epi8(v), one))), size32 = lanes(size16);
     most16 = _mm512_max_epi32(most16, size16);
+    both16 = _mm512_max_epi32(both16, _mm512_add_epi32(size16, _mm512_abs_epi32(sum16)));
     most32 = _mm512_max_epi32(most32, _mm512_add_epi32(size32, _mm512_abs_epi32(sum32)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums->centred8 + 8 * i),
                         _mm512_cvtepi64_epi32(_mm512_sub_epi32(zero, _mm512_slli_epi32(sum8, 5))));
@@ -553,5 +568,6 @@ void RoundBlock(const float* x, int8_t* codes, CodeSums* sums) {
   sums->centred256 = 4 * _mm512_reduce_add_epi32(centred);
   const int most = _mm512_reduce_max_epi32(most32);
   sums->runs = (most <= 2 * (32767 / 15) ? kRunsOf4Bits : 0) | (most <= 2 * (32767 / 31) ? kRunsOf5Bits : 0) |
-               (_mm512_reduce_max_epi32(most16) <= 32767 / 32 ? kRunsOf6Bits : 0);
+               (_mm512_reduce_max_epi32(most16) <= 32767 / 32 ? kRunsOf6Bits : 0) |
+               (_mm512_reduce_max_epi32(both16) <= 2 * (32767 / 31) ? kHalvesOf5Bits : 0);
 }

@@ -215,8 +215,9 @@ void SwiGluPanels(const Kernels& kernels, const HostWeight& gate_up, int64_t exp
                   const Inputs& in, float* hidden) {
   const int64_t width = gate_up.rows() / 2;
   alignas(64) float y[2 * kRowBlock * kPanelRows];
-  for (int64_t first = 0; first < in.rows; first += in.block) {
-    const int64_t count = std::min(in.block, in.rows - first);
+  const int64_t block = in.EvenBlock();
+  for (int64_t first = 0; first < in.rows; first += block) {
+    const int64_t count = std::min(block, in.rows - first);
     for (int64_t panel = first_panel; panel < end_panel; ++panel) {
       const int64_t j = panel * kPanelRows;
       const int rows = static_cast<int>(std::min<int64_t>(kPanelRows, width - j));

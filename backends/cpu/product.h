@@ -8,7 +8,7 @@
 namespace scout::cpu {
 
 // Rows of activations that a pair of panels meets before the next pair's turn, at most: their codes stay in the second cache.
-constexpr int64_t kRowBlock = 128;
+constexpr int64_t kRowBlock = 64;
 // What float32 rows may take of that cache.
 constexpr int64_t kRowBytes = 640 << 10;
 
@@ -17,7 +17,13 @@ struct Inputs {
   int64_t rows = 0, k = 0;
   const float* values = nullptr;  // [rows, k]; null once only codes are needed
   RoundedRows per32{}, per256{};  // codes null where not asked for
-  int64_t block = kRowBlock;      // rows that a pair of panels meets before the next pair's turn
+  int64_t block = kRowBlock;      // rows that a pair of panels meets before the next pair's turn, at most
+
+  // How many then, so that no block is much smaller than the others.
+  int64_t EvenBlock() const {
+    const int64_t blocks = (rows + block - 1) / block;
+    return blocks > 0 ? (rows + blocks - 1) / blocks : block;
+  }
 };
 
 // Which forms a weight asks for.
@@ -61,8 +67,9 @@ template <typename Store>
 void ForPanels(const Kernels& kernels, const HostWeight& weight, int64_t expert, int64_t outputs, int64_t first_panel,
                int64_t end_panel, const Inputs& in, const Store& store) {
   alignas(64) float y[2 * kRowBlock * kPanelRows];
-  for (int64_t first = 0; first < in.rows; first += in.block) {
-    const int64_t count = std::min(in.block, in.rows - first);
+  const int64_t block = in.EvenBlock();
+  for (int64_t first = 0; first < in.rows; first += block) {
+    const int64_t count = std::min(block, in.rows - first);
     for (int64_t panel = first_panel; panel < end_panel; panel += 2) {
       PanelOfWeight pair[2];
       const auto panels = static_cast<size_t>(std::min<int64_t>(2, end_panel - panel));

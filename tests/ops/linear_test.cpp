@@ -30,7 +30,7 @@ TEST_P(LinearFormats, CpuRepeatsTheDefinedArithmeticBitForBit) {
   for (const int64_t k : Sweep<int64_t>({256, 1280}, {1280})) {
     for (const int64_t outputs : Sweep<int64_t>({1, 16, 37, 32, 96}, {1, 70})) {
       const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 7);
-      for (const int64_t rows : Sweep<int64_t>({1, 2, 3, 4, 5, 7, 14, 135}, {1, 14, 67})) {
+      for (const int64_t rows : Sweep<int64_t>({1, 2, 3, 4, 5, 7, 14, 135}, {1, 14, 90})) {
         Random random(static_cast<uint64_t>(rows));
         const auto x = random.Values(rows * k);
         const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});
@@ -99,7 +99,7 @@ TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
 // codes of each 32) add up to a number around each limit, of one sign and of both, against codes at their ends.
 TEST_P(LinearFormats, SumsAroundTheLimitsOfSixteenBits) {
   const DType format = GetParam();
-  const int64_t k = 512, outputs = 32, rows = 6;
+  const int64_t k = 512, outputs = 32, rows = 13;  // seven and six
   if (!IsBlocks(format)) GTEST_SKIP() << "no integers in this format";
   const auto ref = MakeRef(Numerics::kInvariant);
   std::vector<std::vector<float>> inputs;
@@ -151,6 +151,18 @@ TEST_P(LinearFormats, RowsOfAnyNumberOfBlocks) {
       }
     }
   }
+}
+
+// So long that a device comes back to the first of its buffers; rows of blocks that begin at other places than the first.
+TEST_P(LinearFormats, LongRows) {
+  const DType format = GetParam();
+  const int64_t k = InfoOf(format).values_per_block == 256 ? 4352 : 4384, outputs = 9, rows = 2;
+  const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 19);
+  const auto x = Random(20).Values(rows * k);
+  const auto want = RunLinear(*MakeRef(Numerics::kInvariant), desc, x, rows, Epilogue::kStore, {});
+  for (const std::string& isa : Isas())
+    for (const int threads : {1, 2})
+      EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, threads), desc, x, rows, Epilogue::kStore, {}))) << isa << ", " << threads;
 }
 
 // The float32 oracle and the defined arithmetic differ by what rounding activations to bytes costs (a group's largest / 254 at

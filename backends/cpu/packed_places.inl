@@ -1,0 +1,11 @@
+// Where the parts of a packed panel lie (packed.h), in bytes from its beginning. Included inside an unnamed namespace by everything
+// that writes or reads panels, whatever instruction set it is compiled for.
+
+template <int Lines, bool TwoFloats>
+constexpr int64_t BlockAt(int64_t b) {
+  return 64 * (TwoFloats ? b * (Lines + 1) + 1 : b * Lines + b / 2 + 1);
+}
+template <int Lines, bool TwoFloats>
+constexpr int64_t FloatsAt(int64_t b) {
+  return TwoFloats ? 64 * b * (Lines + 1) : 64 * (b / 2) * (2 * Lines + 1) + 32 * (b % 2);
+}
