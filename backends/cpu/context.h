@@ -59,6 +59,7 @@ void Route(Context& context, const RouteOp& op);                                
 void Attention(Context& context, const AttentionOp& op);                             // attention.cpp
 void MergeAttention(Context& context, const MergeAttentionOp& op);                   // merge_attention.cpp
 void Experts(Context& context, const ExpertsOp& op);                                 // experts.cpp
+void CombineExperts(Context& context, const CombineExpertsOp& op);                   // experts.cpp
 void Sample(Context& context, const SampleOp& op, std::span<SampleResult> results);  // sample.cpp
 void ScatterRows(Context& context, const ScatterRowsOp& op);                         // vision.cpp, and all that follow
 void Unfold(Context& context, const UnfoldOp& op);

@@ -100,6 +100,9 @@ class CpuBackend final : public HostBackend<cpu::Context> {
   void Experts(const ExpertsOp& op) noexcept override {
     Run([&] { cpu::Experts(context_, op); });
   }
+  void CombineExperts(const CombineExpertsOp& op) noexcept override {
+    Run([&] { cpu::CombineExperts(context_, op); });
+  }
   void GatherRows(const GatherRowsOp& op) noexcept override {
     Run([&] { cpu::GatherRows(context_, op); });
   }

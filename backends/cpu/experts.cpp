@@ -159,6 +159,13 @@ void Experts(Context& context, const ExpertsOp& op) {
                   [&](int64_t n, int64_t o, const float* values, int count) { StorePanel(values, count, y + n * d + o); });
       });
 
+  if (op.addends.buffer) {
+    float* const addends = HostF32(op.addends);
+    context.ParallelRows(rows * top_k, 8, [&](int64_t i) {
+      if (place[i] >= 0) std::copy_n(routed.y + place[i] * d, d, addends + i * d);
+    });
+    return;
+  }
   // Shared first, then the routed in the order of ids, then the residual.
   float* const residual = HostF32(op.residual);
   context.ParallelRows(rows, 8, [&](int64_t n) {
@@ -172,6 +179,30 @@ void Experts(Context& context, const ExpertsOp& op) {
         sum = y;
     }
     if (sum) kernels.add(sum, d, residual + n * d);
+  });
+}
+
+void CombineExperts(Context& context, const CombineExpertsOp& op) {
+  const Kernels& kernels = *context.kernels;
+  const int64_t rows = op.residual.rows, d = op.residual.cols, top_k = op.ids.cols;
+  const int32_t* const ids = HostI32(op.ids);
+  const float* const shared = op.shared.buffer ? HostF32(op.shared) : nullptr;
+  const float* const addends = HostF32(op.addends);
+  float* const residual = HostF32(op.residual);
+  float* const sums = context.arena.Take<float>(rows * d);
+  context.ParallelRows(rows, 8, [&](int64_t n) {
+    float* const sum = sums + n * d;
+    bool empty = shared == nullptr;
+    if (shared) std::copy_n(shared + n * d, d, sum);
+    for (int64_t i = n * top_k; i < (n + 1) * top_k; ++i) {
+      if (ids[i] < op.first_expert || ids[i] >= op.last_expert) continue;
+      if (empty)
+        std::copy_n(addends + i * d, d, sum);
+      else
+        kernels.add(addends + i * d, d, sum);
+      empty = false;
+    }
+    if (!empty) kernels.add(sum, d, residual + n * d);
   });
 }
 

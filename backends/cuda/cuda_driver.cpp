@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
+#include <vector>
 
 #include "gpu/plugin_device.h"
 
@@ -24,68 +26,172 @@ DriverStatus StatusOf(cudaError_t error) {
   return {static_cast<int>(error), cudaGetErrorString(error), error == cudaErrorMemoryAllocation, lost};
 }
 
+// A chain of kernel nodes; the nodes name what is updated in what was made of them.
+struct CudaGraph {
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t made = nullptr;
+  std::vector<cudaGraphNode_t> nodes;
+  CudaGraph() = default;
+  CudaGraph(const CudaGraph&) = delete;
+  CudaGraph& operator=(const CudaGraph&) = delete;
+  ~CudaGraph() {
+    if (made) static_cast<void>(cudaGraphExecDestroy(made));
+    if (graph) static_cast<void>(cudaGraphDestroy(graph));
+  }
+};
+
+// The device of a call is the calling thread's, which the host may have set for itself.
+class Here {
+ public:
+  explicit Here(int index) {
+    if (cudaGetDevice(&before_) != cudaSuccess) before_ = -1;
+    changed_ = before_ != index;
+    if (changed_) static_cast<void>(cudaSetDevice(index));
+  }
+  ~Here() {
+    if (changed_ && before_ >= 0) static_cast<void>(cudaSetDevice(before_));
+  }
+  Here(const Here&) = delete;
+  Here& operator=(const Here&) = delete;
+
+ private:
+  int before_ = -1;
+  bool changed_ = false;
+};
+
 class CudaDriver final : public Driver {
  public:
+  explicit CudaDriver(int index) : index_(index) {}
   const KernelTable& Kernels() const override { return CudaKernels(); }
   DriverStatus Facts(DeviceFacts& out) override {
+    const Here here(index_);
     cudaDeviceProp properties = {};
-    if (const cudaError_t error = cudaGetDeviceProperties(&properties, 0)) return StatusOf(error);
+    if (const cudaError_t error = cudaGetDeviceProperties(&properties, index_)) return StatusOf(error);
     size_t free_bytes = 0, total_bytes = 0;
     if (const cudaError_t error = cudaMemGetInfo(&free_bytes, &total_bytes)) return StatusOf(error);
     char text[400];
     std::snprintf(text, sizeof text, "%s, architecture %d.%d", properties.name, properties.major, properties.minor);
-    out = {"cuda", text, total_bytes, free_bytes};
+    out = {NameOfDevice(index_), text, total_bytes, free_bytes};
     return {};
   }
 
-  DriverStatus Allocate(size_t bytes, void** out) override { return Cleared(cudaMalloc(out, bytes)); }
-  void Free(void* block) override { static_cast<void>(cudaFree(block)); }
-  DriverStatus AllocateStaging(size_t bytes, void** out) override { return Cleared(cudaMallocHost(out, bytes)); }
-  void FreeStaging(void* block) override { static_cast<void>(cudaFreeHost(block)); }
+  DriverStatus Allocate(size_t bytes, void** out) override {
+    const Here here(index_);
+    return Cleared(cudaMalloc(out, bytes));
+  }
+  void Free(void* block) override {
+    const Here here(index_);
+    static_cast<void>(cudaFree(block));
+  }
+  DriverStatus AllocateStaging(size_t bytes, void** out) override {
+    const Here here(index_);
+    return Cleared(cudaMallocHost(out, bytes));
+  }
+  void FreeStaging(void* block) override {
+    const Here here(index_);
+    static_cast<void>(cudaFreeHost(block));
+  }
 
   DriverStatus MakeStream(Stream* out) override {
+    const Here here(index_);
     cudaStream_t stream = nullptr;
     const cudaError_t error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
     *out = stream;
     return StatusOf(error);
   }
-  void FreeStream(Stream stream) override { static_cast<void>(cudaStreamDestroy(static_cast<cudaStream_t>(stream))); }
+  void FreeStream(Stream stream) override {
+    const Here here(index_);
+    static_cast<void>(cudaStreamDestroy(static_cast<cudaStream_t>(stream)));
+  }
   DriverStatus CopyIn(Stream stream, void* to, const void* from, size_t bytes) override {
+    const Here here(index_);
     return StatusOf(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)));
   }
   DriverStatus CopyOut(Stream stream, void* to, const void* from, size_t bytes) override {
+    const Here here(index_);
     return StatusOf(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, static_cast<cudaStream_t>(stream)));
   }
   DriverStatus CopyWithin(Stream stream, void* to, const void* from, size_t bytes) override {
+    const Here here(index_);
     return StatusOf(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, static_cast<cudaStream_t>(stream)));
   }
   DriverStatus Launch(Stream stream, const void* kernel, Grid grid, unsigned threads, size_t shared_bytes, const void* arguments,
                       size_t) override {
-    constexpr size_t kPlainShared = 48 * 1024;  // more is asked for kernel by kernel
-    if (shared_bytes > kPlainShared) {
-      const cudaError_t error =
-          cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
-      if (error != cudaSuccess) return Cleared(error);
-    }
+    const Here here(index_);
+    if (const cudaError_t error = AllowShared(kernel, shared_bytes)) return Cleared(error);
     void* pointers[] = {const_cast<void*>(arguments)};
     return Cleared(cudaLaunchKernel(kernel, dim3(grid.x, grid.y, 1), dim3(threads, 1, 1), pointers, shared_bytes,
                                     static_cast<cudaStream_t>(stream)));
   }
-  DriverStatus Synchronize(Stream stream) override { return StatusOf(cudaStreamSynchronize(static_cast<cudaStream_t>(stream))); }
+  DriverStatus Synchronize(Stream stream) override {
+    const Here here(index_);
+    return StatusOf(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
+  }
+
+  DriverStatus MakeGraph(std::span<const KernelLaunch> launches, Graph* out) override {
+    const Here here(index_);
+    auto graph = std::make_unique<CudaGraph>();
+    cudaError_t error = cudaGraphCreate(&graph->graph, 0);
+    for (const KernelLaunch& launch : launches) {
+      if (error == cudaSuccess) error = AllowShared(launch.kernel, launch.shared_bytes);
+      if (error != cudaSuccess) break;
+      cudaGraphNode_t node = nullptr;
+      const bool first = graph->nodes.empty();
+      void* pointers[] = {const_cast<void*>(launch.arguments)};
+      const cudaKernelNodeParams parameters = Parameters(launch, pointers);
+      error = cudaGraphAddKernelNode(&node, graph->graph, first ? nullptr : &graph->nodes.back(), first ? 0 : 1, &parameters);
+      graph->nodes.push_back(node);
+    }
+    if (error == cudaSuccess) error = cudaGraphInstantiateWithFlags(&graph->made, graph->graph, 0);
+    if (error == cudaSuccess) *out = graph.release();
+    return Cleared(error);
+  }
+  DriverStatus UpdateGraph(Graph graph, size_t at, const KernelLaunch& launch) override {
+    const Here here(index_);
+    auto* const known = static_cast<CudaGraph*>(graph);
+    void* pointers[] = {const_cast<void*>(launch.arguments)};
+    const cudaKernelNodeParams parameters = Parameters(launch, pointers);
+    if (const cudaError_t error = AllowShared(launch.kernel, launch.shared_bytes)) return Cleared(error);
+    return Cleared(cudaGraphExecKernelNodeSetParams(known->made, known->nodes[at], &parameters));
+  }
+  DriverStatus LaunchGraph(Stream stream, Graph graph) override {
+    const Here here(index_);
+    return Cleared(cudaGraphLaunch(static_cast<CudaGraph*>(graph)->made, static_cast<cudaStream_t>(stream)));
+  }
+  void FreeGraph(Graph graph) override {
+    const Here here(index_);
+    delete static_cast<CudaGraph*>(graph);
+  }
 
  private:
+  static cudaError_t AllowShared(const void* kernel, size_t bytes) {
+    constexpr size_t kPlainShared = 48 * 1024;  // more is asked for kernel by kernel
+    if (bytes <= kPlainShared) return cudaSuccess;
+    return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+  }
+  static cudaKernelNodeParams Parameters(const KernelLaunch& launch, void** pointers) {
+    cudaKernelNodeParams out = {};
+    out.func = const_cast<void*>(launch.kernel);
+    out.gridDim = dim3(launch.grid.x, launch.grid.y, 1);
+    out.blockDim = dim3(launch.threads, 1, 1);
+    out.sharedMemBytes = static_cast<unsigned>(launch.shared_bytes);
+    out.kernelParams = pointers;
+    return out;
+  }
   // A refusal that has been told is not to be found again by the next call.
   static DriverStatus Cleared(cudaError_t error) {
     if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
     return StatusOf(error);
   }
+
+  const int index_;
 };
 
 }  // namespace
 
 const char* const kPluginDevice = "cuda";
 
-std::shared_ptr<Driver> OpenDriver() {
+int CountDevices() {
   int driver = 0, runtime = 0, count = 0;
   static_cast<void>(cudaRuntimeGetVersion(&runtime));
   if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
@@ -97,17 +203,23 @@ std::shared_ptr<Driver> OpenDriver() {
   if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0))
     Fail(ErrorCode::kDevice, "device cuda: the driver finds no device");
   Check(StatusOf(error), "device cuda", "counting devices");
+  return count;
+}
+
+std::shared_ptr<Driver> OpenDriver(int index) {
+  CheckIndex(index, CountDevices());
+  const Here here(index);
   // A kernel without code for the device's architecture is what this build lacks.
   cudaFuncAttributes attributes = {};
   const cudaError_t code = cudaFuncGetAttributes(&attributes, CudaKernels().rms_norm);
   if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction) {
     cudaDeviceProp properties = {};
-    Check(StatusOf(cudaGetDeviceProperties(&properties, 0)), "device cuda", "asking for the architecture");
+    Check(StatusOf(cudaGetDeviceProperties(&properties, index)), "device cuda", "asking for the architecture");
     Fail(ErrorCode::kUnsupported, "device cuda: ", properties.name, " has architecture ", properties.major, ".", properties.minor,
          ", the plug-in is built for ", SCOUT_GPU_ARCHITECTURES);
   }
   Check(StatusOf(code), "device cuda", "loading kernels");
-  return std::make_shared<CudaDriver>();
+  return std::make_shared<CudaDriver>(index);
 }
 
 }  // namespace scout::gpu

@@ -1,4 +1,4 @@
-// Matrix instructions of CUDA: mma.sync over signed bytes.
+// Matrix instructions of CUDA: mma.sync over signed bytes and over halves.
 #pragma once
 
 namespace scout::SCOUT_GPU {
@@ -27,6 +27,22 @@ GPU_FUNCTION void MmaS8(uint32_t, int32_t (&c)[4], const uint32_t (&a)[kK / 8], 
 #endif
 }
 
+// c[16, 8] += a[16, 16] b[16, 8] of f16 or bf16. Architecture 7.5 has no such instruction for bf16 and goes without for both.
+template <bool kBf16>
+GPU_FUNCTION void MmaF32(uint32_t, float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  if constexpr (kBf16) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  } else {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  }
+#endif
+}
+
 }  // namespace scout::SCOUT_GPU
 
 #include "cuda/mma.h"
@@ -35,5 +51,13 @@ namespace scout::SCOUT_GPU {
 
 template <int kK>
 using MatrixI8 = MmaMatrix<kK>;
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+template <bool kBf16>
+using MatrixHalf = DotHalf<kBf16>;
+#else
+template <bool kBf16>
+using MatrixHalf = MmaHalf<kBf16>;
+#endif
 
 }  // namespace scout::SCOUT_GPU

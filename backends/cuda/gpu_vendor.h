@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #define GPU_KERNEL __global__ void __launch_bounds__(256)
+#define GPU_LARGE_KERNEL __global__ void __launch_bounds__(256, 2)
 #define GPU_FUNCTION __device__ __forceinline__
 
 namespace scout::SCOUT_GPU {
@@ -44,6 +45,10 @@ struct Shared {
     return {reinterpret_cast<U*>(base)};
   }
 };
+template <typename T>
+GPU_FUNCTION const uint8_t* SharedBytes(Shared<T> from, int first, int) {
+  return reinterpret_cast<const uint8_t*>(from.base) + first;
+}
 class SharedCursor {
  public:
   GPU_FUNCTION SharedCursor() {
@@ -67,6 +72,7 @@ GPU_FUNCTION int AtomicMax(int* to, int value) { return atomicMax(to, value); }
 struct alignas(16) Int4 {
   int32_t x[4];
 };
+constexpr bool kAsyncCopies = true;
 // Before architecture 8.0 there are no asynchronous copies: the value goes through a register.
 GPU_FUNCTION void AsyncCopy16(Int4& to, const void* from) {
 #if __CUDA_ARCH__ >= 800

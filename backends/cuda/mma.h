@@ -1,5 +1,5 @@
-// MatrixI8 by mma.sync: a tile of 16 x 8. Lane 4 g + t holds rows g and g + 8 of the first factor at bytes 4 t .. 4 t + 3 (and 16
-// further), column g of the second there, and columns 2 t, 2 t + 1 of the result.
+// MatrixI8 and MatrixHalf by mma.sync: a tile of 16 x 8. Lane 4 g + t holds rows g and g + 8 of the first factor at bytes 4 t .. 4
+// t + 3 (and 16 further), column g of the second there, and columns 2 t, 2 t + 1 of the result.
 #pragma once
 
 namespace scout::SCOUT_GPU {
@@ -18,6 +18,21 @@ struct MmaMatrix {
       b_words[i] = b[g * b_stride + 4 * i + t];
     }
     MmaS8<kK>(~uint32_t{0}, c, a_words, b_words);
+  }
+};
+
+// MatrixHalf the same way: m16n8k16, each word two halves.
+template <bool kBf16>
+struct MmaHalf {
+  static constexpr int kRows = 16, kCols = 8, kValues = 4;
+  GPU_FUNCTION static int Row(int lane, int i) { return lane / 4 + 8 * (i / 2); }
+  GPU_FUNCTION static int Col(int lane, int i) { return 2 * (lane % 4) + i % 2; }
+  GPU_FUNCTION static void MultiplyAdd(float (&c)[4], Shared<uint32_t> a, int a_stride, Shared<uint32_t> b, int b_stride) {
+    const int g = Thread() % 32 / 4, t = Thread() % 4;
+    const uint32_t a_words[4] = {a[g * a_stride + t], a[(g + 8) * a_stride + t], a[g * a_stride + 4 + t],
+                                 a[(g + 8) * a_stride + 4 + t]};
+    const uint32_t b_words[2] = {b[g * b_stride + t], b[g * b_stride + 4 + t]};
+    MmaF32<kBf16>(~uint32_t{0}, c, a_words, b_words);
   }
 };
 

@@ -10,12 +10,20 @@ namespace scout::gpu {
 
 // Rows of activations and outputs that a block of a product takes together.
 constexpr int kFewRows = 8;
-constexpr int kManyRows = 64;
+constexpr int kManyRows[] = {64, 96};
 // Queries, (row, head) pairs, of an attention tile, and floats of its output that it holds.
 constexpr int kTileQueries = 16;
 constexpr int kTileValues = 2048;
 constexpr int kBlockKeys = 64;
 constexpr int kSpanKeys = 2048;
+// The same where numerics are fast and rows are many: queries of a tile, the largest head, and how many blocks of threads a long
+// context is cut into spans for.
+constexpr int kFastQueries = 64;
+constexpr int kFastHead = 128;
+constexpr int kFastBlocks = 512;
+// How pages keep keys and values.
+enum PageValues : int32_t { kPageF32 = 0, kPageF16 = 1, kPageBf16 = 2, kPageQ8 = 3 };
+constexpr int kPageBlock = 32, kPageBlockBytes = 34;  // of Q8_0: a binary16 scale, then signed bytes
 // Ids of a vocabulary that a block samples from, and the most best ones it lists.
 constexpr int kSampleIds = 4096;
 constexpr int kSampleBest = 128;
@@ -48,6 +56,14 @@ struct QuantizeArgs {
   int16_t* sums;    // [groups] for G = 32, [groups, 16] for G = 256
 };
 
+// Rows as halves: round(in * power of two), and the power's inverse.
+struct RoundRowsArgs {
+  const float* in;  // [rows, k]
+  int32_t k;
+  uint16_t* out;  // [rows, k]
+  float* scales;  // [rows]
+};
+
 struct SwiGluArgs {
   const float* in;  // [rows, 2F]
   float* out;       // [rows, F]
@@ -69,11 +85,13 @@ struct ProductArgs {
   const int8_t* codes;       // [N, K]
   const float* scales;       // [N, K / G]
   const int16_t* sums;       // [N, K / 32] or [N, K / 16]
+  const uint16_t* halves;    // [N, K] and a factor of each row, under Numerics::kFast
+  const float* row_scales;   // [N]
   float* out;                // row 0, the part's first column
   int32_t out_cols;          // of the whole weight
   int32_t add;               // out += y instead of out = y
   int32_t n;                 // rows of activations, where there are no tiles
-  const ProductTile* tiles;  // null: tile y is the rows from y * (8 or 64) on, of expert 0
+  const ProductTile* tiles;  // null: tile y is the rows from y * its size on, of expert 0
   const int32_t* order;      // [slots] which row of activations and of out a tile's entry is
 };
 
@@ -88,7 +106,7 @@ struct RopeArgs {
   float eps;
   uint8_t* pages;  // of the layer: pages + page * page_bytes
   int64_t page_bytes, k_slot_bytes, v_slot_bytes;
-  int32_t page_size, k_format, v_format;  // 0 F32, 1 F16, 2 BF16
+  int32_t page_size, k_format, v_format;  // PageValues
 };
 
 // Where a sequence's keys lie.
@@ -97,7 +115,7 @@ struct KeyArgs {
   const int32_t* page;   // the plan's flat list
   int64_t page_bytes, k_slot_bytes, v_slot_bytes;
   int64_t chunk, pages_per_chunk;
-  int32_t page_size, k_format, v_format;
+  int32_t page_size, k_format, v_format;  // PageValues
 };
 
 // A tile of queries of one sequence over one span of its keys, for each key head: the pairs (row, head of the key head's group),
@@ -108,7 +126,7 @@ struct AttentionItem {
   int32_t list_position;         // of the first slot of the sequence's first page
   int32_t first_key;             // R, the first key that the mask allows
   int32_t span_begin, span_end;  // the span's keys, up to the last row's position
-  int32_t partial;               // where the span's state goes, in tiles; -1: there is one span, the result is written
+  int32_t partial;               // where the span's state goes, in tiles of kTileQueries; -1: there is one, the result is written
 };
 
 struct AttentionArgs {
@@ -121,11 +139,12 @@ struct AttentionArgs {
   float* out;      // [N, Hq d]
   float* lse;      // [N, Hq] or null
   float* partial;  // [tiles and spans, kTileQueries, Hkv][d + 2]: o, max, sum
+  int32_t wide;    // AttendFast: values of 16 bits lie at multiples of 16 bytes
 };
 
-// A tile whose keys fill several spans; their states follow each other from first_partial on.
+// A tile whose keys fill several spans of span_keys; their states follow each other from first_partial on, each partial_tiles long.
 struct MergeSpansItem {
-  int32_t row, pair, pairs, first_key, first_partial;
+  int32_t row, pair, pairs, first_key, first_partial, span_keys, partial_tiles;
 };
 struct MergeSpansArgs {
   const MergeSpansItem* items;
@@ -143,10 +162,9 @@ struct ZeroRowsArgs {  // padding: out = 0, lse = -infinity
   float* lse;
 };
 
-constexpr int kMaxPartials = 16;
 struct MergeAttentionArgs {
-  const float* partial[kMaxPartials];  // each [N, Hq d]
-  const float* lse[kMaxPartials];      // each [N, Hq]
+  const float* const* partial;  // [partials], each [N, Hq d]
+  const float* const* lse;      // [partials], each [N, Hq]
   int32_t partials, d;
   float* out;
   float* out_lse;  // or null
@@ -244,12 +262,14 @@ struct PixelShuffleArgs {
 // The self-test of a device's instructions (check.h).
 constexpr int kCheckRows = 16, kCheckBytes = 32;
 struct CheckArgs {
-  const uint8_t* a;     // [kCheckRows, kCheckBytes] signed
-  const uint8_t* b;     // the same
-  const float* floats;  // [lanes + 1]
-  int32_t* product16;   // [kCheckRows, kCheckRows]: a b^T over the first 16 bytes
-  int32_t* product32;   // over all
-  int32_t* lanes;       // [answers, lanes]
+  const uint8_t* a;      // [kCheckRows, kCheckBytes] signed
+  const uint8_t* b;      // the same
+  const float* floats;   // [lanes + 1]
+  int32_t* product16;    // [kCheckRows, kCheckRows]: a b^T over the first 16 bytes
+  int32_t* product32;    // over all
+  int32_t* product_f16;  // the same with the bytes as halves
+  int32_t* product_bf16;
+  int32_t* lanes;  // [answers, lanes]
 };
 
 // What a device can do at all (probe.h).

@@ -8,26 +8,59 @@
 
 namespace scout::SCOUT_GPU {
 
+// Value i of a head's row in a page.
 GPU_FUNCTION float LoadValue(const uint8_t* at, int format, int i) {
-  if (format == 0) return reinterpret_cast<const float*>(at)[i];
+  if (format == gpu::kPageF32) return reinterpret_cast<const float*>(at)[i];
+  if (format == gpu::kPageQ8) {
+    const uint8_t* const block = at + i / gpu::kPageBlock * gpu::kPageBlockBytes;
+    return F16At(block) * static_cast<float>(static_cast<int8_t>(block[2 + i % gpu::kPageBlock]));
+  }
   const uint16_t half = reinterpret_cast<const uint16_t*>(at)[i];
-  return format == 1 ? F16ToF32(half) : FloatOf(static_cast<uint32_t>(half) << 16);
+  return format == gpu::kPageF16 ? F16ToF32(half) : FloatOf(static_cast<uint32_t>(half) << 16);
 }
-GPU_FUNCTION uint16_t RoundToBf16(float x) {
-  const uint32_t bits = BitsOf(x);
-  if ((bits & 0x7fffffff) > kInfinityBits) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+GPU_FUNCTION int HeadBytes(int format, int d) {
+  return format == gpu::kPageQ8 ? d / gpu::kPageBlock * gpu::kPageBlockBytes : format == gpu::kPageF32 ? 4 * d : 2 * d;
 }
-GPU_FUNCTION void StoreValue(uint8_t* at, int format, int i, float value) {
-  if (format == 0)
-    reinterpret_cast<float*>(at)[i] = value;
-  else
-    reinterpret_cast<uint16_t*>(at)[i] = format == 1 ? F32ToF16(value) : RoundToBf16(value);
+// Encode of quant/q8_0.h by a team of 32 threads, each with its value of the block; every thread of the warp comes here.
+GPU_FUNCTION void StoreBlock(uint8_t* block, float x, bool wanted) {
+  const int lane = Thread() % kTeam;
+  uint32_t max_bits = BitsOf(x) & 0x7fffffff;  // magnitudes order like their bits; NaN and infinity come last
+  for (int bits = kTeam / 2; bits > 0; bits /= 2) {
+    const uint32_t other = ShflXor(kAllLanes, max_bits, bits);
+    max_bits = other > max_bits ? other : max_bits;
+  }
+  if (!wanted) return;
+  const bool finite = max_bits < kInfinityBits;
+  const float scale = Divide(FloatOf(max_bits), 127.0f);
+  const float scaled = finite && scale > 1e-30f ? x * Divide(1.0f, scale) : 0.0f;
+  int code = static_cast<int>(scaled);  // then to the nearest, halves away from zero
+  const float rest = scaled - static_cast<float>(code);
+  code += rest >= 0.5f ? 1 : rest <= -0.5f ? -1 : 0;
+  code = code > 127 ? 127 : code < -127 ? -127 : code;
+  block[2 + lane] = static_cast<uint8_t>(code);
+  if (lane == 0) *reinterpret_cast<uint16_t*>(block) = finite ? F32ToF16(scale) : uint16_t{0x7e00};
 }
-GPU_FUNCTION int ValueBytes(int format) { return format == 0 ? 4 : 2; }
+// Writes value(0 .. count - 1), heads one after the other, as a page's row. All threads of the block come here.
+template <typename Values>
+GPU_FUNCTION void StoreRow(uint8_t* to, int format, int count, const Values& value) {
+  if (format == gpu::kPageQ8) {
+    for (int first = 0; first < count; first += Threads()) {
+      const int i = first + Thread();
+      StoreBlock(to + i / gpu::kPageBlock * gpu::kPageBlockBytes, i < count ? value(i) : 0.0f, i < count);
+    }
+    return;
+  }
+  for (int i = Thread(); i < count; i += Threads()) {
+    const float x = value(i);
+    if (format == gpu::kPageF32)
+      reinterpret_cast<float*>(to)[i] = x;
+    else
+      reinterpret_cast<uint16_t*>(to)[i] = format == gpu::kPageF16 ? F32ToF16(x) : RoundToBf16(x);
+  }
+}
 
 // grid: [N]. Shared: d, Hq + Hkv and (Hq + Hkv) d floats.
-GPU_KERNEL RopeNormStore(gpu::RopeArgs a) {
+GPU_LARGE_KERNEL RopeNormStore(gpu::RopeArgs a) {
   const int64_t n = BlockX();
   const int turned = a.heads + a.kv_heads, half = a.d / 2;
   SharedCursor cursor;
@@ -63,58 +96,66 @@ GPU_KERNEL RopeNormStore(gpu::RopeArgs a) {
     }
     SyncBlock();
   }
-  const int64_t slot = a.slot[n];
-  uint8_t* const page = slot < 0 ? nullptr : a.pages + slot / a.page_size * a.page_bytes;
-  const int64_t index = slot < 0 ? 0 : slot % a.page_size;
-  uint8_t* const k = page + index * a.k_slot_bytes;
-  uint8_t* const v = page + a.page_size * a.k_slot_bytes + index * a.v_slot_bytes;
-  for (int i = Thread(); i < turned * a.d; i += Threads()) {
-    float x = row[i];
-    if (a.qk_norm) {
-      const float scale = scales[i / a.d];
-      x = x * scale;
-    }
-    const int in_keys = i - a.heads * a.d;
-    if (in_keys < 0)
-      a.q[n * a.heads * a.d + i] = a.q_scale ? x * a.q_scale[n] : x;
-    else if (page)
-      StoreValue(k, a.k_format, in_keys, x);
+  const auto turned_value = [&](int i) {
+    const float x = row[i];
+    if (!a.qk_norm) return x;
+    const float scale = scales[i / a.d];
+    return x * scale;
+  };
+  const int in_queries = a.heads * a.d, in_keys = a.kv_heads * a.d;
+  for (int i = Thread(); i < in_queries; i += Threads()) {
+    const float x = turned_value(i);
+    a.q[n * in_queries + i] = a.q_scale ? x * a.q_scale[n] : x;
   }
-  if (!page) return;
-  for (int i = Thread(); i < a.kv_heads * a.d; i += Threads()) StoreValue(v, a.v_format, i, qkv[turned * a.d + i]);
+  const int64_t slot = a.slot[n];
+  if (slot < 0) return;
+  uint8_t* const page = a.pages + slot / a.page_size * a.page_bytes;
+  const int64_t index = slot % a.page_size;
+  StoreRow(page + index * a.k_slot_bytes, a.k_format, in_keys, [&](int i) { return turned_value(in_queries + i); });
+  StoreRow(page + a.page_size * a.k_slot_bytes + index * a.v_slot_bytes, a.v_format, in_keys,
+           [&](int i) { return qkv[turned * a.d + i]; });
 }
+
+// Of numbers that are not negative, which takes half the instructions and registers of a signed division.
+GPU_FUNCTION int Quotient(int a, int b) { return static_cast<int>(static_cast<uint32_t>(a) / static_cast<uint32_t>(b)); }
+GPU_FUNCTION int Rest(int a, int b) { return static_cast<int>(static_cast<uint32_t>(a) % static_cast<uint32_t>(b)); }
+GPU_FUNCTION int MinOf(int a, int b) { return a < b ? a : b; }
 
 struct AttentionShape {
   static constexpr int kOutputs = gpu::kTileValues / kBlockThreads;  // floats of the output in a thread's registers
   static constexpr size_t SharedBytes(int d) {
     return 4 * (static_cast<size_t>(gpu::kTileQueries) * static_cast<size_t>(d) + gpu::kBlockKeys * (static_cast<size_t>(d) + 1) +
                 gpu::kTileQueries * (gpu::kBlockKeys + 4)) +
-           12 * gpu::kBlockKeys + 8 * 16;
+           12 * gpu::kBlockKeys + 10 * 16;
   }
 };
 
 // grid: [items, Hkv]
-GPU_KERNEL Attend(gpu::AttentionArgs a) {
+GPU_LARGE_KERNEL Attend(gpu::AttentionArgs a) {
   const gpu::AttentionItem item = a.items[BlockX()];
   const gpu::KeyArgs& keys = a.keys;
-  const int kv_head = BlockY(), group = a.heads / a.kv_heads, d = a.d, stride = d + 1;
+  const int kv_head = BlockY(), group = Quotient(a.heads, a.kv_heads), d = a.d, stride = d + 1;
   SharedCursor cursor;
   auto q = cursor.Take<float>(gpu::kTileQueries * d);
   auto tile = cursor.Take<float>(gpu::kBlockKeys * stride);  // keys, then values
   auto w = cursor.Take<float>(gpu::kTileQueries * gpu::kBlockKeys);
-  auto correction = cursor.Take<float>(gpu::kTileQueries);
-  auto counts = cursor.Take<int>(gpu::kTileQueries);
+  auto correction = cursor.Take<float>(gpu::kTileQueries + 1);  // the last is for the pairs that there are not
+  auto counts = cursor.Take<int>(gpu::kTileQueries + 1);
   auto last_max = cursor.Take<float>(gpu::kTileQueries);
   auto last_sum = cursor.Take<float>(gpu::kTileQueries);
   auto page_at = cursor.Take<int64_t>(gpu::kBlockKeys);
   auto index_at = cursor.Take<int>(gpu::kBlockKeys);
 
-  const auto row_of = [&](int p) { return item.row + (item.pair + p) / group; };
-  const auto head_of = [&](int p) { return kv_head * group + (item.pair + p) % group; };
+  const auto row_of = [&](int p) { return item.row + Quotient(item.pair + p, group); };
+  const auto head_of = [&](int p) { return kv_head * group + Rest(item.pair + p, group); };
   for (int e = Thread(); e < item.pairs * d; e += kBlockThreads)
-    q[e] = a.q[(static_cast<int64_t>(row_of(e / d)) * a.heads + head_of(e / d)) * d + e % d];
-  const int64_t k_head = static_cast<int64_t>(kv_head) * d * ValueBytes(keys.k_format);
-  const int64_t v_head = static_cast<int64_t>(kv_head) * d * ValueBytes(keys.v_format);
+    q[e] = a.q[(static_cast<int64_t>(row_of(Quotient(e, d))) * a.heads + head_of(Quotient(e, d))) * d + Rest(e, d)];
+  const int64_t k_head = static_cast<int64_t>(kv_head) * HeadBytes(keys.k_format, d);
+  const int64_t v_head = static_cast<int64_t>(kv_head) * HeadBytes(keys.v_format, d);
+
+  // Positions have 31 bits: a longer chunk holds them all.
+  const int chunk = static_cast<int>(keys.chunk < 0x7fffffff ? keys.chunk : 0x7fffffff);
+  const int pages_per_chunk = static_cast<int>(keys.pages_per_chunk);
 
   // Sixteen threads keep the state of a pair; every thread holds a few floats of the output.
   const int my_pair = Thread() / kLanes16, lane = Thread() % kLanes16;
@@ -123,26 +164,31 @@ GPU_KERNEL Attend(gpu::AttentionArgs a) {
   float o[AttentionShape::kOutputs];
 #pragma unroll
   for (int t = 0; t < AttentionShape::kOutputs; ++t) o[t] = 0;
+  if (Thread() == 0) {
+    correction[gpu::kTileQueries] = 1;
+    counts[gpu::kTileQueries] = 0;
+  }
 
   for (int begin = item.span_begin; begin < item.span_end; begin += gpu::kBlockKeys) {
     const int count = item.span_end - begin < gpu::kBlockKeys ? item.span_end - begin : gpu::kBlockKeys;
     for (int j = Thread(); j < count; j += kBlockThreads) {
-      const int64_t position = begin + j;
-      int64_t page = position / keys.page_size, index = position % keys.page_size;
-      if (keys.chunk > 0) {
-        const int64_t in_chunk = position % keys.chunk;
-        page = (position / keys.chunk - item.list_position / keys.chunk) * keys.pages_per_chunk + in_chunk / keys.page_size;
-        index = in_chunk % keys.page_size;
+      const int position = begin + j;
+      int page = Quotient(position, keys.page_size), index = Rest(position, keys.page_size);
+      if (chunk > 0) {
+        const int in_chunk = Rest(position, chunk);
+        page = (Quotient(position, chunk) - Quotient(item.list_position, chunk)) * pages_per_chunk +
+               Quotient(in_chunk, keys.page_size);
+        index = Rest(in_chunk, keys.page_size);
       }
       page_at[j] = keys.page[item.page_begin + page] * keys.page_bytes;
-      index_at[j] = static_cast<int>(index);
+      index_at[j] = index;
     }
     SyncBlock();
     for (int e = Thread(); e < count * d; e += kBlockThreads) {
-      const int j = e / d;
+      const int j = Quotient(e, d), i = Rest(e, d);
       const int64_t page = page_at[j];
       const int index = index_at[j];
-      tile[j * stride + e % d] = LoadValue(keys.pages + page + index * keys.k_slot_bytes + k_head, keys.k_format, e % d);
+      tile[j * stride + i] = LoadValue(keys.pages + page + index * keys.k_slot_bytes + k_head, keys.k_format, i);
     }
     SyncBlock();
     for (int e = Thread(); e < item.pairs * gpu::kBlockKeys; e += kBlockThreads) {
@@ -203,17 +249,17 @@ GPU_KERNEL Attend(gpu::AttentionArgs a) {
     }
     // The keys are no longer needed: values take their place.
     for (int e = Thread(); e < count * d; e += kBlockThreads) {
-      const int j = e / d;
+      const int j = Quotient(e, d), i = Rest(e, d);
       const int64_t page = page_at[j];
       const int index = index_at[j];
-      tile[j * stride + e % d] = LoadValue(
-          keys.pages + page + keys.page_size * keys.k_slot_bytes + index * keys.v_slot_bytes + v_head, keys.v_format, e % d);
+      tile[j * stride + i] =
+          LoadValue(keys.pages + page + keys.page_size * keys.k_slot_bytes + index * keys.v_slot_bytes + v_head, keys.v_format, i);
     }
     SyncBlock();
 #pragma unroll
     for (int t = 0; t < AttentionShape::kOutputs; ++t) {
-      const int e = Thread() + t * kBlockThreads, p = e / d, i = e % d;
-      if (p >= item.pairs) continue;
+      const int e = Thread() + t * kBlockThreads, p = MinOf(Quotient(e, d), gpu::kTileQueries), i = Rest(e, d);
+      // No keys for a pair that there is not: a condition for each t would be a mask of lanes that lives through the whole loop.
       const int mine = counts[p];
       const float c = correction[p];
       float value = o[t] * c;
@@ -229,7 +275,7 @@ GPU_KERNEL Attend(gpu::AttentionArgs a) {
   SyncBlock();
 #pragma unroll
   for (int t = 0; t < AttentionShape::kOutputs; ++t) {
-    const int e = Thread() + t * kBlockThreads, p = e / d, i = e % d;
+    const int e = Thread() + t * kBlockThreads, p = Quotient(e, d), i = Rest(e, d);
     if (p >= item.pairs) continue;
     const float the_max = last_max[p], the_sum = last_sum[p];
     if (item.partial >= 0) {
@@ -253,11 +299,11 @@ GPU_KERNEL MergeSpans(gpu::MergeSpansArgs a) {
   const int kv_head = BlockY(), group = a.heads / a.kv_heads, d = a.d;
   for (int e = Thread(); e < item.pairs * d; e += Threads()) {
     const int p = e / d, i = e % d, row = item.row + (item.pair + p) / group, head = kv_head * group + (item.pair + p) % group;
-    const int spans = (a.position[row] - item.first_key) / gpu::kSpanKeys + 1;
+    const int spans = (a.position[row] - item.first_key) / item.span_keys + 1;
     float max = 0, sum = 0, o = 0;
     for (int s = 0; s < spans; ++s) {
-      const float* const from =
-          a.partial + ((static_cast<int64_t>(item.first_partial + s) * gpu::kTileQueries + p) * a.kv_heads + kv_head) * (d + 2);
+      const int64_t tile = item.first_partial + static_cast<int64_t>(s) * item.partial_tiles;
+      const float* const from = a.partial + ((tile * gpu::kTileQueries + p) * a.kv_heads + kv_head) * (d + 2);
       if (s == 0) {
         max = from[d];
         sum = from[d + 1];

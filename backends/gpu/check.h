@@ -3,7 +3,7 @@
 #pragma once
 
 #include "gpu/arguments.h"
-#include "gpu/gpu.h"
+#include "gpu/math.h"
 
 namespace scout::SCOUT_GPU {
 
@@ -19,12 +19,40 @@ GPU_FUNCTION void CheckProduct(Shared<uint32_t> a, Shared<uint32_t> b, int strid
   }
 }
 
-// grid: one block of one warp. Shared: two tiles of kCheckRows rows of kCheckBytes and 16 bytes.
+// The same over halves, whose products of such small whole numbers are exact in any order.
+template <bool kBf16>
+GPU_FUNCTION void CheckHalves(const gpu::CheckArgs& args, Shared<uint32_t> a, Shared<uint32_t> b, int stride, int32_t* out) {
+  using Matrix = MatrixHalf<kBf16>;
+  const auto half = [](uint8_t byte) {
+    const float value = static_cast<float>(static_cast<int8_t>(byte));
+    return static_cast<uint32_t>(kBf16 ? RoundToBf16(value) : F32ToF16(value));
+  };
+  constexpr int kWords = gpu::kCheckBytes / 2;
+  SyncBlock();
+  for (int i = Thread(); i < gpu::kCheckRows * kWords; i += kWarp) {
+    const int row = i / kWords, word = i % kWords;
+    const uint8_t *const left = args.a + 2 * i, *const right = args.b + 2 * i;
+    a[row * stride + word] = half(left[0]) | half(left[1]) << 16;
+    b[row * stride + word] = half(right[0]) | half(right[1]) << 16;
+  }
+  SyncBlock();
+  for (int col0 = 0; col0 < gpu::kCheckRows; col0 += Matrix::kCols) {
+    float c[Matrix::kValues];
+    for (int i = 0; i < Matrix::kValues; ++i) c[i] = static_cast<float>(i);
+    for (int step = 0; step < kWords / 8; ++step)
+      Matrix::MultiplyAdd(c, a.From(8 * step), stride, b.From(col0 * stride + 8 * step), stride);
+    for (int i = 0; i < Matrix::kValues; ++i)
+      out[Matrix::Row(Thread(), i) * gpu::kCheckRows + col0 + Matrix::Col(Thread(), i)] = RoundToInt(c[i] - static_cast<float>(i));
+  }
+}
+
+// grid: one block of one warp. Shared: two tiles of kCheckRows rows of kCheckBytes halves and 16 bytes, which bytes are first in.
 GPU_KERNEL CheckInstructions(gpu::CheckArgs args) {
   constexpr int kStride = gpu::kCheckBytes / 4 + 4;
   SharedCursor cursor;
-  auto a = cursor.Take<uint32_t>(gpu::kCheckRows * kStride);
-  auto b = cursor.Take<uint32_t>(gpu::kCheckRows * kStride);
+  constexpr int kHalfStride = gpu::kCheckBytes / 2 + 4;
+  auto a = cursor.Take<uint32_t>(gpu::kCheckRows * kHalfStride);
+  auto b = cursor.Take<uint32_t>(gpu::kCheckRows * kHalfStride);
   constexpr int kPieces = gpu::kCheckBytes / 16;
   for (int i = Thread(); i < gpu::kCheckRows * kPieces; i += kWarp) {
     const int row = i / kPieces, piece = i % kPieces;
@@ -36,6 +64,8 @@ GPU_KERNEL CheckInstructions(gpu::CheckArgs args) {
   SyncBlock();
   CheckProduct<16>(a, b, kStride, args.product16);
   CheckProduct<32>(a, b, kStride, args.product32);
+  CheckHalves<false>(args, a, b, kHalfStride, args.product_f16);
+  CheckHalves<true>(args, a, b, kHalfStride, args.product_bf16);
 
   const int lane = Thread();
   int at = 0;

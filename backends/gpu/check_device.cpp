@@ -90,7 +90,7 @@ void CheckInstructions(const std::shared_ptr<Device>& device) {
   const int lanes = kernels.warp;
   const Inputs in = MakeInputs(lanes);
   const std::vector<Answer> answers = RightAnswers(in, lanes);
-  const size_t out_values = 2 * kTile + answers.size() * static_cast<size_t>(lanes);
+  const size_t out_values = 4 * kTile + answers.size() * static_cast<size_t>(lanes);
   const size_t tile_bytes = sizeof in.a, float_bytes = in.floats.size() * sizeof(float);
   const DeviceBlock block(device, 2 * tile_bytes + (float_bytes + 255) / 256 * 256 + out_values * 4, false, "a self-test");
   uint8_t* const floats = block.data() + 2 * tile_bytes;
@@ -100,9 +100,15 @@ void CheckInstructions(const std::shared_ptr<Device>& device) {
   device->Upload(floats, in.floats.data(), float_bytes);
   std::vector<int32_t> got(out_values, -1);
   device->Upload(out, got.data(), got.size() * 4);
-  const CheckArgs args{block.data(),   block.data() + tile_bytes, reinterpret_cast<const float*>(floats), out, out + kTile,
-                       out + 2 * kTile};
-  device->Launch("a self-test", kernels.check, static_cast<unsigned>(lanes), 2 * kCheckRows * (kCheckBytes + 16), &args,
+  const CheckArgs args{block.data(),
+                       block.data() + tile_bytes,
+                       reinterpret_cast<const float*>(floats),
+                       out,
+                       out + kTile,
+                       out + 2 * kTile,
+                       out + 3 * kTile,
+                       out + 4 * kTile};
+  device->Launch("a self-test", kernels.check, static_cast<unsigned>(lanes), 2 * kCheckRows * (2 * kCheckBytes + 16), &args,
                  sizeof args);
   device->Download(got.data(), out, got.size() * 4);
 
@@ -115,8 +121,10 @@ void CheckInstructions(const std::shared_ptr<Device>& device) {
   };
   compare("the product of tiles 16 deep", RightProduct(in, 16), 0, kCheckRows);
   compare("the product of tiles 32 deep", RightProduct(in, 32), kTile, kCheckRows);
+  compare("the product of tiles in F16", RightProduct(in, 32), 2 * kTile, kCheckRows);
+  compare("the product of tiles in BF16", RightProduct(in, 32), 3 * kTile, kCheckRows);
   for (size_t i = 0; i < answers.size(); ++i)
-    compare(answers[i].what, answers[i].values, 2 * kTile + i * static_cast<size_t>(lanes), lanes);
+    compare(answers[i].what, answers[i].values, 4 * kTile + i * static_cast<size_t>(lanes), lanes);
 }
 
 }  // namespace scout::gpu

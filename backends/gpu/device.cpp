@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "backend/host_weight.h"
+#include "backend/page_format.h"
 #include "base/checked.h"
 #include "base/memory_info.h"
+#include "gpu/arguments.h"
 
 namespace scout::gpu {
 
@@ -27,7 +29,7 @@ const char* NameOf(MemoryKind kind) {
   return "staging";
 }
 
-Device::Device(std::shared_ptr<Driver> driver) : driver_(std::move(driver)) {
+Device::Device(std::shared_ptr<Driver> driver, size_t slot_bytes) : driver_(std::move(driver)), ring_(*this, slot_bytes) {
   DeviceFacts facts;
   gpu::Check(driver_->Facts(facts), "device", "asked for its name");
   name_ = facts.name;
@@ -63,11 +65,22 @@ void Device::Check(const DriverStatus& status, const char* what) const {
   gpu::Check(status, name(), what);
 }
 
-void Device::Upload(void* to, const void* from, size_t bytes) {
-  if (bytes == 0) return;
+void Device::Upload(std::span<const Piece> pieces) {
+  size_t all = 0;
+  for (const Piece& piece : pieces) all += piece.bytes;
+  if (all == 0) return;
   const std::lock_guard lock(mutex_);
-  Check(driver_->CopyIn(stream_, to, from, bytes), "upload");
-  Check(driver_->Synchronize(stream_), "upload");
+  const bool ring = all > ring_.slot_bytes() && ring_.Ready();
+  for (const Piece& piece : pieces) {
+    if (piece.bytes == 0) continue;
+    if (ring) {
+      ring_.Add(piece.to, piece.from, piece.bytes, "upload");
+      continue;
+    }
+    Check(driver_->CopyIn(stream_, piece.to, piece.from, piece.bytes), "upload");
+    Check(driver_->Synchronize(stream_), "upload");
+  }
+  if (ring) ring_.Finish("upload");
 }
 void Device::Download(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
@@ -89,7 +102,7 @@ void Device::Launch(const char* what, const void* kernel, unsigned threads, size
   Check(driver_->Synchronize(stream_), what);
 }
 
-std::shared_ptr<Device> SharedDevice::Get(std::shared_ptr<Driver> (*open)()) {
+std::shared_ptr<Device> SharedDevice::Get(const std::function<std::shared_ptr<Driver>()>& open) {
   const std::lock_guard lock(mutex_);
   std::shared_ptr<Device> device = device_.lock();
   if (device && !device->lost()) return device;
@@ -144,8 +157,11 @@ DeviceWeight::DeviceWeight(const std::shared_ptr<Device>& device, const WeightDe
     const size_t bytes = static_cast<size_t>(from.rows) * from.row_bytes;
     part.expert_bytes = (bytes + 255) / 256 * 256;
     part.block = DeviceBlock(device, CheckedMul(part.expert_bytes, static_cast<uint64_t>(experts_), "tensor"), false, desc.name);
+    std::vector<Device::Piece> pieces;
     for (int64_t e = 0; e < experts_; ++e)
-      device->Upload(part.block.data() + static_cast<size_t>(e) * part.expert_bytes, from.expert[static_cast<size_t>(e)], bytes);
+      pieces.push_back(
+          {part.block.data() + static_cast<size_t>(e) * part.expert_bytes, from.expert[static_cast<size_t>(e)], bytes});
+    device->Upload(pieces);
     parts_.push_back(std::move(part));
   }
 }
@@ -158,13 +174,18 @@ size_t DeviceWeight::size_bytes() const {
 DevicePages::DevicePages(const std::shared_ptr<Device>& device, const PageGroupSpec& spec) : spec_(spec) {
   SCOUT_CHECK(spec.layers >= 0 && spec.page_size > 0 && spec.kv_heads > 0 && spec.head_dim > 0 && spec.page_count >= 0,
               "a page group of ", spec.layers, " layers, ", spec.page_size, " positions, ", spec.kv_heads, " x ", spec.head_dim);
-  const auto bytes_of = [](DType format) { return PageFormat(format) == 0 ? uint64_t{4} : uint64_t{2}; };
-  const uint64_t values =
-      CheckedMul(static_cast<uint64_t>(spec.kv_heads), static_cast<uint64_t>(spec.head_dim), "values of a position");
-  k_slot_bytes_ = CheckedMul(values, bytes_of(spec.k_format), "bytes of a position");
-  v_slot_bytes_ = CheckedMul(values, bytes_of(spec.v_format), "bytes of a position");
+  const auto heads = static_cast<uint64_t>(spec.kv_heads);
+  k_slot_bytes_ = CheckedMul(heads, HeadBytes(spec.k_format, spec.head_dim), "bytes of a position");
+  v_slot_bytes_ = CheckedMul(heads, HeadBytes(spec.v_format, spec.head_dim), "bytes of a position");
   layer_bytes_ = CheckedMul(CheckedAdd(k_slot_bytes_, v_slot_bytes_, "bytes of a position"), static_cast<uint64_t>(spec.page_size),
                             "bytes of a page");
+  // Blocks of 34 bytes before values of four may leave those where a device cannot load them.
+  const uint64_t k_bytes = k_slot_bytes_ * static_cast<uint64_t>(spec.page_size);
+  const bool has_f32 = spec.k_format == DType::kF32 || spec.v_format == DType::kF32;
+  if (has_f32 && (k_bytes % 4 != 0 || layer_bytes_ % 4 != 0))
+    Fail(ErrorCode::kUnsupported, device->name(), ": pages of ", spec.page_size, " positions with keys as ",
+         InfoOf(spec.k_format).name, " and values as ", InfoOf(spec.v_format).name, " take ", k_bytes, " + ",
+         layer_bytes_ - k_bytes, " bytes, expected multiples of 4");
   page_bytes_ = CheckedMul(layer_bytes_, static_cast<uint64_t>(spec.layers), "bytes of a page");
   block_ = DeviceBlock(device, CheckedMul(page_bytes_, static_cast<uint64_t>(spec.page_count), "bytes of a page pool"), false,
                        "pages of keys and values");
@@ -175,12 +196,7 @@ uint8_t* DevicePages::Page(int64_t page, size_t bytes) const {
   return block_.data() + static_cast<size_t>(page) * page_bytes_;
 }
 
-int PageFormat(DType format) {
-  const int at = FloatFormat(format);
-  if (at < 0)
-    Fail(ErrorCode::kArgument, "pages of keys and values cannot be ", InfoOf(format).name, " here: F32, F16 and BF16 can");
-  return at;
-}
+int PageFormat(DType format) { return format == DType::kQ8_0 ? static_cast<int>(kPageQ8) : FloatFormat(format); }
 
 namespace {
 constexpr DType kFloats[kFloatFormats] = {DType::kF32, DType::kF16, DType::kBF16};

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
 #include "gpu/driver.h"
+#include "gpu/upload_ring.h"
 
 namespace scout::gpu {
 
@@ -21,7 +24,8 @@ const char* NameOf(MemoryKind kind);
 // A driver, and a stream for what is not part of a step. Shared by everything that lives in its memory.
 class Device {
  public:
-  Device(std::shared_ptr<Driver> driver);
+  // What is uploaded goes through pinned blocks of `slot_bytes` where it is larger than one.
+  explicit Device(std::shared_ptr<Driver> driver, size_t slot_bytes = size_t{4} << 20);
   ~Device();
   Driver& driver() const { return *driver_; }
   const char* name() const { return name_.c_str(); }
@@ -32,7 +36,17 @@ class Device {
   std::string Room() const;
   bool lost() const { return lost_.load(std::memory_order_relaxed); }
 
-  void Upload(void* to, const void* from, size_t bytes);
+  // One after the other, back to back; all are there when it returns.
+  struct Piece {
+    void* to;
+    const void* from;
+    size_t bytes;
+  };
+  void Upload(std::span<const Piece> pieces);
+  void Upload(void* to, const void* from, size_t bytes) {
+    const Piece piece{to, from, bytes};
+    Upload({&piece, 1});
+  }
   void Download(void* to, const void* from, size_t bytes);
   void CopyWithin(void* to, const void* from, size_t bytes);
   // A grid of one dimension, and waits for it.
@@ -44,6 +58,7 @@ class Device {
   std::string name_;
   std::mutex mutex_;
   Stream stream_ = nullptr;
+  UploadRing ring_;
   mutable std::atomic<bool> lost_{false};
   mutable std::mutex loss_mutex_;
   mutable std::string loss_;  // what was done when the device was lost, and what the driver said
@@ -64,7 +79,7 @@ ProbeFigures Probe(const std::shared_ptr<Device>& device, uint64_t copy_bytes, i
 // the next asker opens it anew. Its instructions are checked when it is opened.
 class SharedDevice {
  public:
-  std::shared_ptr<Device> Get(std::shared_ptr<Driver> (*open)());
+  std::shared_ptr<Device> Get(const std::function<std::shared_ptr<Driver>()>& open);
 
  private:
   std::mutex mutex_;
@@ -123,7 +138,8 @@ class DeviceWeight final : public Weight {
   std::vector<Part> parts_;
 };
 
-// Pages in the canonical layout.
+// Pages in the canonical layout. Throws as HostPages does; kUnsupported where values of four bytes would lie between their
+// multiples.
 class DevicePages final : public KvPages {
  public:
   DevicePages(const std::shared_ptr<Device>& device, const PageGroupSpec& spec);
@@ -141,7 +157,7 @@ class DevicePages final : public KvPages {
   DeviceBlock block_;
 };
 
-// The number of a page's format in kernels: 0 F32, 1 F16, 2 BF16. Throws kArgument for others.
+// PageValues of a format that pages can have (backend/page_format.h).
 int PageFormat(DType format);
 // The index of a weight's format in KernelTable::floats or blocks; -1 where it is of the other kind.
 int FloatFormat(DType format);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "gpu/kernel_table.h"
@@ -32,6 +33,19 @@ struct Grid {
 
 using Stream = void*;
 
+// One launch of a graph. `what` is for messages.
+struct KernelLaunch {
+  const char* what = "";
+  const void* kernel = nullptr;
+  Grid grid;
+  unsigned threads = 0;
+  size_t shared_bytes = 0;
+  const void* arguments = nullptr;
+  size_t argument_bytes = 0;
+};
+// Launches, one after the other, that are handed over by one call.
+using Graph = void*;
+
 class Driver {
  public:
   virtual ~Driver() = default;
@@ -52,6 +66,12 @@ class Driver {
   virtual DriverStatus Launch(Stream stream, const void* kernel, Grid grid, unsigned threads, size_t shared_bytes,
                               const void* arguments, size_t argument_bytes) = 0;
   virtual DriverStatus Synchronize(Stream stream) = 0;
+
+  // Arguments are copied, as by Launch. What has been launched of a graph does not see later updates.
+  virtual DriverStatus MakeGraph(std::span<const KernelLaunch> launches, Graph* out) = 0;
+  virtual DriverStatus UpdateGraph(Graph graph, size_t at, const KernelLaunch& launch) = 0;  // of the same kernel
+  virtual DriverStatus LaunchGraph(Stream stream, Graph graph) = 0;
+  virtual void FreeGraph(Graph graph) = 0;  // which no stream still runs
 };
 
 }  // namespace scout::gpu

@@ -14,7 +14,8 @@ namespace {
 
 class GpuBackend final : public Backend {
  public:
-  GpuBackend(std::shared_ptr<Device> device, const BackendOptions& options) : device_(std::move(device)), step_(device_) {
+  GpuBackend(std::shared_ptr<Device> device, const BackendOptions& options)
+      : device_(std::move(device)), step_(device_, options.numerics == Numerics::kFast) {
     if (options.numerics == Numerics::kFloat32)
       Fail(ErrorCode::kUnsupported, "numerics float32 is of the device \"ref\" only, not of \"", device_->name(), "\"");
   }
@@ -72,6 +73,10 @@ class GpuBackend final : public Backend {
     Run([&] { step_.Begin(plan); });
     return StepMode::kRun;
   }
+  bool IsAsynchronous() const override { return true; }
+  void Submit() noexcept override {
+    Run([&] { step_.Submit(); });
+  }
   std::optional<Error> EndStep() noexcept override {
     std::optional<Error> earlier = std::exchange(error_, std::nullopt);
     Run([&] {
@@ -105,6 +110,9 @@ class GpuBackend final : public Backend {
   }
   void Experts(const ExpertsOp& op) noexcept override {
     Run([&] { gpu::Experts(step_, op); });
+  }
+  void CombineExperts(const CombineExpertsOp& op) noexcept override {
+    Run([&] { gpu::CombineExperts(step_, op); });
   }
   void GatherRows(const GatherRowsOp& op) noexcept override {
     Run([&] { gpu::GatherRows(step_, op); });

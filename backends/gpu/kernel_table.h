@@ -2,6 +2,7 @@
 // compiled once for each kind of device.
 #pragma once
 
+#include <array>
 #include <cstddef>
 
 namespace scout::gpu {
@@ -9,18 +10,24 @@ namespace scout::gpu {
 constexpr int kFloatFormats = 3;   // F32 F16 BF16
 constexpr int kBlockFormats = 10;  // Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K
 
+constexpr int kTileSizes = 2;  // kManyRows[]
+
 struct KernelTable {
   struct FloatFormat {
     const void* embed;
     const void* product;
     const void* float_rows;  // weights of the role kManyRows
+    const void* round_rows;  // under Numerics::kFast; null where such products are as ever
+    std::array<const void*, kTileSizes> fast;
+    std::array<size_t, kTileSizes> fast_shared_bytes;
   };
   struct BlockFormat {
     const void* embed;
     const void* few;
-    const void* many;
+    std::array<const void*, kTileSizes> many;
     const void* float_rows;
-    size_t few_shared_bytes, many_shared_bytes;
+    size_t few_shared_bytes;
+    std::array<size_t, kTileSizes> many_shared_bytes;
     int group;  // values of an activation's scale
   };
   FloatFormat floats[kFloatFormats];
@@ -29,11 +36,13 @@ struct KernelTable {
   const void *rope_norm_store, *attend, *merge_spans, *zero_padding, *merge_attention, *sample_blocks;
   const void *finish, *scatter, *unfold, *add_positions, *layer_norm, *rotate, *group_attend, *pixel_shuffle, *check, *probe_copy,
       *probe_matrix;
+  const void *attend_f16, *attend_bf16;  // in the order of float matrix instructions
   int warp;
   int few_outputs, value_outputs, many_outputs, float_outputs;  // of a block
   int float_tile_rows;
   size_t float_shared_bytes;
   size_t (*attend_shared_bytes)(int d);
+  size_t (*attend_fast_shared_bytes)(int d);
 };
 
 }  // namespace scout::gpu

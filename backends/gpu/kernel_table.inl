@@ -3,9 +3,12 @@
 
 #include "gpu/attention.h"
 #include "gpu/check.h"
+#include "gpu/fast_attention.h"
 #include "gpu/kernel_table.h"
 #include "gpu/probe.h"
 #include "gpu/product.h"
+#include "gpu/product_fast.h"
+#include "gpu/product_many.h"
 #include "gpu/rows.h"
 #include "gpu/sample.h"
 #include "gpu/vision.h"
@@ -14,23 +17,37 @@ namespace scout::SCOUT_GPU {
 
 template <typename F>
 gpu::KernelTable::FloatFormat FloatKernels() {
-  return {Handle<&EmbedValues<F>, gpu::EmbedArgs>(), Handle<&ProductValues<F>, gpu::ProductArgs>(),
-          Handle<&ProductFloats<FloatRow<F>>, gpu::ProductArgs>()};
+  return {Handle<&EmbedValues<F>, gpu::EmbedArgs>(),
+          Handle<&ProductValues<F>, gpu::ProductArgs>(),
+          Handle<&ProductFloats<FloatRow<F>>, gpu::ProductArgs>(),
+          nullptr,
+          {},
+          {}};
+}
+template <typename F>
+gpu::KernelTable::FloatFormat HalfKernels() {
+  gpu::KernelTable::FloatFormat kernels = FloatKernels<F>();
+  kernels.round_rows = Handle<&RoundRows<F>, gpu::RoundRowsArgs>();
+  kernels.fast = {Handle<&ProductFast<F, gpu::kManyRows[0]>, gpu::ProductArgs>(),
+                  Handle<&ProductFast<F, gpu::kManyRows[1]>, gpu::ProductArgs>()};
+  kernels.fast_shared_bytes = {FastShape<gpu::kManyRows[0]>::kSharedBytes, FastShape<gpu::kManyRows[1]>::kSharedBytes};
+  return kernels;
 }
 template <typename F>
 gpu::KernelTable::BlockFormat BlockKernels() {
   return {Handle<&EmbedBlocks<F>, gpu::EmbedArgs>(),
           Handle<&ProductFew<F>, gpu::ProductArgs>(),
-          Handle<&ProductMany<F>, gpu::ProductArgs>(),
+          {Handle<&ProductMany<F, gpu::kManyRows[0]>, gpu::ProductArgs>(),
+           Handle<&ProductMany<F, gpu::kManyRows[1]>, gpu::ProductArgs>()},
           Handle<&ProductFloats<BlockRow<F>>, gpu::ProductArgs>(),
           FewShape<F>::kSharedBytes,
-          ManyShape<F>::kSharedBytes,
+          {ManyShape<F, gpu::kManyRows[0]>::kSharedBytes, ManyShape<F, gpu::kManyRows[1]>::kSharedBytes},
           F::kValues};
 }
 
 inline const gpu::KernelTable& Kernels() {
   static const gpu::KernelTable table = {
-      {FloatKernels<F32Values>(), FloatKernels<F16Values>(), FloatKernels<BF16Values>()},
+      {FloatKernels<F32Values>(), HalfKernels<F16Values>(), HalfKernels<BF16Values>()},
       {BlockKernels<Q4_0>(), BlockKernels<Q4_1>(), BlockKernels<Q5_0>(), BlockKernels<Q5_1>(), BlockKernels<Q8_0>(),
        BlockKernels<Q2_K>(), BlockKernels<Q3_K>(), BlockKernels<Q4_K>(), BlockKernels<Q5_K>(), BlockKernels<Q6_K>()},
       Handle<&RmsNorm, gpu::RmsNormArgs>(),
@@ -60,14 +77,17 @@ inline const gpu::KernelTable& Kernels() {
       Handle<&CheckInstructions, gpu::CheckArgs>(),
       Handle<&ProbeCopy, gpu::ProbeCopyArgs>(),
       Handle<&ProbeMatrix, gpu::ProbeMatrixArgs>(),
+      Handle<&AttendFast<F16Half>, gpu::AttentionArgs>(),
+      Handle<&AttendFast<Bf16Half>, gpu::AttentionArgs>(),
       kWarp,
       kFewOutputs,
       kBlockThreads / kLanes16,
-      ManyShape<Q4_K>::kOutputs,
+      ManyShape<Q4_K, gpu::kManyRows[0]>::kOutputs,
       FloatShape::kTile,
       FloatShape::kTile,
       FloatShape::kSharedBytes,
-      [](int d) { return AttentionShape::SharedBytes(d); }};
+      [](int d) { return AttentionShape::SharedBytes(d); },
+      [](int d) { return FastAttentionShape::SharedBytes(d); }};
   return table;
 }
 

@@ -98,6 +98,12 @@ GPU_FUNCTION void SinCosOf(float angle, float& sine_out, float& cosine_out) {
   cosine_out = quarter == 0 ? cosine : quarter == 1 ? -sine : quarter == 2 ? -cosine : sine;
 }
 
+GPU_FUNCTION uint16_t RoundToBf16(float x) {
+  const uint32_t bits = BitsOf(x);
+  if ((bits & 0x7fffffff) > kInfinityBits) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 // The fold of sixteen partial sums, one per lane: l takes l + 8, l + 4, l + 2, l + 1. Every lane of the sixteen gets the sum. All
 // lanes of the warp come here.
 GPU_FUNCTION float FoldLanes16(float sum) {

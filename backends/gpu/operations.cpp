@@ -65,6 +65,19 @@ void RopeNormStore(Step& step, const RopeNormStoreOp& op) {
   step.Launch("rope, norm, store", step.kernels().rope_norm_store, op.qkv.rows, 1, kThreads, shared, args);
 }
 
+namespace {
+
+// What AttendFast widens or rounds pages' values to: F16 or BF16, or F32 where it does not serve them.
+DType FastHalf(const PageGroupSpec& spec) {
+  if (spec.head_dim > kFastHead || spec.head_dim % 8 != 0) return DType::kF32;
+  const auto either = [&](DType format) {
+    return (spec.k_format == format || spec.k_format == DType::kQ8_0) && (spec.v_format == format || spec.v_format == DType::kQ8_0);
+  };
+  return either(DType::kF16) ? DType::kF16 : either(DType::kBF16) ? DType::kBF16 : DType::kF32;
+}
+
+}  // namespace
+
 void Attention(Step& step, const AttentionOp& op) {
   const auto& pages = *static_cast<const DevicePages*>(op.pages);
   const PageGroupSpec& spec = pages.spec();
@@ -78,6 +91,7 @@ void Attention(Step& step, const AttentionOp& op) {
   key.kv_heads = spec.kv_heads;
   key.head_dim = spec.head_dim;
   key.page_count = spec.page_count;
+  key.fast = step.fast() && FastHalf(spec) != DType::kF32;
   const AttentionTiles& tiles = step.Tiles(key);
 
   AttentionArgs args{};
@@ -103,6 +117,16 @@ void Attention(Step& step, const AttentionOp& op) {
   if (tiles.partials > 0)
     args.partial = step.Temporary<float>(static_cast<int64_t>(tiles.partials) * kTileQueries * spec.kv_heads * (spec.head_dim + 2));
   step.Launch("attention", step.kernels().attend, static_cast<int64_t>(tiles.items.size()), spec.kv_heads, kThreads, shared, args);
+  if (!tiles.fast_items.empty()) {
+    const size_t fast_shared = step.kernels().attend_fast_shared_bytes(spec.head_dim);
+    CheckShared(step, "attention", fast_shared);
+    const size_t unit = pages.k_slot_bytes() | pages.v_slot_bytes() | pages.page_bytes() |
+                        (static_cast<size_t>(spec.page_size) * (pages.k_slot_bytes() + pages.v_slot_bytes()));
+    args.wide = unit % 16 == 0;
+    args.items = tiles.device_fast_items;
+    step.Launch("attention of many rows", FastHalf(spec) == DType::kF16 ? step.kernels().attend_f16 : step.kernels().attend_bf16,
+                static_cast<int64_t>(tiles.fast_items.size()), spec.kv_heads, kThreads, fast_shared, args);
+  }
   step.Launch(
       "merging spans", step.kernels().merge_spans, static_cast<int64_t>(tiles.merges.size()), spec.kv_heads, kThreads, 0,
       MergeSpansArgs{tiles.device_merges, args.position, args.partial, args.heads, args.kv_heads, args.d, args.out, args.lse});
@@ -112,14 +136,14 @@ void Attention(Step& step, const AttentionOp& op) {
 }
 
 void MergeAttention(Step& step, const MergeAttentionOp& op) {
-  if (op.partial.size() > static_cast<size_t>(kMaxPartials))
-    Fail(ErrorCode::kUnsupported, step.device().name(), ": ", op.partial.size(), " partial results of attention, at most ",
-         kMaxPartials);
-  MergeAttentionArgs args{};
+  std::vector<const float*> partial, lse;
   for (size_t p = 0; p < op.partial.size(); ++p) {
-    args.partial[p] = DeviceF32(op.partial[p]);
-    args.lse[p] = DeviceF32(op.lse[p]);
+    partial.push_back(DeviceF32(op.partial[p]));
+    lse.push_back(DeviceF32(op.lse[p]));
   }
+  MergeAttentionArgs args{};
+  args.partial = step.Send(std::span<const float* const>(partial));
+  args.lse = step.Send(std::span<const float* const>(lse));
   args.partials = static_cast<int32_t>(op.partial.size());
   args.d = static_cast<int32_t>(op.out.cols / op.heads);
   args.out = DeviceF32(op.out);

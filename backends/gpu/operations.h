@@ -17,6 +17,7 @@ void MergeAttention(Step& step, const MergeAttentionOp& op);                   /
 void Route(Step& step, const RouteOp& op);                                     // operations.cpp
 void Linear(Step& step, const LinearOp& op);                                   // products.cpp
 void Experts(Step& step, const ExpertsOp& op);                                 // products.cpp
+void CombineExperts(Step& step, const CombineExpertsOp& op);                   // products.cpp
 void ScatterRows(Step& step, const ScatterRowsOp& op);                         // vision.cpp
 void Unfold(Step& step, const UnfoldOp& op);                                   // vision.cpp
 void AddPositions(Step& step, const AddPositionsOp& op);                       // vision.cpp

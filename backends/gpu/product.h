@@ -3,8 +3,8 @@
 //   kManyRows         any format widened to float32, one sum for each 128 values of K, these sums added from left to right
 //   float weights     sixteen partial sums by i mod 16, fused multiply-adds in ascending order, folded 8, 4, 2, 1
 //   block weights     exact integers inside a block, blocks folded from left to right
-// Two forms for block weights: ProductFew streams the weight once for up to eight rows, ProductMany multiplies tiles with matrix
-// instructions. Either takes plain rows or tiles of slots grouped by expert (arguments.h).
+// Two forms for block weights: ProductFew streams the weight once for up to eight rows, ProductMany (product_many.h) multiplies
+// tiles with matrix instructions. Either takes plain rows or tiles of slots grouped by expert (arguments.h).
 #pragma once
 
 #include "gpu/arguments.h"
@@ -153,12 +153,23 @@ GPU_FUNCTION float Term(int isum, int msum, float d, float m) {
 
 constexpr int kFewOutputs = kBlockThreads / kTeam;  // of a block: one for each team of 32 threads
 constexpr int kSegment = 32 * kTeam;                // values that a team takes at once: 32 for each thread
+// Blocks that lie at multiples of 2 bytes would take a load for every two bytes. Where copies are asynchronous they go to shared
+// memory in aligned pieces of sixteen bytes, with what lies beside them, two segments ahead of their use. Not Q3_K: unpacking it
+// leaves no registers for that.
+template <typename F>
+inline constexpr bool kFewStaged = F::kBytes % 4 != 0 && kAsyncCopies;
+template <>
+inline constexpr bool kFewStaged<Q3_K> = false;
 template <typename F>
 struct FewShape {
+  static constexpr bool kStaged = kFewStaged<F>;
+  static constexpr int kStages = 3;
+  static constexpr int kSegmentBytes = kSegment / F::kValues * F::kBytes;
+  static constexpr int kPieces = kStaged ? (kSegmentBytes + 14 + 15) / 16 : 0;
   static constexpr int kTerms = kSegment / F::kValues;  // blocks of a segment
   static constexpr int kStride = kTerms + 1;            // so that folding threads meet different banks
   static constexpr int kFloats = kFewOutputs * gpu::kFewRows * kStride;
-  static constexpr size_t kSharedBytes = 2 * sizeof(float) * kFloats;
+  static constexpr size_t kSharedBytes = 2 * sizeof(float) * kFloats + 16 * static_cast<size_t>(kStages * kFewOutputs * kPieces);
 };
 
 // A thread takes 32 values, a block's terms go to shared memory, and one thread for each (output, row) folds them from left to
@@ -168,6 +179,7 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
   using Shape = FewShape<F>;
   SharedCursor cursor;
   auto terms = cursor.Take<float>(2 * Shape::kFloats);
+  auto staged = cursor.Take<Int4>(Shape::kStages * kFewOutputs * Shape::kPieces);
   const RowTile tile = TileOf(a, gpu::kFewRows);
   if (tile.count <= 0) return;
   const int team = Thread() / kTeam, lane = Thread() % kTeam;
@@ -181,15 +193,40 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
   const float* const my_scales = a.scales + (folds ? tile.Row(my_row) : 0) * (k / F::kValues);
   float sum = 0;
 
-  int buffer = 0;
+  const auto segment_at = [&](int segment) { return weight + static_cast<int64_t>(segment / F::kValues) * F::kBytes; };
+  // Bytes that lie before a segment in its first piece.
+  const int first_before = static_cast<int>(reinterpret_cast<uintptr_t>(weight) % 16);
+  const auto before = [&](int segment) { return (first_before + segment / kSegment * (Shape::kSegmentBytes % 16)) % 16; };
+  const auto stage_at = [&](int stage) { return (stage * kFewOutputs + team) * Shape::kPieces; };
+  const auto copy = [&](int segment, int stage) {
+    if (segment < a.k) {
+      const uint8_t* const begin = segment_at(segment);
+      const int values = a.k - segment < kSegment ? a.k - segment : kSegment,
+                end = before(segment) + values / F::kValues * F::kBytes;
+      for (int piece = lane; 16 * piece < end; piece += kTeam)
+        AsyncCopy16(staged[stage_at(stage) + piece], begin - before(segment) + 16 * piece);
+    }
+    AsyncCommit();
+  };
+  if (Shape::kStaged)
+    for (int i = 0; i + 1 < Shape::kStages; ++i) copy(i * kSegment, i);
+
+  int buffer = 0, stage = 0;
   for (int segment = 0; segment < a.k; segment += kSegment, buffer = 1 - buffer) {
     const int at = segment + 32 * lane;
     const bool inside = at < a.k;
+    if (Shape::kStaged) {
+      AsyncWait<Shape::kStages - 2>();
+      SyncWarp(kAllLanes);
+      copy(segment + (Shape::kStages - 1) * kSegment, stage == 0 ? Shape::kStages - 1 : stage - 1);
+    }
     uint32_t w[8] = {};
     int S[2] = {}, M[2] = {};
     float d = 0, m = 0;
     if (inside) {
-      const uint8_t* const block = weight + static_cast<int64_t>(at / F::kValues) * F::kBytes;
+      const uint8_t* block = segment_at(at);
+      if (Shape::kStaged)
+        block = SharedBytes(staged, 16 * stage_at(stage) + before(segment) + lane / kGroups * F::kBytes, F::kBytes);
       F::Codes(block, lane % kGroups, w);
       F::Scales(block, lane % kGroups, S, M);
       d = F::D(block);
@@ -210,6 +247,7 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
       if (lane % kGroups == 0)
         terms[buffer * Shape::kFloats + (team * gpu::kFewRows + n) * Shape::kStride + lane / kGroups] = Term<F>(isum, msum, d, m);
     }
+    stage = stage + 1 == Shape::kStages ? 0 : stage + 1;
     SyncBlock();
     if (folds) {
       const int blocks = (a.k - segment) / F::kValues < Shape::kTerms ? (a.k - segment) / F::kValues : Shape::kTerms;
@@ -220,150 +258,8 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
       }
     }
   }
+  if (Shape::kStaged) AsyncWait<0>();
   if (folds) Write(a, tile.Row(my_row), BlockX() * kFewOutputs + my_output, sum);
-}
-
-// A block of the many-row form: 64 rows x 64 outputs, 256 values of K at a time.
-template <typename F>
-struct ManyShape {
-  static constexpr int kOutputs = 64, kStep = 256;
-  static constexpr int kWords = kStep / 4 + 4;  // a row's words in shared memory, and four more so that rows meet different banks
-  static constexpr int kBlocks = kStep / F::kValues;  // blocks of a row in a step
-  static constexpr int kSubs = kStep / F::kSub;       // sub-blocks of a row in a step
-  static constexpr int kSums = kStep / (F::kValues == 32 ? 32 : 16);
-  static constexpr int kScaleWords = F::kValues == 32 ? 0 : kOutputs * kSubs;
-  static constexpr size_t kSharedBytes =
-      4 * (static_cast<size_t>(gpu::kManyRows + kOutputs) * kWords + 2 * kOutputs * kBlocks + gpu::kManyRows * kBlocks) +
-      4 * static_cast<size_t>(kScaleWords) + 2 * static_cast<size_t>(gpu::kManyRows) * kSums + 8 * 16;
-};
-
-// grid: [outputs / 64, tiles of 64]
-template <typename F>
-GPU_KERNEL ProductMany(gpu::ProductArgs a) {
-  using Shape = ManyShape<F>;
-  using Matrix = MatrixI8<F::kSub>;
-  SharedCursor cursor;
-  auto x = cursor.Take<uint32_t>(gpu::kManyRows * Shape::kWords);
-  auto w = cursor.Take<uint32_t>(Shape::kOutputs * Shape::kWords);
-  auto d = cursor.Take<float>(Shape::kOutputs * Shape::kBlocks);
-  auto m = cursor.Take<float>(Shape::kOutputs * Shape::kBlocks);
-  auto x_scale = cursor.Take<float>(gpu::kManyRows * Shape::kBlocks);
-  auto x_sum = cursor.Take<int16_t>(gpu::kManyRows * Shape::kSums);
-  auto factors = cursor.Take<int16_t>(2 * Shape::kScaleWords);  // S and M of each sub-block
-  const RowTile tile = TileOf(a, gpu::kManyRows);
-  if (tile.count <= 0) return;
-  const int first_output = BlockX() * Shape::kOutputs;
-  const int warp = Thread() / kWarp, lane = Thread() % kWarp;
-  constexpr int kTilesAcross = Shape::kOutputs / Matrix::kCols;
-  constexpr int kTiles = gpu::kManyRows / Matrix::kRows * kTilesAcross / (kBlockThreads / kWarp);  // of a warp
-  constexpr int kValues = Matrix::kValues;
-  float sum[kTiles][kValues];
-#pragma unroll
-  for (int t = 0; t < kTiles; ++t)
-#pragma unroll
-    for (int i = 0; i < kValues; ++i) sum[t][i] = 0;
-
-  for (int at = 0; at < a.k; at += Shape::kStep) {
-    const int values = a.k - at < Shape::kStep ? a.k - at : Shape::kStep;
-    // Activations: sixteen bytes to a thread, then their scales and sums.
-    for (int i = Thread(); i < gpu::kManyRows * Shape::kStep / 16; i += kBlockThreads) {
-      const int row = i / (Shape::kStep / 16), part = i % (Shape::kStep / 16);
-      auto&& to = x.From(row * Shape::kWords + 4 * part).template As<Int4>()[0];
-      if (row < tile.count && 16 * part < values)
-        AsyncCopy16(to, a.codes + tile.Row(row) * a.k + at + 16 * part);
-      else
-        to = Int4{{0, 0, 0, 0}};
-    }
-    AsyncCommit();
-    for (int i = Thread(); i < gpu::kManyRows * Shape::kBlocks; i += kBlockThreads) {
-      const int row = i / Shape::kBlocks, block = i % Shape::kBlocks;
-      const bool inside = row < tile.count && block * F::kValues < values;
-      x_scale[i] = inside ? a.scales[tile.Row(row) * (a.k / F::kValues) + at / F::kValues + block] : 0.0f;
-    }
-    if (F::kMinimum) {
-      constexpr int kSumValues = Shape::kStep / Shape::kSums;
-      for (int i = Thread(); i < gpu::kManyRows * Shape::kSums; i += kBlockThreads) {
-        const int row = i / Shape::kSums, part = i % Shape::kSums;
-        const bool inside = row < tile.count && part * kSumValues < values;
-        x_sum[i] = static_cast<int16_t>(inside ? a.sums[tile.Row(row) * (a.k / kSumValues) + at / kSumValues + part] : 0);
-      }
-    }
-    // Weights: 32 values to a thread.
-    for (int i = Thread(); i < Shape::kOutputs * Shape::kStep / 32; i += kBlockThreads) {
-      const int row = i / (Shape::kStep / 32), group = i % (Shape::kStep / 32), output = first_output + row;
-      constexpr int kGroups = F::kValues / 32;
-      uint32_t words[8] = {};
-      int S[2] = {}, M[2] = {};
-      float block_d = 0, block_m = 0;
-      if (output < a.rows && 32 * group < values) {
-        const uint8_t* const block = a.weight + tile.expert * a.expert_bytes + output * a.row_bytes +
-                                     static_cast<int64_t>(at / F::kValues + group / kGroups) * F::kBytes;
-        F::Codes(block, group % kGroups, words);
-        F::Scales(block, group % kGroups, S, M);
-        block_d = F::D(block);
-        block_m = F::Minimum(block);
-      }
-      for (int j = 0; j < 8; ++j) w[row * Shape::kWords + 8 * group + j] = words[j];
-      if (group % kGroups == 0) {
-        d[row * Shape::kBlocks + group / kGroups] = block_d;
-        m[row * Shape::kBlocks + group / kGroups] = block_m;
-      }
-      if (Shape::kScaleWords > 0) {
-        constexpr int kSubsOf32 = 32 / F::kSub;
-        for (int j = 0; j < kSubsOf32; ++j) {
-          factors[2 * (row * Shape::kSubs + kSubsOf32 * group + j)] = static_cast<int16_t>(S[j]);
-          factors[2 * (row * Shape::kSubs + kSubsOf32 * group + j) + 1] = static_cast<int16_t>(M[j]);
-        }
-      }
-    }
-    AsyncWait<0>();
-    SyncBlock();
-#pragma unroll
-    for (int t = 0; t < kTiles; ++t) {
-      const int index = warp * kTiles + t, row0 = index / kTilesAcross * Matrix::kRows, col0 = index % kTilesAcross * Matrix::kCols;
-      for (int block = 0; block < Shape::kBlocks && block * F::kValues < values; ++block) {
-        constexpr int kSubsOfBlock = F::kValues / F::kSub;
-        int32_t isum[kValues] = {}, msum[kValues] = {};
-        for (int s = block * kSubsOfBlock; s < (block + 1) * kSubsOfBlock; ++s) {
-          int32_t c[kValues] = {};
-          Matrix::MultiplyAdd(c, x.From(row0 * Shape::kWords + s * F::kSub / 4), Shape::kWords,
-                              w.From(col0 * Shape::kWords + s * F::kSub / 4), Shape::kWords);
-#pragma unroll
-          for (int i = 0; i < kValues; ++i) {
-            const int row = row0 + Matrix::Row(lane, i), col = col0 + Matrix::Col(lane, i);
-            int S = 1, M = 1;
-            if (Shape::kScaleWords > 0) {
-              S = factors[2 * (col * Shape::kSubs + s)];
-              M = factors[2 * (col * Shape::kSubs + s) + 1];
-            }
-            isum[i] += S * c[i];
-            if (F::kMinimum) {
-              constexpr int kSumsOfSub = Shape::kSums / Shape::kSubs;
-              int x_of_sub = 0;
-              for (int j = 0; j < kSumsOfSub; ++j) x_of_sub += x_sum[row * Shape::kSums + s * kSumsOfSub + j];
-              msum[i] += M * x_of_sub;
-            }
-          }
-        }
-#pragma unroll
-        for (int i = 0; i < kValues; ++i) {
-          const int row = row0 + Matrix::Row(lane, i), col = col0 + Matrix::Col(lane, i);
-          const float term = Term<F>(isum[i], msum[i], d[col * Shape::kBlocks + block], m[col * Shape::kBlocks + block]);
-          sum[t][i] = Fma(term, x_scale[row * Shape::kBlocks + block], sum[t][i]);
-        }
-      }
-    }
-    SyncBlock();
-  }
-#pragma unroll
-  for (int t = 0; t < kTiles; ++t) {
-    const int index = warp * kTiles + t, row0 = index / kTilesAcross * Matrix::kRows, col0 = index % kTilesAcross * Matrix::kCols;
-#pragma unroll
-    for (int i = 0; i < kValues; ++i) {
-      const int row = row0 + Matrix::Row(lane, i), output = first_output + col0 + Matrix::Col(lane, i);
-      if (row < tile.count && output < a.rows) Write(a, tile.Row(row), output, sum[t][i]);
-    }
-  }
 }
 
 }  // namespace scout::SCOUT_GPU

@@ -1,5 +1,6 @@
 // Linear and Experts: activations are rounded once for each kind of weight that meets them, then one product for each part.
 #include <algorithm>
+#include <array>
 
 #include "gpu/operations.h"
 
@@ -8,6 +9,15 @@ namespace {
 
 // Up to so many rows the weight is streamed, eight rows at a time; more are multiplied in tiles. Either gives the same bits.
 constexpr int64_t kMostFewRows = 16;
+
+// Slots by expert, in tiles of eight rows and of many as the formats ask.
+struct Groups {
+  const int32_t* order = nullptr;
+  const ProductTile* few = nullptr;
+  const ProductTile* many = nullptr;
+  int64_t few_tiles = 0, many_tiles = 0;
+  int size = 0;  // of the tiles of many, as an index of kManyRows
+};
 
 struct Activations {
   int64_t rows = 0, k = 0;
@@ -18,7 +28,20 @@ struct Activations {
     int16_t* sums = nullptr;
   };
   Codes per32, per256;
+  struct Halves {
+    uint16_t* values = nullptr;
+    float* scales = nullptr;
+  };
+  std::array<Halves, kFloatFormats> halves;  // of each format that meets them so
 };
+
+bool Few(int64_t rows, const Groups* groups) { return groups ? groups->many == nullptr : rows <= kMostFewRows; }
+
+// Whether this part of a weight meets many rows as halves. Pieces of eight are copied.
+bool MeetsHalves(const Step& step, DType format, int64_t rows, int64_t k, const Groups* groups) {
+  const int at = FloatFormat(format);
+  return step.fast() && at >= 0 && step.kernels().floats[at].round_rows && k % 8 == 0 && !Few(rows, groups);
+}
 
 Activations::Codes Quantize(Step& step, const float* values, int64_t rows, int64_t k, int group) {
   Activations::Codes out;
@@ -31,15 +54,24 @@ Activations::Codes Quantize(Step& step, const float* values, int64_t rows, int64
   return out;
 }
 
-Activations Prepare(Step& step, const DeviceWeight& weight, const float* values, int64_t rows) {
+Activations Prepare(Step& step, const DeviceWeight& weight, const float* values, int64_t rows, const Groups* groups) {
   Activations in;
   in.rows = rows;
   in.k = weight.cols();
   in.values = values;
-  if (weight.meets_floats()) return in;
   for (const DeviceWeight::Part& part : weight.parts()) {
+    if (MeetsHalves(step, part.format, rows, in.k, groups)) {
+      const auto at = static_cast<size_t>(FloatFormat(part.format));
+      Activations::Halves& halves = in.halves[at];
+      if (halves.values) continue;
+      halves.values = step.Temporary<uint16_t>(rows * in.k);
+      halves.scales = step.Temporary<float>(rows);
+      step.Launch("rounding activations", step.kernels().floats[at].round_rows, rows, 1, kThreads,
+                  kThreads / static_cast<size_t>(step.kernels().warp) * sizeof(uint32_t),
+                  RoundRowsArgs{values, static_cast<int32_t>(in.k), halves.values, halves.scales});
+    }
     const int at = BlockFormat(part.format);
-    if (at < 0) continue;
+    if (at < 0 || weight.meets_floats()) continue;
     const int group = step.kernels().blocks[at].group;
     Activations::Codes& codes = group == 32 ? in.per32 : in.per256;
     if (!codes.codes) codes = Quantize(step, values, rows, in.k, group);
@@ -47,13 +79,12 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
   return in;
 }
 
-// Slots by expert, in tiles of eight and of 64 rows as the formats ask.
-struct Groups {
-  const int32_t* order = nullptr;
-  const ProductTile* few = nullptr;
-  const ProductTile* many = nullptr;
-  int64_t few_tiles = 0, many_tiles = 0;
-};
+// Which of the tiles for many rows these are multiplied in, as an index of kManyRows: the larger ones read the weight less often,
+// and are worth it where at most a quarter of their rows is empty.
+int TileSize(int64_t rows) {
+  const int64_t large = kManyRows[1];
+  return 4 * rows >= 3 * ((rows + large - 1) / large * large) ? 1 : 0;
+}
 
 // out[n, o] = or += W[o] . x[n]
 void Product(Step& step, const DeviceWeight& weight, const Activations& in, float* out, bool add, const Groups* groups) {
@@ -72,6 +103,19 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
     args.n = static_cast<int32_t>(in.rows);
     args.order = groups ? groups->order : nullptr;
     const int of_floats = FloatFormat(part.format);
+    const auto blocks_of = [&](int outputs) { return (part.rows + outputs - 1) / outputs; };
+    const auto size = static_cast<size_t>(groups ? groups->size : TileSize(in.rows));
+    if (MeetsHalves(step, part.format, in.rows, in.k, groups)) {
+      const Activations::Halves& halves = in.halves[static_cast<size_t>(of_floats)];
+      const KernelTable::FloatFormat& format = kernels.floats[of_floats];
+      args.halves = halves.values;
+      args.row_scales = halves.scales;
+      args.tiles = groups ? groups->many : nullptr;
+      step.Launch("a product", format.fast[size], blocks_of(kernels.many_outputs),
+                  groups ? groups->many_tiles : (in.rows + kManyRows[size] - 1) / kManyRows[size], kThreads,
+                  format.fast_shared_bytes[size], args);
+      continue;
+    }
     if (weight.meets_floats()) {
       const void* const kernel =
           of_floats >= 0 ? kernels.floats[of_floats].float_rows : kernels.blocks[BlockFormat(part.format)].float_rows;
@@ -79,11 +123,10 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
                   (in.rows + kernels.float_tile_rows - 1) / kernels.float_tile_rows, kThreads, kernels.float_shared_bytes, args);
       continue;
     }
-    const bool many = of_floats < 0 && (groups ? groups->many != nullptr : in.rows > kMostFewRows);
-    const int64_t tile_rows = many ? kManyRows : kFewRows;
+    const bool many = of_floats < 0 && !Few(in.rows, groups);
+    const int64_t tile_rows = many ? kManyRows[size] : kFewRows;
     args.tiles = !groups ? nullptr : many ? groups->many : groups->few;
     const int64_t tiles = !groups ? (in.rows + tile_rows - 1) / tile_rows : many ? groups->many_tiles : groups->few_tiles;
-    const auto blocks_of = [&](int outputs) { return (part.rows + outputs - 1) / outputs; };
     if (of_floats >= 0) {
       step.Launch("a product", kernels.floats[of_floats].product, blocks_of(kernels.value_outputs), tiles, kThreads, 0, args);
       continue;
@@ -94,7 +137,8 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
     args.scales = codes.scales;
     args.sums = codes.sums;
     if (many)
-      step.Launch("a product", format.many, blocks_of(kernels.many_outputs), tiles, kThreads, format.many_shared_bytes, args);
+      step.Launch("a product", format.many[size], blocks_of(kernels.many_outputs), tiles, kThreads, format.many_shared_bytes[size],
+                  args);
     else
       step.Launch("a product", format.few, blocks_of(kernels.few_outputs), tiles, kThreads, format.few_shared_bytes, args);
   }
@@ -105,22 +149,24 @@ void SwiGlu(Step& step, const float* both, int64_t rows, int64_t width, float* o
               SwiGluArgs{both, out, rows, static_cast<int32_t>(width)});
 }
 
-// down(silu(gate x) * (up x)) of rows, or of slots by expert. The result is temporary: [rows, D]
+// down(silu(gate x) * (up x)) of rows, or of slots by expert. The result is temporary, or in `out`: [rows, D]
 float* FeedForward(Step& step, const DeviceWeight& gate_up, const DeviceWeight& down, const float* x, int64_t rows,
-                   const Groups* groups) {
+                   const Groups* groups, float* out = nullptr) {
   const int64_t hidden = down.cols();
   float* const both = step.Temporary<float>(rows * 2 * hidden);
   float* const product = step.Temporary<float>(rows * hidden);
-  float* const y = step.Temporary<float>(rows * down.rows());
-  Product(step, gate_up, Prepare(step, gate_up, x, rows), both, false, groups);
+  float* const y = out ? out : step.Temporary<float>(rows * down.rows());
+  Product(step, gate_up, Prepare(step, gate_up, x, rows, groups), both, false, groups);
   SwiGlu(step, both, rows, hidden, product);
-  Product(step, down, Prepare(step, down, product, rows), y, false, groups);
+  Product(step, down, Prepare(step, down, product, rows, groups), y, false, groups);
   return y;
 }
 
-bool HasFloats(const DeviceWeight& weight) {
-  return std::any_of(weight.parts().begin(), weight.parts().end(),
-                     [](const DeviceWeight::Part& part) { return FloatFormat(part.format) >= 0; });
+// Whether a part is multiplied in tiles of few rows even where there are many.
+bool WantsFew(const Step& step, const DeviceWeight& weight, int64_t rows, const Groups& groups) {
+  return std::any_of(weight.parts().begin(), weight.parts().end(), [&](const DeviceWeight::Part& part) {
+    return FloatFormat(part.format) >= 0 && !MeetsHalves(step, part.format, rows, weight.cols(), &groups);
+  });
 }
 
 }  // namespace
@@ -128,7 +174,7 @@ bool HasFloats(const DeviceWeight& weight) {
 void Linear(Step& step, const LinearOp& op) {
   const DeviceWeight& weight = OnDevice(op.weight);
   const int64_t rows = op.in.rows;
-  const Activations in = Prepare(step, weight, DeviceF32(op.in), rows);
+  const Activations in = Prepare(step, weight, DeviceF32(op.in), rows, nullptr);
   const bool adds = op.epilogue == Epilogue::kAdd, gelu = op.epilogue == Epilogue::kGelu;
   if (op.epilogue != Epilogue::kSwiGlu) {
     // With a bias the sum is finished before it is added to anything.
@@ -178,15 +224,27 @@ void Experts(Step& step, const ExpertsOp& op) {
     step.Launch("listing experts", kernels.list_slots, experts, 1, warp, 0, group);
   };
   const bool many = slots > kMostFewRows * std::min<int64_t>(experts, slots);
-  if (many) list(kManyRows, groups.many, groups.many_tiles);
-  if (!many || HasFloats(gate_up) || HasFloats(down)) list(kFewRows, groups.few, groups.few_tiles);
+  // Slots fall on experts as they do; the larger tiles are for experts that have several tiles each if all are asked alike.
+  groups.size = slots >= 2 * kManyRows[1] * experts ? 1 : 0;
+  if (many) list(kManyRows[groups.size], groups.many, groups.many_tiles);
+  if (!many || WantsFew(step, gate_up, slots, groups) || WantsFew(step, down, slots, groups))
+    list(kFewRows, groups.few, groups.few_tiles);
 
   float* const scaled = step.Temporary<float>(slots * d);
   step.Launch("scaling rows", kernels.scale_rows, slots, 1, kThreads, 0,
               ScaleRowsArgs{in, DeviceF32(op.gates), scaled, static_cast<int32_t>(d), static_cast<int32_t>(top_k)});
-  const float* const routed = FeedForward(step, gate_up, down, scaled, slots, &groups);
+  float* const apart = op.addends.buffer ? DeviceF32(op.addends) : nullptr;
+  const float* const routed = FeedForward(step, gate_up, down, scaled, slots, &groups, apart);
+  if (apart) return;
   step.Launch("adding experts", kernels.combine, rows, 1, kThreads, 0,
               CombineArgs{group.ids, shared, routed, DeviceF32(op.residual), static_cast<int32_t>(d), static_cast<int32_t>(top_k),
+                          op.first_expert, op.last_expert});
+}
+
+void CombineExperts(Step& step, const CombineExpertsOp& op) {
+  step.Launch("adding experts", step.kernels().combine, op.residual.rows, 1, kThreads, 0,
+              CombineArgs{DeviceI32(op.ids), op.shared.buffer ? DeviceF32(op.shared) : nullptr, DeviceF32(op.addends),
+                          DeviceF32(op.residual), static_cast<int32_t>(op.residual.cols), static_cast<int32_t>(op.ids.cols),
                           op.first_expert, op.last_expert});
 }
 

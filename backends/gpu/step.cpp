@@ -27,12 +27,14 @@ uint8_t* Scratch::Take(size_t bytes) {
   return here;
 }
 
-Step::Step(std::shared_ptr<Device> device)
+Step::Step(std::shared_ptr<Device> device, bool fast)
     : device_(std::move(device)),
+      fast_(fast),
       operation_(device_, false),
       step_(device_, false),
       staging_(device_, true),
-      fault_(device_, 256, false, "a step") {
+      fault_(device_, 256, false, "a step"),
+      held_(device_) {
   const int32_t none = kNoFault;
   device_->Upload(fault_.data(), &none, sizeof none);
   device_->Check(device_->driver().MakeStream(&stream_), "a stream");
@@ -61,6 +63,7 @@ void Step::End() {
 }
 
 void Step::Release() {
+  held_.Drop();
   const DriverStatus status = device_->driver().Synchronize(stream_);  // nothing may still read what is given up
   plan_ = nullptr;
   tiles_.clear();
@@ -71,7 +74,10 @@ void Step::Release() {
   device_->Check(status, "a step");
 }
 
-void Step::Wait() { device_->Check(device_->driver().Synchronize(stream_), "a step"); }
+void Step::Wait() {
+  held_.Flush(stream_);
+  device_->Check(device_->driver().Synchronize(stream_), "a step");
+}
 
 void* Step::SendBytes(const void* from, size_t bytes) {
   void* const to = step_.Take(bytes);
@@ -82,6 +88,7 @@ void* Step::SendBytes(const void* from, size_t bytes) {
   return to;
 }
 const void* Step::FetchBytes(const void* from, size_t bytes) {
+  held_.Flush(stream_);
   void* const staged = staging_.Take(bytes);
   if (bytes > 0) device_->Check(device_->driver().CopyOut(stream_, staged, from, bytes), "a copy from the device");
   return staged;
@@ -90,9 +97,12 @@ void Step::LaunchBytes(const char* what, const void* kernel, int64_t x, int64_t 
                        const void* arguments, size_t bytes) {
   if (x == 0 || y == 0) return;
   if (x > 0x7fffffff || y > 65535) Fail(ErrorCode::kLimit, device_->name(), ": ", what, " over a grid of ", x, " x ", y);
-  device_->Check(device_->driver().Launch(stream_, kernel, {static_cast<unsigned>(x), static_cast<unsigned>(y)}, threads,
-                                          shared_bytes, arguments, bytes),
-                 what);
+  const Grid grid = {static_cast<unsigned>(x), static_cast<unsigned>(y)};
+  if (plan_ && plan_->rows() <= kMostHeldRows) {
+    held_.Add({what, kernel, grid, threads, shared_bytes, arguments, bytes});
+    return;
+  }
+  device_->Check(device_->driver().Launch(stream_, kernel, grid, threads, shared_bytes, arguments, bytes), what);
 }
 
 AttentionTiles& Step::Tiles(const AttentionTiles& key) {
@@ -101,6 +111,7 @@ AttentionTiles& Step::Tiles(const AttentionTiles& key) {
   AttentionTiles tiles = key;
   PlanAttention(plan(), tiles);
   tiles.device_items = Send(std::span<const AttentionItem>(tiles.items));
+  tiles.device_fast_items = Send(std::span<const AttentionItem>(tiles.fast_items));
   tiles.device_merges = Send(std::span<const MergeSpansItem>(tiles.merges));
   tiles_.push_back(std::move(tiles));
   return tiles_.back();
@@ -135,7 +146,6 @@ void PlanAttention(const StepPlan& plan, AttentionTiles& tiles) {
   const StepPlan::Pages& lists = plan.pages[static_cast<size_t>(tiles.group)];
   const PageGeometry& geometry = tiles.geometry;
   const int32_t group = tiles.heads / tiles.kv_heads;
-  const int32_t tile_pairs = std::min(kTileQueries, kTileValues / tiles.head_dim);
   for (int s = 0; s < plan.sequences(); ++s) {
     const auto sequence = static_cast<size_t>(s);
     const int32_t end_row = plan.sequence_begin[sequence + 1], page_begin = lists.begin[sequence];
@@ -158,6 +168,17 @@ void PlanAttention(const StepPlan& plan, AttentionTiles& tiles) {
       int32_t end = row + 1;
       while (end < end_row && lists.slot[static_cast<size_t>(end)] >= 0 && first_key_of(end) == first_key) ++end;
       const int32_t all_pairs = (end - row) * group;
+      const bool fast = tiles.fast && all_pairs >= kFastQueries;
+      const int32_t tile_pairs = fast ? kFastQueries : std::min(kTileQueries, kTileValues / tiles.head_dim);
+      const int32_t partial_tiles = (tile_pairs + kTileQueries - 1) / kTileQueries;
+      int32_t span_keys = kSpanKeys;
+      if (fast) {  // spans only where there are too few tiles to fill a device
+        const int64_t keys = plan.position[static_cast<size_t>(end - 1)] + 1 - first_key;
+        const int64_t blocks = (all_pairs + tile_pairs - 1) / tile_pairs * int64_t{tiles.kv_heads};
+        const int64_t wanted = std::max<int64_t>(1, kFastBlocks / blocks);
+        const int64_t each = (keys + wanted - 1) / wanted;
+        span_keys = static_cast<int32_t>(std::max<int64_t>(kSpanKeys, (each + kBlockKeys - 1) / kBlockKeys * kBlockKeys));
+      }
       for (int32_t pair = 0; pair < all_pairs; pair += tile_pairs) {
         AttentionItem item{};
         item.row = row + pair / group;
@@ -171,13 +192,18 @@ void PlanAttention(const StepPlan& plan, AttentionTiles& tiles) {
           const int64_t page = geometry.Find(key, item.list_position).page;
           SCOUT_CHECK(page >= 0 && page < pages, "position ", key, " is on no page of sequence ", s);
         }
-        const int32_t spans = (last - item.first_key) / kSpanKeys + 1;
-        if (spans > 1) tiles.merges.push_back({item.row, item.pair, item.pairs, item.first_key, tiles.partials});
+        const int32_t spans = (last - item.first_key) / span_keys + 1;
+        if (spans > 1)
+          tiles.merges.push_back({item.row, item.pair, item.pairs, item.first_key, tiles.partials, span_keys, partial_tiles});
         for (int32_t span = 0; span < spans; ++span) {
-          item.span_begin = item.first_key + span * kSpanKeys;
-          item.span_end = std::min(last + 1, item.span_begin + kSpanKeys);
-          item.partial = spans > 1 ? tiles.partials++ : -1;
-          tiles.items.push_back(item);
+          item.span_begin = item.first_key + span * span_keys;
+          item.span_end = std::min(last + 1 - span_keys, item.span_begin) + span_keys;
+          item.partial = -1;
+          if (spans > 1) {
+            item.partial = tiles.partials;
+            tiles.partials += partial_tiles;
+          }
+          (fast ? tiles.fast_items : tiles.items).push_back(item);
         }
       }
       row = end;

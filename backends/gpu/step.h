@@ -11,6 +11,7 @@
 
 #include "gpu/arguments.h"
 #include "gpu/device.h"
+#include "gpu/launch_list.h"
 
 namespace scout::gpu {
 
@@ -19,7 +20,8 @@ class Scratch {
  public:
   Scratch(std::shared_ptr<Device> device, bool staging) : device_(std::move(device)), staging_(staging) {}
   void Reset();
-  uint8_t* Take(size_t bytes);  // aligned to 256 bytes
+  bool gives_up_memory() const { return blocks_.size() > 1; }  // by Reset
+  uint8_t* Take(size_t bytes);                                 // aligned to 256 bytes
   template <typename T>
   T* Take(int64_t count) {
     return reinterpret_cast<T*>(Take(static_cast<size_t>(count) * sizeof(T)));
@@ -41,17 +43,19 @@ struct AttentionTiles {
   PageGeometry geometry;
   int32_t heads = 0, kv_heads = 0, head_dim = 0;
   int64_t page_count = 0;
+  bool fast = false;  // many rows go to fast_items
   bool operator==(const AttentionTiles& other) const {
     return group == other.group && mask == other.mask && geometry.page_size == other.geometry.page_size &&
            geometry.chunk == other.geometry.chunk && heads == other.heads && kv_heads == other.kv_heads &&
-           head_dim == other.head_dim && page_count == other.page_count;
+           head_dim == other.head_dim && page_count == other.page_count && fast == other.fast;
   }
 
-  std::vector<AttentionItem> items;
+  std::vector<AttentionItem> items, fast_items;
   std::vector<MergeSpansItem> merges;
   int32_t partials = 0;  // tiles of partial states
   bool padding = false;
   const AttentionItem* device_items = nullptr;
+  const AttentionItem* device_fast_items = nullptr;
   const MergeSpansItem* device_merges = nullptr;
 };
 // Fills `tiles` from the plan. Throws an internal error where a position is on no page.
@@ -59,7 +63,7 @@ void PlanAttention(const StepPlan& plan, AttentionTiles& tiles);
 
 class Step {
  public:
-  explicit Step(std::shared_ptr<Device> device);
+  Step(std::shared_ptr<Device> device, bool fast);
   ~Step();
 
   void Begin(const StepPlan& plan);
@@ -71,7 +75,10 @@ class Step {
   bool open() const { return plan_ != nullptr; }
 
   // Memory of the device for the running operation: kernels run in order, so that the next may have it.
-  void NextOperation() { operation_.Reset(); }
+  void NextOperation() {
+    if (operation_.gives_up_memory()) held_.Flush(stream_);
+    operation_.Reset();
+  }
   template <typename T>
   T* Temporary(int64_t count) {
     return operation_.Take<T>(count);
@@ -87,6 +94,8 @@ class Step {
     return reinterpret_cast<const T*>(FetchBytes(from, static_cast<size_t>(count) * sizeof(T)));
   }
   void Wait();
+  // What is held back begins now.
+  void Submit() { held_.Flush(stream_); }
   // Without a plan: what Send and Fetch gave is no longer used.
   void Release();
 
@@ -107,6 +116,7 @@ class Step {
     LaunchBytes(what, kernel, x, y, threads, shared_bytes, &arguments, sizeof arguments);
   }
   Device& device() const { return *device_; }
+  bool fast() const { return fast_; }  // Numerics::kFast
 
  private:
   void* SendBytes(const void* from, size_t bytes);
@@ -115,9 +125,13 @@ class Step {
                    const void* arguments, size_t bytes);
 
   std::shared_ptr<Device> device_;
+  const bool fast_;
   Stream stream_ = nullptr;
   Scratch operation_, step_, staging_;
   DeviceBlock fault_;
+  // Steps of at most so many rows are held back; larger ones take so long that their launches cost nothing.
+  static constexpr int64_t kMostHeldRows = 64;
+  LaunchList held_;
   const StepPlan* plan_ = nullptr;
   const int32_t* token_ = nullptr;
   const int32_t* position_ = nullptr;

@@ -47,4 +47,32 @@ struct DotMatrix {
   }
 };
 
+// A type MatrixHalf<kBf16> is the same for bf16 or f16, 16 values of K at a time (8 words of two values): products are exact, and
+// sums are float32 in an order of the device's own. From <gpu_matrix.h> too, or:
+template <bool kBf16>
+GPU_FUNCTION float WidenHalf(uint32_t bits) {
+  return kBf16 ? FloatOf(bits << 16) : F16ToF32(static_cast<uint16_t>(bits));
+}
+template <bool kBf16>
+struct DotHalf {
+  static constexpr int kRows = 16, kCols = 16;
+  static constexpr int kValues = kRows * kCols / kWarp;
+  GPU_FUNCTION static int Row(int lane, int i) { return lane / kCols + i * (kWarp / kCols); }
+  GPU_FUNCTION static int Col(int lane, int) { return lane % kCols; }
+  GPU_FUNCTION static void MultiplyAdd(float (&c)[kValues], Shared<uint32_t> a, int a_stride, Shared<uint32_t> b, int b_stride) {
+    const int lane = Thread() % kWarp;
+#pragma unroll 1  // more would not fit in registers
+    for (int w = 0; w < 8; ++w) {
+      const uint32_t right = b[Col(lane, 0) * b_stride + w];
+      const float right0 = WidenHalf<kBf16>(right & 0xffff), right1 = WidenHalf<kBf16>(right >> 16);
+#pragma unroll
+      for (int i = 0; i < kValues; ++i) {
+        const uint32_t left = a[Row(lane, i) * a_stride + w];
+        c[i] = Fma(WidenHalf<kBf16>(left & 0xffff), right0, c[i]);
+        c[i] = Fma(WidenHalf<kBf16>(left >> 16), right1, c[i]);
+      }
+    }
+  }
+};
+
 }  // namespace scout::SCOUT_GPU

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #define GPU_KERNEL __global__ void __launch_bounds__(256)
+#define GPU_LARGE_KERNEL GPU_KERNEL
 #define GPU_FUNCTION __device__ __forceinline__
 
 namespace scout::SCOUT_GPU {
@@ -55,6 +56,10 @@ struct Shared {
     return {reinterpret_cast<U*>(base)};
   }
 };
+template <typename T>
+GPU_FUNCTION const uint8_t* SharedBytes(Shared<T> from, int first, int) {
+  return reinterpret_cast<const uint8_t*>(from.base) + first;
+}
 class SharedCursor {
  public:
   GPU_FUNCTION SharedCursor() {
@@ -78,6 +83,7 @@ GPU_FUNCTION int AtomicMax(int* to, int value) { return atomicMax(to, value); }
 struct alignas(16) Int4 {
   int32_t x[4];
 };
+constexpr bool kAsyncCopies = false;
 // There are no asynchronous copies to shared memory: the value goes through registers.
 GPU_FUNCTION void AsyncCopy16(Int4& to, const void* from) { to = *static_cast<const Int4*>(from); }
 GPU_FUNCTION void AsyncCommit() {}

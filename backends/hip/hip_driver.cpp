@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
+#include <vector>
 
 #include "gpu/plugin_device.h"
 
@@ -22,62 +24,164 @@ DriverStatus StatusOf(hipError_t error) {
   return {static_cast<int>(error), hipGetErrorString(error), error == hipErrorOutOfMemory, lost};
 }
 
+// A chain of kernel nodes; the nodes name what is updated in what was made of them.
+struct HipGraph {
+  hipGraph_t graph = nullptr;
+  hipGraphExec_t made = nullptr;
+  std::vector<hipGraphNode_t> nodes;
+  HipGraph() = default;
+  HipGraph(const HipGraph&) = delete;
+  HipGraph& operator=(const HipGraph&) = delete;
+  ~HipGraph() {
+    if (made) static_cast<void>(hipGraphExecDestroy(made));
+    if (graph) static_cast<void>(hipGraphDestroy(graph));
+  }
+};
+
+// The device of a call is the calling thread's, which the host may have set for itself.
+class Here {
+ public:
+  explicit Here(int index) {
+    if (hipGetDevice(&before_) != hipSuccess) before_ = -1;
+    changed_ = before_ != index;
+    if (changed_) static_cast<void>(hipSetDevice(index));
+  }
+  ~Here() {
+    if (changed_ && before_ >= 0) static_cast<void>(hipSetDevice(before_));
+  }
+  Here(const Here&) = delete;
+  Here& operator=(const Here&) = delete;
+
+ private:
+  int before_ = -1;
+  bool changed_ = false;
+};
+
 class HipDriver final : public Driver {
  public:
+  explicit HipDriver(int index) : index_(index) {}
   const KernelTable& Kernels() const override { return HipKernels(); }
   DriverStatus Facts(DeviceFacts& out) override {
+    const Here here(index_);
     hipDeviceProp_t properties = {};
-    if (const hipError_t error = hipGetDeviceProperties(&properties, 0)) return StatusOf(error);
+    if (const hipError_t error = hipGetDeviceProperties(&properties, index_)) return StatusOf(error);
     size_t free_bytes = 0, total_bytes = 0;
     if (const hipError_t error = hipMemGetInfo(&free_bytes, &total_bytes)) return StatusOf(error);
     char text[600];
     std::snprintf(text, sizeof text, "%s, architecture %s", properties.name, properties.gcnArchName);
-    out = {"hip", text, total_bytes, free_bytes};
+    out = {NameOfDevice(index_), text, total_bytes, free_bytes};
     return {};
   }
 
-  DriverStatus Allocate(size_t bytes, void** out) override { return Cleared(hipMalloc(out, bytes)); }
-  void Free(void* block) override { static_cast<void>(hipFree(block)); }
-  DriverStatus AllocateStaging(size_t bytes, void** out) override { return Cleared(hipHostMalloc(out, bytes, 0)); }
-  void FreeStaging(void* block) override { static_cast<void>(hipHostFree(block)); }
+  DriverStatus Allocate(size_t bytes, void** out) override {
+    const Here here(index_);
+    return Cleared(hipMalloc(out, bytes));
+  }
+  void Free(void* block) override {
+    const Here here(index_);
+    static_cast<void>(hipFree(block));
+  }
+  DriverStatus AllocateStaging(size_t bytes, void** out) override {
+    const Here here(index_);
+    return Cleared(hipHostMalloc(out, bytes, 0));
+  }
+  void FreeStaging(void* block) override {
+    const Here here(index_);
+    static_cast<void>(hipHostFree(block));
+  }
 
   DriverStatus MakeStream(Stream* out) override {
+    const Here here(index_);
     hipStream_t stream = nullptr;
     const hipError_t error = hipStreamCreateWithFlags(&stream, hipStreamNonBlocking);
     *out = stream;
     return StatusOf(error);
   }
-  void FreeStream(Stream stream) override { static_cast<void>(hipStreamDestroy(static_cast<hipStream_t>(stream))); }
+  void FreeStream(Stream stream) override {
+    const Here here(index_);
+    static_cast<void>(hipStreamDestroy(static_cast<hipStream_t>(stream)));
+  }
   DriverStatus CopyIn(Stream stream, void* to, const void* from, size_t bytes) override {
+    const Here here(index_);
     return StatusOf(hipMemcpyAsync(to, from, bytes, hipMemcpyHostToDevice, static_cast<hipStream_t>(stream)));
   }
   DriverStatus CopyOut(Stream stream, void* to, const void* from, size_t bytes) override {
+    const Here here(index_);
     return StatusOf(hipMemcpyAsync(to, from, bytes, hipMemcpyDeviceToHost, static_cast<hipStream_t>(stream)));
   }
   DriverStatus CopyWithin(Stream stream, void* to, const void* from, size_t bytes) override {
+    const Here here(index_);
     return StatusOf(hipMemcpyAsync(to, from, bytes, hipMemcpyDeviceToDevice, static_cast<hipStream_t>(stream)));
   }
   DriverStatus Launch(Stream stream, const void* kernel, Grid grid, unsigned threads, size_t shared_bytes, const void* arguments,
                       size_t) override {
+    const Here here(index_);
     void* pointers[] = {const_cast<void*>(arguments)};
     return Cleared(hipLaunchKernel(kernel, dim3(grid.x, grid.y, 1), dim3(threads, 1, 1), pointers, shared_bytes,
                                    static_cast<hipStream_t>(stream)));
   }
-  DriverStatus Synchronize(Stream stream) override { return StatusOf(hipStreamSynchronize(static_cast<hipStream_t>(stream))); }
+  DriverStatus Synchronize(Stream stream) override {
+    const Here here(index_);
+    return StatusOf(hipStreamSynchronize(static_cast<hipStream_t>(stream)));
+  }
+
+  DriverStatus MakeGraph(std::span<const KernelLaunch> launches, Graph* out) override {
+    const Here here(index_);
+    auto graph = std::make_unique<HipGraph>();
+    hipError_t error = hipGraphCreate(&graph->graph, 0);
+    for (const KernelLaunch& launch : launches) {
+      if (error != hipSuccess) break;
+      hipGraphNode_t node = nullptr;
+      const bool first = graph->nodes.empty();
+      void* pointers[] = {const_cast<void*>(launch.arguments)};
+      const hipKernelNodeParams parameters = Parameters(launch, pointers);
+      error = hipGraphAddKernelNode(&node, graph->graph, first ? nullptr : &graph->nodes.back(), first ? 0 : 1, &parameters);
+      graph->nodes.push_back(node);
+    }
+    if (error == hipSuccess) error = hipGraphInstantiateWithFlags(&graph->made, graph->graph, 0);
+    if (error == hipSuccess) *out = graph.release();
+    return Cleared(error);
+  }
+  DriverStatus UpdateGraph(Graph graph, size_t at, const KernelLaunch& launch) override {
+    const Here here(index_);
+    auto* const known = static_cast<HipGraph*>(graph);
+    void* pointers[] = {const_cast<void*>(launch.arguments)};
+    const hipKernelNodeParams parameters = Parameters(launch, pointers);
+    return Cleared(hipGraphExecKernelNodeSetParams(known->made, known->nodes[at], &parameters));
+  }
+  DriverStatus LaunchGraph(Stream stream, Graph graph) override {
+    const Here here(index_);
+    return Cleared(hipGraphLaunch(static_cast<HipGraph*>(graph)->made, static_cast<hipStream_t>(stream)));
+  }
+  void FreeGraph(Graph graph) override {
+    const Here here(index_);
+    delete static_cast<HipGraph*>(graph);
+  }
 
  private:
+  static hipKernelNodeParams Parameters(const KernelLaunch& launch, void** pointers) {
+    hipKernelNodeParams out = {};
+    out.func = const_cast<void*>(launch.kernel);
+    out.gridDim = dim3(launch.grid.x, launch.grid.y, 1);
+    out.blockDim = dim3(launch.threads, 1, 1);
+    out.sharedMemBytes = static_cast<unsigned>(launch.shared_bytes);
+    out.kernelParams = pointers;
+    return out;
+  }
   // A refusal that has been told is not to be found again by the next call.
   static DriverStatus Cleared(hipError_t error) {
     if (error != hipSuccess) static_cast<void>(hipGetLastError());
     return StatusOf(error);
   }
+
+  const int index_;
 };
 
 }  // namespace
 
 const char* const kPluginDevice = "hip";
 
-std::shared_ptr<Driver> OpenDriver() {
+int CountDevices() {
   int count = 0;
   const hipError_t error = hipGetDeviceCount(&count);
   if (error == hipErrorInsufficientDriver)
@@ -85,8 +189,14 @@ std::shared_ptr<Driver> OpenDriver() {
   if (error == hipErrorNoDevice || (error == hipSuccess && count == 0))
     Fail(ErrorCode::kDevice, "device hip: there is no AMD driver with a device here");
   Check(StatusOf(error), "device hip", "counting devices");
+  return count;
+}
+
+std::shared_ptr<Driver> OpenDriver(int index) {
+  CheckIndex(index, CountDevices());
+  const Here here(index);
   hipDeviceProp_t properties = {};
-  Check(StatusOf(hipGetDeviceProperties(&properties, 0)), "device hip", "asking for the architecture");
+  Check(StatusOf(hipGetDeviceProperties(&properties, index)), "device hip", "asking for the architecture");
   // One file holds kernels for one width of a warp.
   if (properties.warpSize != HipKernels().warp)
     Fail(ErrorCode::kUnsupported, "device hip: ", properties.gcnArchName, " has warps of ", properties.warpSize,
@@ -99,7 +209,7 @@ std::shared_ptr<Driver> OpenDriver() {
          ", the plug-in is built for ", SCOUT_GPU_ARCHITECTURES);
   }
   Check(StatusOf(code), "device hip", "loading kernels");
-  return std::make_shared<HipDriver>();
+  return std::make_shared<HipDriver>(index);
 }
 
 }  // namespace scout::gpu

@@ -1,3 +1,5 @@
+#include <span>
+
 #include "backend/host_buffer.h"
 #include "ref/ref_ops.h"
 
@@ -17,6 +19,24 @@ void FeedForward(Context& context, const HostWeight& gate_up, const HostWeight& 
   Product(context.numerics, down, expert, context.hidden_in, y, context.product);
 }
 
+// A row's parts, in the order in which they come, and then added to its residual; nothing is added where there is none.
+class RowSum {
+ public:
+  explicit RowSum(std::span<float> sum) : sum_(sum) {}
+  void Add(const float* y) {
+    for (size_t i = 0; i < sum_.size(); ++i) sum_[i] = empty_ ? y[i] : sum_[i] + y[i];
+    empty_ = false;
+  }
+  void AddTo(float* residual) const {
+    if (empty_) return;
+    for (size_t i = 0; i < sum_.size(); ++i) residual[i] += sum_[i];
+  }
+
+ private:
+  std::span<float> sum_;
+  bool empty_ = true;
+};
+
 }  // namespace
 
 void Experts(Context& context, const ExpertsOp& op) {
@@ -27,14 +47,11 @@ void Experts(Context& context, const ExpertsOp& op) {
   context.expert_in.resize(static_cast<size_t>(d));
   for (int64_t n = 0; n < op.in.rows; ++n) {
     const float* const x = HostF32(op.in) + n * d;
-    bool empty = true;
+    RowSum sum(context.sum);
+    float* const apart = op.addends.buffer ? HostF32(op.addends) + n * top_k * d : nullptr;
     const auto add = [&](const HostWeight& gate_up, const HostWeight& down, int64_t expert, const float* in) {
       FeedForward(context, gate_up, down, expert, in, context.y.data());
-      for (int64_t i = 0; i < d; ++i) {
-        float& sum = context.sum[static_cast<size_t>(i)];
-        sum = empty ? context.y[static_cast<size_t>(i)] : sum + context.y[static_cast<size_t>(i)];
-      }
-      empty = false;
+      sum.Add(context.y.data());
     };
     if (op.shared_gate_up) add(Host(op.shared_gate_up), Host(op.shared_down), 0, x);
     for (int64_t j = 0; j < top_k; ++j) {
@@ -43,11 +60,27 @@ void Experts(Context& context, const ExpertsOp& op) {
       SCOUT_CHECK(expert >= 0 && expert < experts, "expert ", expert, " of ", experts);
       const float gate = HostF32(op.gates)[n * top_k + j];
       for (int64_t i = 0; i < d; ++i) context.expert_in[static_cast<size_t>(i)] = gate * x[i];
+      if (apart) {
+        FeedForward(context, Host(op.gate_up), Host(op.down), expert, context.expert_in.data(), apart + j * d);
+        continue;
+      }
       add(Host(op.gate_up), Host(op.down), expert, context.expert_in.data());
     }
-    if (empty) continue;
-    float* const residual = HostF32(op.residual) + n * d;
-    for (int64_t i = 0; i < d; ++i) residual[i] += context.sum[static_cast<size_t>(i)];
+    if (!apart) sum.AddTo(HostF32(op.residual) + n * d);
+  }
+}
+
+void CombineExperts(Context& context, const CombineExpertsOp& op) {
+  const int64_t d = op.residual.cols, top_k = op.ids.cols;
+  context.sum.resize(static_cast<size_t>(d));
+  for (int64_t n = 0; n < op.residual.rows; ++n) {
+    RowSum sum(context.sum);
+    if (op.shared.buffer) sum.Add(HostF32(op.shared) + n * d);
+    for (int64_t j = 0; j < top_k; ++j) {
+      const int32_t expert = HostI32(op.ids)[n * top_k + j];
+      if (expert >= op.first_expert && expert < op.last_expert) sum.Add(HostF32(op.addends) + (n * top_k + j) * d);
+    }
+    sum.AddTo(HostF32(op.residual) + n * d);
   }
 }
 

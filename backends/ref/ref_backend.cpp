@@ -40,6 +40,9 @@ class RefBackend final : public HostBackend<ref::Context> {
   void Experts(const ExpertsOp& op) noexcept override {
     RunOperation([&] { ref::Experts(context_, op); });
   }
+  void CombineExperts(const CombineExpertsOp& op) noexcept override {
+    RunOperation([&] { ref::CombineExperts(context_, op); });
+  }
   void GatherRows(const GatherRowsOp& op) noexcept override {
     RunOperation([&] { ref::GatherRows(context_, op); });
   }

@@ -38,6 +38,7 @@ void Attention(Context& context, const AttentionOp& op);                        
 void MergeAttention(Context& context, const MergeAttentionOp& op);                   // attention.cpp
 void Route(Context& context, const RouteOp& op);                                     // route.cpp
 void Experts(Context& context, const ExpertsOp& op);                                 // experts.cpp
+void CombineExperts(Context& context, const CombineExpertsOp& op);                   // experts.cpp
 void Sample(Context& context, const SampleOp& op, std::span<SampleResult> results);  // sample.cpp
 void ScatterRows(Context& context, const ScatterRowsOp& op);                         // vision.cpp, and all that follow
 void Unfold(Context& context, const UnfoldOp& op);

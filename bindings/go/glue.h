@@ -142,6 +142,7 @@ static inline go_result go_model_get_info(scout_model *model, scout_model_info *
 static inline go_result go_model_get_layer(scout_model *model, int32_t layer, int32_t *kinds) {
   GO_PLAIN(scout_model_get_layer(model, layer, kinds, kinds + 1, kinds + 2));
 }
+static inline go_result go_model_get_device(scout_model *model, uint64_t index, scout_model_device *info) { GO_PLAIN(scout_model_get_device(model, index, info)); }
 static inline go_result go_model_get_tensor(scout_model *model, uint64_t index, scout_tensor_info *info) { GO_PLAIN(scout_model_get_tensor(model, index, info)); }
 static inline go_result go_image_get_info(scout_image *image, scout_image_info *info) { GO_PLAIN(scout_image_get_info(image, info)); }
 static inline go_result go_model_get_tile_options(scout_model *model, scout_tile_options *options) {

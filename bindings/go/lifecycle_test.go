@@ -28,6 +28,39 @@ func question(t *testing.T) (prompt, answer string) {
 
 func endless() []RequestOption { return []RequestOption{WithIgnoreEnd(), WithMaxTokens(4000)} }
 
+func TestAModelMayLieOnTwoDevices(t *testing.T) {
+	prompt, _ := question(t)
+	model := loadTiny(t)
+	defer model.Close()
+	placed, err := Load(ctx, "scout-tiny", WithPlacement("experts=ref; head=ref"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer placed.Close()
+	texts := [2]string{}
+	for i, m := range []*Model{model, placed} {
+		for event, err := range m.Generate(ctx, prompt, WithMaxTokens(12)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[i] += event.Text
+		}
+	}
+	if texts[0] == "" || texts[0] != texts[1] {
+		t.Fatalf("%q and %q", texts[0], texts[1])
+	}
+	devices := ok[[]ModelDevice](t)(placed.Devices())
+	if len(devices) != 2 || devices[1].Name != "ref" || devices[1].WeightBytes == 0 {
+		t.Fatal(devices)
+	}
+	if info := ok[Info](t)(placed.Info()); !strings.HasSuffix(info.Placement, "head=ref") {
+		t.Fatal(info.Placement)
+	}
+	if _, err := Load(ctx, "scout-tiny", WithPlacement("tail=ref")); err == nil || !strings.Contains(err.Error(), "there is no unit") {
+		t.Fatal(err)
+	}
+}
+
 func TestForgottenThingsAreFreed(t *testing.T) {
 	model := loadTiny(t)
 	defer model.Close()

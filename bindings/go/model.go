@@ -51,7 +51,7 @@ func LoadStart(path string, options ...LoadOption) (*Loading, error) {
 		what, text string
 		member     **C.char
 	}{{"device", o.device, &o.native.device}, {"plugin_dir", o.pluginDir, &o.native.plugin_dir},
-		{"pack_path", o.packPath, &o.native.pack_path}} {
+		{"pack_path", o.packPath, &o.native.pack_path}, {"placement", o.placement, &o.native.placement}} {
 		if named.text == "" {
 			continue
 		}
@@ -272,6 +272,8 @@ type Info struct {
 	Parameters, FileBytes, WeightBytes                     uint64
 	KVBytesPerPositionGlobal, KVBytesPerPositionLocal      uint64
 	KVFormat                                               KVFormat
+	Placement                                              string // what lies on which device, as [WithPlacement] would say it
+	DeviceCount                                            int    // of devices that hold a part of it: see Devices
 }
 
 // Info returns the model's facts.
@@ -298,8 +300,37 @@ func (m *Model) Info() (Info, error) {
 		QKNorm: n.qk_norm != 0, TiedHead: n.tied_head != 0, HasChat: n.has_chat != 0,
 		Parameters: uint64(n.parameters), FileBytes: uint64(n.file_bytes), WeightBytes: uint64(n.weight_bytes),
 		KVBytesPerPositionGlobal: uint64(n.kv_bytes_per_position_global), KVBytesPerPositionLocal: uint64(n.kv_bytes_per_position_local),
-		KVFormat: KVFormat(n.kv_format),
+		KVFormat: KVFormat(n.kv_format), Placement: C.GoString(n.placement), DeviceCount: int(n.device_count),
 	}, nil
+}
+
+// ModelDevice is a device that holds a part of a model.
+type ModelDevice struct {
+	Name, Description string
+	WeightBytes       uint64 // resident there
+}
+
+// Devices are the devices that hold a part of the model.
+func (m *Model) Devices() ([]ModelDevice, error) {
+	info, err := m.Info()
+	if err != nil {
+		return nil, err
+	}
+	pointer, err := m.h.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer m.h.leave(pointer) // the texts are the model's
+	devices := make([]ModelDevice, info.DeviceCount)
+	n := new(C.scout_model_device)
+	n.struct_size = C.sizeof_scout_model_device
+	for i := range devices {
+		if err := failure(C.go_model_get_device((*C.scout_model)(pointer), C.uint64_t(i), n)); err != nil {
+			return nil, err
+		}
+		devices[i] = ModelDevice{C.GoString(n.name), C.GoString(n.description), uint64(n.weight_bytes)}
+	}
+	return devices, nil
 }
 
 // Layer says what one layer is.

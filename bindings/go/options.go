@@ -26,8 +26,8 @@ type LoadEngineOption interface {
 type RequestOption func(*requestOptions)
 
 type loadOptions struct {
-	native                      C.scout_load_options
-	device, pluginDir, packPath string
+	native                                 C.scout_load_options
+	device, pluginDir, packPath, placement string
 }
 
 type loadOption func(*loadOptions)
@@ -65,8 +65,13 @@ const (
 	KVQ8      KVFormat = C.SCOUT_KV_Q8_0 // bytes with a scale for each 32: 53 % of KVF16's memory
 )
 
-// WithDevice names what the model runs on: "cpu", "ref". See [Devices].
+// WithDevice names what the model runs on: "cpu", "ref", or several: "cuda:0,cuda:1". See [Devices].
 func WithDevice(name string) LoadOption { return loadOption(func(o *loadOptions) { o.device = name }) }
+
+// WithPlacement says what lies on which device: "experts=cpu", "layers 0-23=cuda:0; layers 24-47=cuda:1". The grammar is in scout/model.h.
+func WithPlacement(placement string) LoadOption {
+	return loadOption(func(o *loadOptions) { o.placement = placement })
+}
 
 // WithPluginDir says where plug-ins are looked for.
 func WithPluginDir(path string) LoadImageOption {

@@ -15,6 +15,7 @@ typedef struct owned_load_options {
   char *device;
   char *plugin_dir;
   char *pack_path;
+  char *placement;
 } owned_load_options;
 
 typedef struct owned_image_options {
@@ -74,6 +75,7 @@ static void owned_free_load_options(scout_load_options *options) {
   free(made->device);
   free(made->plugin_dir);
   free(made->pack_path);
+  free(made->placement);
   free(made);
 }
 

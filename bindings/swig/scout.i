@@ -39,6 +39,7 @@
 %ignore scout_load_options::device;
 %ignore scout_load_options::plugin_dir;
 %ignore scout_load_options::pack_path;
+%ignore scout_load_options::placement;
 %ignore scout_request_options::bias_ids;
 %ignore scout_request_options::bias_values;
 %ignore scout_request_options::bias_count;
@@ -64,6 +65,9 @@
 %immutable scout_model_info::version;
 %immutable scout_model_info::device;
 %immutable scout_model_info::rope_scaling;
+%immutable scout_model_info::placement;
+%immutable scout_model_device::name;
+%immutable scout_model_device::description;
 %immutable scout_tensor_info::name;
 %immutable scout_tensor_info::format;
 %immutable scout_image_info::format;
@@ -87,6 +91,9 @@
   }
   int set_pack_path(const char *text, uint64_t text_size) {
     return owned_set_text(&((owned_load_options *)$self)->pack_path, &$self->pack_path, text, text_size);
+  }
+  int set_placement(const char *text, uint64_t text_size) {
+    return owned_set_text(&((owned_load_options *)$self)->placement, &$self->placement, text, text_size);
   }
 }
 %extend scout_engine_options {
@@ -139,6 +146,7 @@
 SCOUT_DESCRIPTION(scout_model_info)
 SCOUT_DESCRIPTION(scout_tensor_info)
 SCOUT_DESCRIPTION(scout_device_info)
+SCOUT_DESCRIPTION(scout_model_device)
 SCOUT_DESCRIPTION(scout_engine_stats)
 SCOUT_DESCRIPTION(scout_image_info)
 SCOUT_DESCRIPTION(scout_tiling)

@@ -7,7 +7,9 @@ namespace cli {
 void AddModelOptions(CLI::App& command, ModelOptions& options) {
   command.add_option("MODEL", options.model, "GGUF file, Hugging Face directory, or the bundled model's name: scout-tiny")
       ->required();
-  command.add_option("--device", options.device, "device to run on; see `scout devices`");
+  command.add_option("--device", options.device, "device to run on, or several: cuda:0,cuda:1; see `scout devices`");
+  command.add_option("--placement", options.placement,
+                     "what lies where: \"experts=cpu\", \"layers 0-23=cuda:0; layers 24-47=cuda:1\"");
   command.add_option("-t,--threads", options.threads, "compute threads; 0 = as many as the process may use")
       ->check(CLI::Range(0, 4096));
   command.add_option("--numerics", options.numerics, "invariant, fast, or float32 (device ref)")->capture_default_str();

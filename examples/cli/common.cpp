@@ -43,6 +43,7 @@ Model Load(const ModelOptions& options) {
   scout_load_options load;
   Check(scout_load_options_init(&load, sizeof load));
   load.device = options.device.empty() ? nullptr : options.device.c_str();
+  load.placement = options.placement.empty() ? nullptr : options.placement.c_str();
   load.threads = options.threads;
   load.numerics = Numerics(options.numerics);
   load.kv_format = KvFormat(options.kv);

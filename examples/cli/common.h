@@ -51,6 +51,7 @@ using Video = std::unique_ptr<scout_video, Free>;
 struct ModelOptions {
   std::string model;
   std::string device;
+  std::string placement;
   int threads = 0;
   std::string numerics = "invariant";
   std::string kv = "f16";

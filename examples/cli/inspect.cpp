@@ -38,6 +38,7 @@ Json Facts(const scout_model_info& info) {
           {"vocabulary", info.vocabulary},
           {"tokenizer_size", info.tokenizer_size},
           {"has_chat", info.has_chat != 0},
+          {"placement", info.placement},
           {"context", info.context},
           {"attention_chunk", info.attention_chunk},
           {"rope_base", info.rope_base},

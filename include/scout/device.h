@@ -10,7 +10,7 @@ SCOUT_BEGIN_DECLS
 typedef struct scout_device_info {
   uint32_t struct_size; /**< set by the caller: sizeof(scout_device_info) */
   uint32_t reserved;
-  const char *name;            /**< for scout_load_options.device: "cpu", "ref"; static */
+  const char *name;            /**< for scout_load_options.device: "cpu", "ref", "cuda", "cuda:1"; static */
   const char *description;     /**< "AVX-512 VNNI, 2 threads"; static */
   uint64_t memory_total_bytes; /**< of the device */
   uint64_t memory_free_bytes;  /**< what is left for this process, cgroup limits included */

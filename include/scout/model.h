@@ -42,7 +42,9 @@ enum scout_pack {
 typedef struct scout_load_options {
   uint32_t struct_size;
   int32_t numerics;     /**< SCOUT_NUMERICS_* */
-  const char *device;   /**< "cpu", "ref"; NULL = the default one */
+  const char *device;   /**< "cpu", "ref", "cuda", "cuda:1"; NULL = the default one; or several, with commas between: "cuda:0,cuda:1"
+                             share the layers in proportion to the memory that each has left. What a device with memory of its own cannot
+                             hold of the routed experts goes to "cpu", whether that is named or not */
   int32_t threads;      /**< compute threads; 0 = as many as the process may use (affinity and cgroup quota) */
   int32_t kv_format;    /**< SCOUT_KV_*, for engines that do not say */
   int64_t context;      /**< positions that one request may use, for engines that do not say; 0 = as many as kv_bytes holds, at most
@@ -59,6 +61,14 @@ typedef struct scout_load_options {
   int32_t pack;                /**< SCOUT_PACK_*. A side-file is mapped: as with map_file, the process ends when another program truncates
                                     it, and its answers are no longer the file's when another program writes into it */
   const char *pack_path;       /**< the side-file; NULL = the path of the GGUF file with ".pack" behind it */
+  const char *placement;       /**< what lies on which device, where `device` alone is not to decide; NULL = by default. Items UNIT=DEVICE
+                                    with semicolons between, later ones before earlier ones: "experts=cpu", "layers 0-23=cuda:0; layers
+                                    24-47=cuda:1; head=cuda:1". A unit is all, embedding, head, vision, layers, or one part of layers:
+                                    attention (with keys and values), feed (the dense block, or the router and the shared expert), experts
+                                    (the routed ones; "experts[0-3]" those of each layer). Behind layers and parts stands a range of layers,
+                                    without which all are meant. What no item names lies on the first device of `device`. It is kept to, or
+                                    refused with a sentence: nothing goes elsewhere. Answers do not depend on it as long as the devices
+                                    agree bit for bit, which "cpu", "ref" and the GPUs do unless numerics is FAST. Not with pack */
 } scout_load_options;
 
 /** Fills in the defaults.
@@ -135,7 +145,7 @@ typedef struct scout_model_info {
   const char *architecture; /**< "llama4"; borrowed while the model lives */
   const char *name;         /**< as the file says, may be ""; borrowed while the model lives */
   const char *version;      /**< as the file says, may be ""; borrowed while the model lives */
-  const char *device;       /**< what it runs on; borrowed while the model lives */
+  const char *device;       /**< what it runs on, several with commas between; borrowed while the model lives */
   const char *rope_scaling; /**< in words; borrowed while the model lives */
   int64_t embedding;        /**< width of a row */
   int64_t heads, kv_heads, head_dim;
@@ -159,6 +169,9 @@ typedef struct scout_model_info {
   uint64_t kv_bytes_per_position_local;         /**< the same for chunked layers; at most attention_chunk positions are kept */
   int32_t kv_format;                            /**< SCOUT_KV_* of engines that do not say */
   int32_t has_chat;                             /**< 1: the tokenizer has what scout_chat needs; 0: not */
+  const char *placement;                        /**< what lies on which device, as scout_load_options.placement would say it; borrowed
+                                                     while the model lives */
+  uint64_t device_count;                        /**< of devices that hold something of it: see scout_model_get_device */
 } scout_model_info;
 
 /** Describes a model.
@@ -167,6 +180,22 @@ typedef struct scout_model_info {
  * @threads any
  * @since 0.1 */
 SCOUT_API scout_status scout_model_get_info(const scout_model *model, scout_model_info *info);
+
+/** A device that holds a part of a model. */
+typedef struct scout_model_device {
+  uint32_t struct_size; /**< set by the caller */
+  uint32_t reserved;
+  const char *name;        /**< as in scout_load_options.device; borrowed while the model lives */
+  const char *description; /**< as in scout_device_info; borrowed while the model lives */
+  uint64_t weight_bytes;   /**< of the model, resident there */
+} scout_model_device;
+
+/** Describes device `index` of those that hold a part of the model; there are scout_model_info.device_count.
+ * @param[out] info  struct_size set by the caller; members past it are not written
+ * @return SCOUT_OK; SCOUT_ERR_ARGUMENT for an index that is not there; _STATE
+ * @threads any
+ * @since 0.1 */
+SCOUT_API scout_status scout_model_get_device(const scout_model *model, uint64_t index, scout_model_device *info);
 
 /** What layer `layer` is.
  * @param[out] moe  1: experts; 0: dense; may be NULL

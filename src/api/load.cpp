@@ -10,9 +10,10 @@
 #include "api/objects.h"
 #include "api/options.h"
 #include "api/pack.h"
-#include "backend/device_plugin.h"
+#include "backend/backend.h"
 #include "base/log.h"
 #include "io/checkpoint.h"
+#include "model/placement.h"
 #include "prompt/load_tokenizer.h"
 
 namespace scout::api {
@@ -23,17 +24,8 @@ constexpr size_t kFirstSize = 64;
 constexpr int32_t kMostThreads = 1024;
 
 void CheckDevice(const std::string& device, int32_t numerics) {
-  std::string names;
-  bool known = device.empty();
-  for (const BackendFactory* factory : BuiltinBackends()) {
-    known |= device == factory->name;
-    names += StrCat(names.empty() ? "" : ", ", factory->name);
-  }
-  for (const std::string_view plugin : PluginDevices()) {  // whether it is there is told when it is opened
-    known |= device == plugin;
-    names += StrCat(", ", plugin);
-  }
-  if (!known) Fail(ErrorCode::kArgument, "device \"", Escape(device), "\" is not known here; there are: ", names);
+  for (const std::string& name : model::SplitDevices(device))
+    ParseDeviceName(name);  // whether it is there is told when it is opened
   if (numerics == SCOUT_NUMERICS_FLOAT32 && device != "ref")
     Fail(ErrorCode::kArgument, "numerics FLOAT32 is served by device \"ref\" only; device is \"",
          device.empty() ? "(default)" : device, "\"");
@@ -79,6 +71,8 @@ scout_load_options ReadLoadOptions(const scout_load_options* given) {
   if (options.pack == SCOUT_PACK_WRITE && options.map_file != 0)
     Fail(ErrorCode::kArgument, "pack is WRITE and map_file is 1: weights that stay in a mapped file are not packed");
   CheckDevice(options.device == nullptr ? "" : options.device, options.numerics);
+  if (options.pack != SCOUT_PACK_NONE && options.placement != nullptr && *options.placement != 0)
+    Fail(ErrorCode::kArgument, "pack is ", options.pack, " and there is a placement: side-files are for models on one device");
   return options;
 }
 
@@ -86,6 +80,7 @@ OperationObject::OperationObject(std::string path, const scout_load_options& giv
   model::LoadOptions options;
   options.device = given.device == nullptr ? "" : given.device;
   options.backend.threads = given.threads;
+  if (given.placement != nullptr) options.placement = given.placement;
   if (given.plugin_dir != nullptr) options.backend.plugins = given.plugin_dir;
   options.backend.numerics = given.numerics == SCOUT_NUMERICS_FAST      ? Numerics::kFast
                              : given.numerics == SCOUT_NUMERICS_FLOAT32 ? Numerics::kFloat32
@@ -177,6 +172,15 @@ std::shared_ptr<ModelObject> LoadModel(const std::string& path, const model::Loa
   object->tensor_used = UsedTensors(*object->model);
   object->defaults = defaults;
   object->device = object->model->device();
+  object->placement = object->model->placement();
+  object->device_parts = object->model->device_parts();
+  if (object->device_parts.size() > 1) {
+    object->device.name.clear();
+    for (const model::Model::DevicePart& part : object->device_parts) {
+      object->device.name += StrCat(object->device.name.empty() ? "" : ",", part.name);
+      Log(LogLevel::kInfo, "placed on ", part.name, ": ", part.weight_bytes, " bytes of weights");
+    }
+  }
   Log(LogLevel::kInfo, "loaded ", Escape(path, 256), ": ", object->model->parameters(), " parameters, ",
       object->model->weight_bytes(), " bytes on ", object->device.name);
   return object;

@@ -7,7 +7,6 @@
 #include "api/objects.h"
 #include "api/options.h"
 #include "base/log.h"
-#include "base/memory_info.h"
 #include "model/vision_tower.h"
 
 namespace scout::api {
@@ -74,8 +73,8 @@ std::shared_ptr<EngineObject> MakeEngine(const std::shared_ptr<ModelObject>& mod
 
   uint64_t kv_bytes = given.kv_bytes != 0 ? given.kv_bytes : model->defaults.kv_bytes;
   if (kv_bytes == 0) {
-    const MemoryInfo memory = ReadMemoryInfo();
-    kv_bytes = DefaultKvBytes(memory.total_bytes, memory.left_bytes);
+    const uint64_t room = model->model->KvRoom();
+    kv_bytes = DefaultKvBytes(room == UINT64_MAX ? 0 : room, room);
   }
   const int64_t context = given.context != 0 ? given.context : model->defaults.context;
   if (context > config.context && config.context > 0)

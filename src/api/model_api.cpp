@@ -118,7 +118,23 @@ scout_status scout_model_get_info(const scout_model* model, scout_model_info* in
     value.kv_bytes_per_position_local = loaded.BytesPerPosition(scout::kLocalPages, kv, kv);
     value.kv_format = KvFormatCode(kv);
     value.has_chat = object->chat_format != nullptr ? 1 : 0;
+    value.placement = object->placement.c_str();
+    value.device_count = object->device_parts.size();
     WriteInfo(info, value, "scout_model_info");
+    return SCOUT_OK;
+  });
+}
+
+scout_status scout_model_get_device(const scout_model* model, uint64_t index, scout_model_device* info) {
+  return Boundary([&] {
+    const auto object = Get(model, "model");
+    const auto& parts = object->device_parts;
+    if (index >= parts.size()) Fail(ErrorCode::kArgument, "device ", index, " of the model is not there: there are ", parts.size());
+    scout_model_device value = {};
+    value.name = parts[index].name.c_str();
+    value.description = parts[index].description.c_str();
+    value.weight_bytes = parts[index].weight_bytes;
+    WriteInfo(info, value, "scout_model_device");
     return SCOUT_OK;
   });
 }

@@ -43,6 +43,8 @@ class ModelObject final : public Object {
   std::string no_chat;                                    // then: why
   EngineDefaults defaults;
   DeviceInfo device;
+  std::string placement;
+  std::vector<model::Model::DevicePart> device_parts;
   std::vector<bool> tensor_used;  // [tensors of the checkpoint], false: not needed by the text model
 
   // Throws kState with a sentence.

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend/ops.h"
@@ -35,7 +36,8 @@ struct BackendOptions {
   // What dense products a library in a plug-in serves under kFast: empty = those that it was measured to be faster at; for tests
   // "none", and "all" that it can.
   std::string products;
-  std::string plugins;  // the plug-in's folder; empty = beside the library
+  std::string plugins;   // the plug-in's folder; empty = beside the library
+  int device_index = 0;  // which of a plug-in's devices; MakeBackend reads it from the name
 };
 
 enum class MemoryKind { kWeights, kKv, kWorkspace, kStaging };
@@ -73,6 +75,10 @@ class Backend {
 
   // The plan must stay alive and unchanged until EndStep.
   virtual StepMode BeginStep(const StepPlan& plan) noexcept = 0;
+  // Whether operations return before they are done, so that others may work in the meantime. Submit begins what was asked for,
+  // where the backend holds it back, and does not wait.
+  virtual bool IsAsynchronous() const { return false; }
+  virtual void Submit() noexcept {}
   virtual void Embed(const EmbedOp& op) noexcept = 0;
   virtual void RmsNorm(const RmsNormOp& op) noexcept = 0;
   virtual void Linear(const LinearOp& op) noexcept = 0;
@@ -81,6 +87,7 @@ class Backend {
   virtual void MergeAttention(const MergeAttentionOp& op) noexcept = 0;
   virtual void Route(const RouteOp& op) noexcept = 0;
   virtual void Experts(const ExpertsOp& op) noexcept = 0;
+  virtual void CombineExperts(const CombineExpertsOp& op) noexcept = 0;
   virtual void GatherRows(const GatherRowsOp& op) noexcept = 0;
   virtual void ScatterRows(const ScatterRowsOp& op) noexcept = 0;
   virtual void Unfold(const UnfoldOp& op) noexcept = 0;
@@ -105,7 +112,17 @@ struct BackendFactory {
 // The built-in factories, in order of preference last to first ("ref" is never chosen by default).
 std::span<const BackendFactory* const> BuiltinBackends();
 
-// Makes the backend called `device` ("" = the default, the best that is there). Throws kArgument listing the names that exist.
+// A device's name taken apart: "cuda:1" is the second device of "cuda". Throws kArgument listing the names that exist, or for a
+// number behind a device that is the only one of its kind. "" is the default.
+struct DeviceName {
+  std::string_view kind;
+  int index = 0;
+  bool plugin = false;
+};
+constexpr int kMaxDevicesOfAKind = 16;
+DeviceName ParseDeviceName(std::string_view device);
+
+// Makes the backend called `device` ("" = the default, the best that is there). Throws as ParseDeviceName.
 std::unique_ptr<Backend> MakeBackend(const std::string& device, const BackendOptions& options);
 
 }  // namespace scout

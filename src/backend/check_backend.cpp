@@ -179,15 +179,37 @@ class CheckBackend final : public ForwardingBackend {
       Shape("in", op.in, op.in.rows, d);
       Shape("ids", op.ids, op.in.rows, op.ids.cols);
       Shape("gates", op.gates, op.in.rows, op.ids.cols);
-      Shape("residual", op.residual, op.in.rows, d);
-      Apart(op.in, op.residual);
-      CheckIds(op.ids, experts);
+      const bool apart = op.addends.buffer != nullptr;
+      Expect(!apart || op.shared_gate_up == nullptr, "a shared expert with addends");
+      const Act& out = apart ? op.addends : op.residual;
+      const char* const name = apart ? "addends" : "residual";
+      Shape(name, out, apart ? op.in.rows * op.ids.cols : op.in.rows, d);
+      Apart(op.in, out);
+      CheckIds(op.ids, experts, true);
       ExpertsOp inner_op = op;
       inner_op.in = Inner(op.in);
       inner_op.ids = Inner(op.ids);
       inner_op.gates = Inner(op.gates);
       inner_op.residual = Inner(op.residual);
+      inner_op.addends = Inner(op.addends);
       inner().Experts(inner_op);
+      if (apart)
+        Guards(name, out);  // rows of others' choices hold anything
+      else
+        Result(name, out);
+    });
+  }
+  void CombineExperts(const CombineExpertsOp& op) noexcept override {
+    Run("CombineExperts", [&] {
+      const int64_t rows = op.residual.rows, d = op.residual.cols;
+      Expect(op.first_expert >= 0 && op.first_expert <= op.last_expert, "experts ", op.first_expert, " to ", op.last_expert);
+      Shape("ids", op.ids, rows, op.ids.cols);
+      if (op.shared.buffer) Shape("shared", op.shared, rows, d);
+      Shape("addends", op.addends, rows * op.ids.cols, d);
+      Shape("residual", op.residual, rows, d);
+      Apart(op.addends, op.residual);
+      inner().CombineExperts(
+          {Inner(op.ids), op.first_expert, op.last_expert, Inner(op.shared), Inner(op.addends), Inner(op.residual)});
       Result("residual", op.residual);
     });
   }
@@ -384,10 +406,10 @@ class CheckBackend final : public ForwardingBackend {
       }
     }
   }
-  void CheckIds(const Act& ids, int64_t experts) {
+  void CheckIds(const Act& ids, int64_t experts, bool none_allowed = false) {
     std::vector<int32_t> values(static_cast<size_t>(ids.rows * ids.cols));
     Download(*ids.buffer, ids.offset, std::as_writable_bytes(std::span(values)));
-    for (const int32_t id : values) Expect(id >= 0 && id < experts, "expert ", id, " of ", experts);
+    for (const int32_t id : values) Expect(id >= (none_allowed ? -1 : 0) && id < experts, "expert ", id, " of ", experts);
   }
 
   void Guards(const char* what, const Act& act) {

@@ -17,7 +17,7 @@ constexpr std::string_view kDevices[] = {"cuda", "hip"};
 // Which devices have shown once in this process that they compute what ref does.
 struct Tested {
   std::mutex mutex;
-  bool device[std::size(kDevices)] = {};
+  bool device[std::size(kDevices)][kMaxDevicesOfAKind] = {};
 };
 constinit Tested g_tested;
 
@@ -133,11 +133,27 @@ const DevicePluginTable& PluginTable(std::string_view device, std::string_view f
   return *static_cast<const DevicePluginTable*>(entry.table);
 }
 
+int CountPluginDevices(std::string_view device) {
+  const DevicePluginTable& table = PluginTable(device);
+  if (table.count == nullptr) return 1;
+  PluginStatus status;
+  const int32_t count = table.count(&status);
+  ThrowStatus(status);
+  return std::min<int32_t>(count, kMaxDevicesOfAKind);
+}
+
 std::unique_ptr<Backend> MakePluginBackend(std::string_view device, const BackendOptions& options) {
+  SCOUT_CHECK(options.device_index >= 0 && options.device_index < kMaxDevicesOfAKind, "device number ", options.device_index);
   std::unique_ptr<Backend> backend = MakeBackendOver(PluginTable(device), options);
   const std::lock_guard lock(g_tested.mutex);
-  bool& tested = g_tested.device[static_cast<size_t>(std::find(std::begin(kDevices), std::end(kDevices), device) - kDevices)];
-  if (!tested) RequireSelfTest(*backend);
+  const auto kind = static_cast<size_t>(std::find(std::begin(kDevices), std::end(kDevices), device) - kDevices);
+  bool& tested = g_tested.device[kind][options.device_index];
+  if (!tested && options.numerics == Numerics::kInvariant) RequireSelfTest(*backend);
+  if (!tested && options.numerics != Numerics::kInvariant) {  // which give bits of their own: the device is tested without them
+    BackendOptions invariant = options;
+    invariant.numerics = Numerics::kInvariant;
+    RequireSelfTest(*MakeBackendOver(PluginTable(device), invariant));
+  }
   tested = true;
   return backend;
 }

@@ -62,6 +62,8 @@ struct DevicePluginTable {
                      PluginStatus* status) noexcept;
   void (*copy_page)(Backend* backend, KvPages* pages, int64_t from, int64_t to, PluginStatus* status) noexcept;
   void (*end_step)(Backend* backend, PluginStatus* status) noexcept;
+  // How many devices of this kind there are; null where there is one.
+  int32_t (*count)(PluginStatus* status) noexcept;
   // Not of a backend; null where there is none. Copies so many bytes, and multiplies tiles so many rounds.
   void (*probe)(uint64_t copy_bytes, int32_t matrix_rounds, PluginProbe* out, PluginStatus* status) noexcept;
 };
@@ -87,10 +89,13 @@ std::unique_ptr<Backend> MakeBackendOver(const DevicePluginTable& table, const B
 std::span<const std::string_view> PluginDevices();
 // Whether the file of one is installed.
 bool IsPluginInstalled(std::string_view device);
+// How many devices an installed one serves. Throws Error with a sentence, as below.
+int CountPluginDevices(std::string_view device);
 // The table of an installed one, or of one in a folder that is named. Throws Error with a sentence: no plug-in, or one of another
 // build.
 const DevicePluginTable& PluginTable(std::string_view device, std::string_view folder = "");
-// Throws Error with a sentence: no plug-in, one of another build, what the device says, or that it fails its self-test.
+// The device number options.device_index. Throws Error with a sentence: no plug-in, one of another build, what the device says, or
+// that it fails its self-test.
 std::unique_ptr<Backend> MakePluginBackend(std::string_view device, const BackendOptions& options);
 
 }  // namespace scout

@@ -24,6 +24,8 @@ class ForwardingBackend : public Backend {
   void CopyPage(KvPages& pages, int64_t from, int64_t to) override { inner_->CopyPage(pages, from, to); }
 
   StepMode BeginStep(const StepPlan& plan) noexcept override { return inner_->BeginStep(plan); }
+  bool IsAsynchronous() const override { return inner_->IsAsynchronous(); }
+  void Submit() noexcept override { inner_->Submit(); }
   void Embed(const EmbedOp& op) noexcept override { inner_->Embed(op); }
   void RmsNorm(const RmsNormOp& op) noexcept override { inner_->RmsNorm(op); }
   void Linear(const LinearOp& op) noexcept override { inner_->Linear(op); }
@@ -32,6 +34,7 @@ class ForwardingBackend : public Backend {
   void MergeAttention(const MergeAttentionOp& op) noexcept override { inner_->MergeAttention(op); }
   void Route(const RouteOp& op) noexcept override { inner_->Route(op); }
   void Experts(const ExpertsOp& op) noexcept override { inner_->Experts(op); }
+  void CombineExperts(const CombineExpertsOp& op) noexcept override { inner_->CombineExperts(op); }
   void GatherRows(const GatherRowsOp& op) noexcept override { inner_->GatherRows(op); }
   void ScatterRows(const ScatterRowsOp& op) noexcept override { inner_->ScatterRows(op); }
   void Unfold(const UnfoldOp& op) noexcept override { inner_->Unfold(op); }

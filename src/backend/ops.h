@@ -68,11 +68,27 @@ struct WeightPart {
   uint64_t expert_bytes = 0;
 };
 
+// What of a model a weight belongs to: the units that may lie on devices of their own (placed_backend.h).
+enum class UnitKind {
+  kNone,
+  kEmbedding,
+  kAttention,  // of a layer: norm, q, k, v, o; its keys and values lie there too
+  kFeed,       // of a layer: norm, router, the dense block or the shared expert
+  kExperts,    // of a layer: the routed experts
+  kHead,       // the last norm, and the head
+  kVision,     // the whole tower
+};
+struct ModelUnit {
+  UnitKind kind = UnitKind::kNone;
+  int32_t layer = -1;  // -1: not of a layer
+};
+
 struct WeightDesc {
   WeightRole role = WeightRole::kLinear;
   const char* name = "";  // for messages
   int64_t experts = 1;
   std::vector<WeightPart> parts;  // stacked along O
+  ModelUnit unit;                 // for a placement; devices do not read it
 };
 
 // Keys and values of one page group, for all its layers.
@@ -85,6 +101,7 @@ struct PageGroupSpec {
   DType k_format = DType::kF32;  // kF32, kF16, kBF16 or kQ8_0; a backend may serve less
   DType v_format = DType::kF32;
   int64_t page_count = 0;
+  std::vector<int32_t> model_layers;  // [layers] their numbers in the model, for a placement; devices do not read it
 };
 
 class KvPages {
@@ -182,7 +199,9 @@ struct RouteOp {
 };
 
 // residual[n] += shared(in[n]) + sum over chosen experts e in [first, last) of expert_e(gate * in[n]), in this order: shared first,
-// routed in the order of `ids` added to it, the sum added to the residual. expert(x) = down(silu(gate x) * (up x)).
+// routed in the order of `ids` added to it, the sum added to the residual. expert(x) = down(silu(gate x) * (up x)). An id outside
+// the range is left out, a negative one too. With `addends` nothing is added: addends[n k + j] = expert_e(gate * in[n]) for the
+// choice j of row n whose expert is in the range; its other rows stay, the residual is not touched, and there is no shared expert.
 struct ExpertsOp {
   Act in;                        // [N, D]
   Act ids;                       // [N, k] int32
@@ -193,6 +212,18 @@ struct ExpertsOp {
   const Weight* shared_down;     // [D, F] or null
   int32_t first_expert;
   int32_t last_expert;
+  Act residual;      // [N, D]
+  Act addends = {};  // [N k, D], or without a buffer
+};
+
+// The sum of Experts over what others have computed: residual[n] += shared[n] + sum over choices j whose id is in [first, last) of
+// addends[n k + j], in the same order.
+struct CombineExpertsOp {
+  Act ids;  // [N, k] int32
+  int32_t first_expert;
+  int32_t last_expert;
+  Act shared;    // [N, D], or without a buffer
+  Act addends;   // [N k, D]
   Act residual;  // [N, D]
 };
 

@@ -1,4 +1,4 @@
-// Which formats pages of keys and values can have. Of the library's side only: device plug-ins answer for their own.
+// Which formats pages of keys and values can have.
 #pragma once
 
 #include <cstdint>

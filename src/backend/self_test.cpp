@@ -208,6 +208,22 @@ std::vector<float> SampleRows(Bench& b) {
   return values;
 }
 
+// A device may hand over what comes again in another way than what is new: four steps of the same operations over other rows.
+std::vector<float> RepeatedStep(Bench& b) {
+  const Weight* const norm = b.Matrix(WeightRole::kVector, DType::kF32, 1, 256, 15);
+  const Weight* const weight = b.Matrix(WeightRole::kLinear, DType::kQ8_0, 80, 256, 16);
+  const Act y = b.Rows(3, 256), out = b.Rows(3, 80, 17);
+  const StepPlan plan = PlanOf(3);
+  for (uint64_t round = 0; round < 4; ++round) {
+    const Act in = b.Rows(3, 256, 18 + round);
+    b.Step(plan, [&] {
+      b.backend().RmsNorm({in, norm, 1e-5f, y});
+      b.backend().Linear({y, weight, Epilogue::kAdd, out});
+    });
+  }
+  return b.Read(out);
+}
+
 struct Case {
   const char* name;
   std::vector<float> (*run)(Bench& bench);
@@ -226,6 +242,7 @@ constexpr Case kCases[] = {
     {"experts of few rows, Q8_0", RouteAndExperts<DType::kQ8_0, 3>},
     {"experts of many rows, Q4_K", RouteAndExperts<DType::kQ4_K, 90>},
     {"sampling", SampleRows},
+    {"a step that is repeated", RepeatedStep},
 };
 
 std::string Difference(const std::vector<float>& want, const std::vector<float>& got) {

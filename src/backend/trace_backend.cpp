@@ -71,9 +71,16 @@ class TraceBackend final : public ForwardingBackend {
   }
   void Experts(const ExpertsOp& op) noexcept override {
     Record([&] {
-      return StrCat("Experts ", Shape(op.in), " ", op.first_expert, " to ", op.last_expert, op.shared_gate_up ? " and shared" : "");
+      return StrCat("Experts ", Shape(op.in), " ", op.first_expert, " to ", op.last_expert, op.shared_gate_up ? " and shared" : "",
+                    op.addends.buffer ? " apart" : "");
     });
     ForwardingBackend::Experts(op);
+  }
+  void CombineExperts(const CombineExpertsOp& op) noexcept override {
+    Record([&] {
+      return StrCat("CombineExperts ", Shape(op.addends), " to ", Shape(op.residual), op.shared.buffer ? " and shared" : "");
+    });
+    ForwardingBackend::CombineExperts(op);
   }
   void GatherRows(const GatherRowsOp& op) noexcept override {
     Record([&] { return StrCat("GatherRows ", Shape(op.out)); });

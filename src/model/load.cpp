@@ -9,8 +9,8 @@
 #include "base/checked.h"
 #include "base/cpu_features.h"
 #include "base/error.h"
-#include "base/memory_info.h"
 #include "io/projector.h"
+#include "model/device_set.h"
 #include "model/fingerprint.h"
 #include "model/llama4.h"
 #include "model/memory_plan.h"
@@ -22,23 +22,6 @@
 
 namespace scout::model {
 namespace {
-
-// What may still be taken on the device, and in whose name a refusal speaks.
-struct MemoryLeft {
-  uint64_t bytes;
-  std::string source;
-};
-
-MemoryLeft AskMemoryLeft(const Backend& backend, uint64_t limit_by_option) {
-  if (limit_by_option > 0) return {limit_by_option, "the limit given by the caller"};
-  const DeviceInfo device = backend.Info();
-  const MemoryInfo host = ReadMemoryInfo();
-  // A device with memory of its own speaks for itself; one that works in ours says the same as the host.
-  if (device.memory_total_bytes != host.total_bytes && device.memory_total_bytes > 0)
-    return {device.memory_free_bytes, StrCat("the device \"", device.name, "\"")};
-  if (host.total_bytes == 0) return {UINT64_MAX, "an unknown amount of memory"};
-  return {host.left_bytes, host.limited_by};
-}
 
 // The least that makes the model answer at all: pages for one attention chunk or 512 positions, whichever is less, and a small
 // workspace. What an engine asks for beyond it is checked when the engine is made.
@@ -56,17 +39,17 @@ RunnerOptions SmallestRunner(const Config& config) {
 class LoadedModel final : public Model, public std::enable_shared_from_this<LoadedModel> {
  public:
   LoadedModel(std::shared_ptr<const io::Checkpoint> checkpoint, const LoadOptions& options)
-      : checkpoint_(std::move(checkpoint)), options_(options), backend_(MakeBackend(options.device, options.backend)) {}
+      : checkpoint_(std::move(checkpoint)), options_(options), devices_(options.device, options.backend) {}
 
   void Prepare(LoadProgress& progress) {
     config_ = ReadConfig(*checkpoint_);
     const Names names(*checkpoint_);
     const auto monitor = std::make_shared<LoadMonitor>();
     monitor->check = options_.check_weights;
-    WeightPlan plan = PlanWeights(checkpoint_, config_, names, *backend_, monitor, weights_);
+    WeightPlan plan = PlanWeights(checkpoint_, config_, names, devices_.first(), monitor, weights_);
     for (const WeightJob& job : plan.jobs) kept_.emplace_back(job.name, job.slot);
     if (options_.pack) {
-      CheckPack(*options_.pack);
+      CheckPack(*options_.pack, devices_.first());
       PlanPacked(*options_.pack, plan);
     }
     if (options_.vision) {
@@ -75,14 +58,18 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
       RememberVision();
     }
     const RunnerOptions smallest = SmallestRunner(config_);
+    const uint64_t tower = vision_ ? VisionWorkspaceBytes(*vision_, 1) : 0;
+    const UnitBytes units = BytesOfUnits(plan, config_);
+    backend_ = devices_.Place(options_.placement, config_, units, smallest, vision_.has_value(), tower);
+    if (options_.pack && devices_.placement()) RefuseDevice(*backend_);
     const uint64_t kv = KvBytes(config_, smallest);
-    const uint64_t workspace =
-        CheckedAdd(WorkspaceBytes(smallest), vision_ ? VisionWorkspaceBytes(*vision_, 1) : 0, "memory needed");
+    const uint64_t workspace = CheckedAdd(WorkspaceBytes(smallest), tower, "memory needed");
     const uint64_t need = CheckedAdd(CheckedAdd(plan.resident_bytes, kv, "memory needed"), workspace, "memory needed");
-    const MemoryLeft left = AskMemoryLeft(*backend_, options_.memory_limit_bytes);
+    const MemoryLeft left = LeftFor(options_.memory_limit_bytes);
     if (need > left.bytes)
       Fail(ErrorCode::kNoMemory, "the model needs at least ", need, " bytes (", plan.resident_bytes, " of weights, ", kv,
            " for the shortest context, ", workspace, " of workspace), but only ", left.bytes, " are left by ", left.source);
+    CheckPlaced("the model needs at least", units, smallest, tower);
 
     parameters_ = plan.parameters;
     skipped_ = std::move(plan.skipped);
@@ -103,18 +90,49 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     }
     monitor->progress = nullptr;
     progress.bytes_done = plan.file_bytes;
-    weight_bytes_ = SumBytes();
+    ForWeights([&](const Weight& weight) { weight_bytes_ += weight.size_bytes(); });
   }
 
   const Config& config() const override { return config_; }
   const io::Checkpoint& checkpoint() const override { return *checkpoint_; }
   DeviceInfo device() const override { return backend_->Info(); }
+  std::vector<DevicePart> device_parts() const override {
+    std::vector<DevicePart> parts;
+    for (size_t i = 0; i < devices_.names().size(); ++i) {
+      if ((devices_.used() >> i & 1) == 0) continue;
+      const int at = static_cast<int>(i);
+      uint64_t bytes = 0;
+      ForWeights([&](const Weight& weight) { bytes += BytesOn(weight, at); });
+      parts.push_back({devices_.names()[i], InstanceOf(*backend_, at).Info().description, bytes});
+    }
+    return parts;
+  }
+  std::string placement() const override { return devices_.Text(config_); }
   uint64_t weight_bytes() const override { return weight_bytes_; }
   uint64_t parameters() const override { return parameters_; }
   uint64_t fingerprint() const override { return fingerprint_; }
   std::span<const std::string> skipped_tensors() const override { return skipped_; }
   uint64_t BytesPerPosition(int group, DType k_format, DType v_format) const override {
     return model::BytesPerPosition(config_, group, k_format, v_format);
+  }
+  uint64_t KvRoom() const override {
+    const Placement* const placement = devices_.placement();
+    if (placement == nullptr) return AskMemoryLeft(*backend_).bytes;
+    // As many as fit where the share of the layers is largest beside what is left.
+    RunnerOptions one;
+    one.page_count = {1, 1};
+    UnitBytes none;
+    none.layer.resize(static_cast<size_t>(config_.layers));
+    const auto devices = static_cast<int>(devices_.names().size());
+    const std::vector<DeviceNeed> needs = NeedsOf(*placement, devices, config_, none, one, 0);
+    uint64_t all = 0;
+    for (const DeviceNeed& need : needs) all += need.kv;
+    double room = static_cast<double>(UINT64_MAX);
+    for (int i = 0; i < devices; ++i)
+      if (const uint64_t kv = needs[static_cast<size_t>(i)].kv; kv > 0)
+        room = std::min(room, static_cast<double>(AskMemoryLeft(InstanceOf(*backend_, i)).bytes) * static_cast<double>(all) /
+                                  static_cast<double>(kv));
+    return room < static_cast<double>(UINT64_MAX) ? static_cast<uint64_t>(room) : UINT64_MAX;
   }
   uint64_t WorkspaceBytes(const RunnerOptions& options) const override { return PlanWorkspace(config_, options).bytes; }
 
@@ -131,14 +149,19 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     if (need > left.bytes)
       Fail(ErrorCode::kNoMemory, "pictures need ", need, " bytes of workspace, but only ", left.bytes, " are left by ",
            left.source);
-    return std::make_unique<VisionTower>(shared_from_this(), *vision_, vision_weights_,
-                                         MakeBackend(options_.device, options_.backend), options);
+    if (const Placement* const placement = devices_.placement()) {
+      std::vector<DeviceNeed> needs(devices_.names().size());
+      needs[static_cast<size_t>(placement->vision)].workspace = need;
+      devices_.CheckRoom("pictures need", needs, *backend_);
+    }
+    return std::make_unique<VisionTower>(shared_from_this(), *vision_, vision_weights_, devices_.NewBackend(PlacedUse::kVision),
+                                         options);
   }
 
   io::PackContents Packed() const override {
     io::PackContents contents;
     const auto* packed = dynamic_cast<const PackedWeights*>(backend_.get());
-    if (packed == nullptr) RefuseDevice();
+    if (packed == nullptr) RefuseDevice(*backend_);
     contents.layout = packed->LayoutId();
     contents.fingerprint = fingerprint_;
     for (size_t i = 0; i < kept_.size(); ++i) {
@@ -168,26 +191,41 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     if (need > left.bytes)
       Fail(ErrorCode::kNoMemory, "the engine needs ", need, " bytes (", kv, " for its context pages, ", workspace,
            " of workspace), but only ", left.bytes, " are left by ", left.source);
-    return std::make_unique<Llama4>(shared_from_this(), config_, weights_, MakeBackend(options_.device, options_.backend), options);
+    UnitBytes none;  // the weights are there
+    none.layer.resize(static_cast<size_t>(config_.layers));
+    CheckPlaced("the engine needs", none, options, 0);
+    return std::make_unique<Llama4>(shared_from_this(), config_, weights_, devices_.NewBackend(PlacedUse::kText), options);
   }
 
  private:
-  [[noreturn]] void RefuseDevice() const {
-    Fail(ErrorCode::kUnsupported, "weights of the device \"", backend_->Info().name, "\" are not kept in packed side-files");
+  [[noreturn]] static void RefuseDevice(const Backend& backend) {
+    Fail(ErrorCode::kUnsupported, "weights of the device \"", backend.Info().name, "\" are not kept in packed side-files");
   }
-  void CheckPack(const io::PackFile& pack) const {
-    const auto* packed = dynamic_cast<const PackedWeights*>(backend_.get());
-    if (packed == nullptr) RefuseDevice();
+  static void CheckPack(const io::PackFile& pack, const Backend& backend) {
+    const auto* packed = dynamic_cast<const PackedWeights*>(&backend);
+    if (packed == nullptr) RefuseDevice(backend);
     const std::string layout = packed->LayoutId();
     if (pack.layout() != layout)
       Fail(ErrorCode::kUnsupported, pack.name(), ": its weights lie in \"", Escape(pack.layout()), "\", the device \"",
-           backend_->Info().name, "\" of this machine needs \"", layout, "\": pack the model again");
+           backend.Info().name, "\" of this machine needs \"", layout, "\": pack the model again");
   }
 
-  // The caller's limit covers weights and engines together.
+  // The caller's limit covers weights and engines together, on all devices.
   MemoryLeft LeftBesideWeights() const {
     const uint64_t limit = options_.memory_limit_bytes;
-    return AskMemoryLeft(*backend_, limit > 0 ? std::max<uint64_t>(1, limit - std::min(limit, weight_bytes_)) : 0);
+    return LeftFor(limit > 0 ? std::max<uint64_t>(1, limit - std::min(limit, weight_bytes_)) : 0);
+  }
+  // Several devices are asked one by one (CheckPlaced).
+  MemoryLeft LeftFor(uint64_t limit_by_option) const {
+    if (limit_by_option > 0) return {limit_by_option, "the limit given by the caller"};
+    if (devices_.placement()) return {UINT64_MAX, "several devices"};
+    return AskMemoryLeft(*backend_);
+  }
+  void CheckPlaced(const char* what, const UnitBytes& units, const RunnerOptions& runner, uint64_t vision_workspace) const {
+    if (const Placement* const placement = devices_.placement())
+      devices_.CheckRoom(what,
+                         NeedsOf(*placement, static_cast<int>(devices_.names().size()), config_, units, runner, vision_workspace),
+                         *backend_);
   }
 
   // The tower named by the caller, else the checkpoint's own, else the one in the projector file beside it.
@@ -204,7 +242,7 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     if (!vision_checkpoint_) return;
     vision_ = ReadVisionConfig(*vision_checkpoint_, config_.embedding);
     if (!vision_) Fail(ErrorCode::kFormat, Escape(*file, 256), ": there is no vision tower in this file");
-    vision_plan_ = PlanVision(vision_checkpoint_, *vision_, *backend_, monitor, plan, vision_weights_);
+    vision_plan_ = PlanVision(vision_checkpoint_, *vision_, devices_.first(), monitor, plan, vision_weights_);
     std::unordered_set<std::string_view> used;
     if (vision_checkpoint_ == checkpoint_)
       for (const io::TensorInfo* tensor : vision_plan_.used) used.insert(tensor->name);
@@ -220,9 +258,13 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
     }
   }
 
-  uint64_t SumBytes() const {
-    uint64_t bytes = model::SumBytes(vision_weights_);
-    const auto add = [&](const std::unique_ptr<Weight>& weight) { bytes += weight ? weight->size_bytes() : 0; };
+  // All that are there.
+  template <typename Body>
+  void ForWeights(const Body& body) const {
+    ForEachWeight(vision_weights_, body);
+    const auto add = [&](const std::unique_ptr<Weight>& weight) {
+      if (weight) body(*weight);
+    };
     add(weights_.embedding);
     add(weights_.head);
     add(weights_.final_norm);
@@ -230,11 +272,11 @@ class LoadedModel final : public Model, public std::enable_shared_from_this<Load
       for (const auto* weight : {&layer.attention_norm, &layer.qkv, &layer.o, &layer.feed_norm, &layer.gate_up, &layer.down,
                                  &layer.router, &layer.expert_gate_up, &layer.expert_down})
         add(*weight);
-    return bytes;
   }
 
   std::shared_ptr<const io::Checkpoint> checkpoint_;
   LoadOptions options_;
+  DeviceSet devices_;
   std::unique_ptr<Backend> backend_;  // prepared the weights; runners have their own
   Config config_;
   Weights weights_;

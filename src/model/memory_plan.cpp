@@ -22,6 +22,8 @@ PageGroupSpec GroupSpec(const Config& config, int group, const RunnerOptions& op
   spec.k_format = options.k_format;
   spec.v_format = options.v_format;
   spec.page_count = options.page_count[static_cast<size_t>(group)];
+  for (size_t i = 0; i < config.layer.size(); ++i)
+    if (config.layer[i].chunked == (group == kLocalPages)) spec.model_layers.push_back(static_cast<int32_t>(i));
   return spec;
 }
 

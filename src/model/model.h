@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/backend.h"
 #include "io/checkpoint.h"
@@ -20,7 +21,8 @@
 namespace scout::model {
 
 struct LoadOptions {
-  std::string device;  // "" = the default
+  std::string device;     // "" = the default; or several, "cuda:0,cuda:1"
+  std::string placement;  // what lies on which of them, as in placement.h; "" = by default
   BackendOptions backend;
   bool check_weights = true;        // refuse NaN and infinite scales and norms (costs a pass over what is read)
   uint64_t memory_limit_bytes = 0;  // 0 = what the machine and its cgroup have left
@@ -52,6 +54,14 @@ class Model {
   virtual const Config& config() const = 0;
   virtual const io::Checkpoint& checkpoint() const = 0;
   virtual DeviceInfo device() const = 0;
+  // What lies where: the devices that hold something, and all of it in the grammar of placement.h.
+  struct DevicePart {
+    std::string name;
+    std::string description;
+    uint64_t weight_bytes = 0;
+  };
+  virtual std::vector<DevicePart> device_parts() const { return {{device().name, device().description, weight_bytes()}}; }
+  virtual std::string placement() const { return {}; }
   virtual uint64_t weight_bytes() const = 0;  // resident, packed, the vision tower's too
   virtual uint64_t parameters() const = 0;    // of the text model
   // Names every K, V decides on: weights, configuration. Part of a cached prefix's key.
@@ -64,6 +74,8 @@ class Model {
 
   // Bytes that one position of context costs in a group (all its layers, K and V), page padding aside.
   virtual uint64_t BytesPerPosition(int group, DType k_format, DType v_format) const = 0;
+  // Bytes of keys and values that what is left of the memory they would lie in has room for; UINT64_MAX where that is unknown.
+  virtual uint64_t KvRoom() const { return UINT64_MAX; }
   // Bytes of workspace that a runner with these options needs.
   virtual uint64_t WorkspaceBytes(const RunnerOptions& options) const = 0;
 

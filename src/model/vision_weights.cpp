@@ -28,6 +28,7 @@ class VisionBinder {
   WeightJob& NewJob(WeightRole role, std::unique_ptr<Weight>* slot) {
     WeightJob& job = plan_.jobs.emplace_back();
     job.desc.role = role;
+    job.desc.unit = {UnitKind::kVision};
     job.slot = slot;
     return job;
   }
@@ -147,17 +148,16 @@ VisionPlan PlanVision(const std::shared_ptr<const io::Checkpoint>& checkpoint, c
   return VisionBinder(checkpoint, config, backend, monitor, plan).Bind(weights);
 }
 
-uint64_t SumBytes(const VisionWeights& w) {
-  uint64_t bytes = 0;
+void ForEachWeight(const VisionWeights& w, const std::function<void(const Weight&)>& body) {
   const auto add = [&](std::initializer_list<const std::unique_ptr<Weight>*> weights) {
-    for (const auto* weight : weights) bytes += *weight ? (*weight)->size_bytes() : 0;
+    for (const auto* weight : weights)
+      if (*weight) body(**weight);
   };
   add({&w.patches, &w.class_row, &w.positions, &w.pre_norm.weight, &w.pre_norm.bias, &w.post_norm.weight, &w.post_norm.bias,
        &w.adapter_up, &w.adapter_down, &w.projector});
   for (const VisionLayerWeights& l : w.layer)
     add({&l.attention_norm.weight, &l.attention_norm.bias, &l.qkv, &l.qkv_bias, &l.o, &l.o_bias, &l.feed_norm.weight,
          &l.feed_norm.bias, &l.up, &l.up_bias, &l.down, &l.down_bias});
-  return bytes;
 }
 
 }  // namespace scout::model

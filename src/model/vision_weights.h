@@ -1,6 +1,7 @@
 // The weights of a vision tower: which tensors make which matrix.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -47,7 +48,7 @@ struct VisionPlan {
 VisionPlan PlanVision(const std::shared_ptr<const io::Checkpoint>& checkpoint, const VisionConfig& config, const Backend& backend,
                       const std::shared_ptr<LoadMonitor>& monitor, WeightPlan& plan, VisionWeights& weights);
 
-// Memory held by all of them.
-uint64_t SumBytes(const VisionWeights& weights);
+// Those that are there.
+void ForEachWeight(const VisionWeights& weights, const std::function<void(const Weight&)>& body);
 
 }  // namespace scout::model

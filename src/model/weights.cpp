@@ -24,6 +24,8 @@ Shape MakeShape(std::initializer_list<int64_t> dims) {
 }
 
 // Walks the model's matrices in the order of a step and collects jobs; absent tensors are noted and told all at once.
+int32_t Layer(int64_t i) { return static_cast<int32_t>(i); }
+
 class Binder {
  public:
   Binder(const std::shared_ptr<const io::Checkpoint>& checkpoint, const Config& config, const Names& names, const Backend& backend,
@@ -37,7 +39,7 @@ class Binder {
   bool Has(Role role, int64_t layer) const { return Find(names_.Of(role, layer)) != nullptr; }
   // The tensor, its shape checked; null, and noted as missing, where it is not there.
   const io::TensorInfo* Need(const std::string& name, std::initializer_list<int64_t> dims);
-  WeightJob& NewJob(WeightRole role, std::unique_ptr<Weight>* slot, int64_t experts = 1);
+  WeightJob& NewJob(WeightRole role, ModelUnit unit, std::unique_ptr<Weight>* slot, int64_t experts = 1);
   // Adds `rows` x `cols` (of each expert) from one tensor to the job; `transposed`: the file holds [cols, rows].
   WeightPart* AddPart(WeightJob& job, const io::TensorInfo* tensor, int64_t rows, int64_t cols, bool transposed = false);
   void AddExperts(WeightJob& job, Role role, int64_t layer, int64_t rows, int64_t cols);
@@ -75,9 +77,10 @@ const io::TensorInfo* Binder::Need(const std::string& name, std::initializer_lis
   return tensor;
 }
 
-WeightJob& Binder::NewJob(WeightRole role, std::unique_ptr<Weight>* slot, int64_t experts) {
+WeightJob& Binder::NewJob(WeightRole role, ModelUnit unit, std::unique_ptr<Weight>* slot, int64_t experts) {
   WeightJob& job = plan_.jobs.emplace_back();
   job.desc.role = role;
+  job.desc.unit = unit;
   job.desc.experts = experts;
   job.slot = slot;
   return job;
@@ -121,8 +124,8 @@ void Binder::RefuseBoth(const std::string& one, const std::string& other) const 
 void Binder::BindModel(Weights& weights) {
   const Config& c = config_;
   const std::string embedding = names_.Of(Role::kEmbedding);
-  AddPart(NewJob(WeightRole::kEmbedding, &weights.embedding), Need(embedding, {c.vocabulary, c.embedding}), c.vocabulary,
-          c.embedding);
+  AddPart(NewJob(WeightRole::kEmbedding, {UnitKind::kEmbedding}, &weights.embedding), Need(embedding, {c.vocabulary, c.embedding}),
+          c.vocabulary, c.embedding);
   for (int64_t i = 0; i < c.layers; ++i) {
     LayerWeights& layer = weights.layer[static_cast<size_t>(i)];
     BindAttention(i, layer);
@@ -132,17 +135,19 @@ void Binder::BindModel(Weights& weights) {
       BindDense(i, layer);
     }
   }
-  AddPart(NewJob(WeightRole::kVector, &weights.final_norm), Need(names_.Of(Role::kFinalNorm), {c.embedding}), 1, c.embedding);
+  AddPart(NewJob(WeightRole::kVector, {UnitKind::kHead}, &weights.final_norm), Need(names_.Of(Role::kFinalNorm), {c.embedding}), 1,
+          c.embedding);
   const std::string head = c.tied_head ? embedding : names_.Of(Role::kHead);
-  AddPart(NewJob(WeightRole::kLinear, &weights.head), Need(head, {c.vocabulary, c.embedding}), c.vocabulary, c.embedding);
+  AddPart(NewJob(WeightRole::kLinear, {UnitKind::kHead}, &weights.head), Need(head, {c.vocabulary, c.embedding}), c.vocabulary,
+          c.embedding);
 }
 
 void Binder::BindAttention(int64_t i, LayerWeights& layer) {
   const Config& c = config_;
   const int64_t q_rows = c.heads * c.head_dim, kv_rows = c.kv_heads * c.head_dim;
-  AddPart(NewJob(WeightRole::kVector, &layer.attention_norm), Need(names_.Of(Role::kAttentionNorm, i), {c.embedding}), 1,
-          c.embedding);
-  WeightJob& qkv = NewJob(WeightRole::kLinear, &layer.qkv);
+  AddPart(NewJob(WeightRole::kVector, {UnitKind::kAttention, Layer(i)}, &layer.attention_norm),
+          Need(names_.Of(Role::kAttentionNorm, i), {c.embedding}), 1, c.embedding);
+  WeightJob& qkv = NewJob(WeightRole::kLinear, {UnitKind::kAttention, Layer(i)}, &layer.qkv);
   if (Has(Role::kQkv, i)) {
     for (const Role role : {Role::kQ, Role::kK, Role::kV}) RefuseBoth(names_.Of(Role::kQkv, i), names_.Of(role, i));
     AddPart(qkv, Need(names_.Of(Role::kQkv, i), {q_rows + 2 * kv_rows, c.embedding}), q_rows + 2 * kv_rows, c.embedding);
@@ -151,16 +156,19 @@ void Binder::BindAttention(int64_t i, LayerWeights& layer) {
     AddPart(qkv, Need(names_.Of(Role::kK, i), {kv_rows, c.embedding}), kv_rows, c.embedding);
     AddPart(qkv, Need(names_.Of(Role::kV, i), {kv_rows, c.embedding}), kv_rows, c.embedding);
   }
-  AddPart(NewJob(WeightRole::kLinear, &layer.o), Need(names_.Of(Role::kO, i), {c.embedding, q_rows}), c.embedding, q_rows);
-  AddPart(NewJob(WeightRole::kVector, &layer.feed_norm), Need(names_.Of(Role::kFeedNorm, i), {c.embedding}), 1, c.embedding);
+  AddPart(NewJob(WeightRole::kLinear, {UnitKind::kAttention, Layer(i)}, &layer.o),
+          Need(names_.Of(Role::kO, i), {c.embedding, q_rows}), c.embedding, q_rows);
+  AddPart(NewJob(WeightRole::kVector, {UnitKind::kFeed, Layer(i)}, &layer.feed_norm),
+          Need(names_.Of(Role::kFeedNorm, i), {c.embedding}), 1, c.embedding);
 }
 
 void Binder::BindDense(int64_t i, LayerWeights& layer) {
   const int64_t d = config_.embedding, f = config_.dense_hidden;
-  WeightJob& gate_up = NewJob(WeightRole::kLinear, &layer.gate_up);
+  WeightJob& gate_up = NewJob(WeightRole::kLinear, {UnitKind::kFeed, Layer(i)}, &layer.gate_up);
   AddPart(gate_up, Need(names_.Of(Role::kDenseGate, i), {f, d}), f, d);
   AddPart(gate_up, Need(names_.Of(Role::kDenseUp, i), {f, d}), f, d);
-  AddPart(NewJob(WeightRole::kLinear, &layer.down), Need(names_.Of(Role::kDenseDown, i), {d, f}), d, f);
+  AddPart(NewJob(WeightRole::kLinear, {UnitKind::kFeed, Layer(i)}, &layer.down), Need(names_.Of(Role::kDenseDown, i), {d, f}), d,
+          f);
 }
 
 // One expert per tensor, in the usual [out, in] order.
@@ -187,10 +195,10 @@ void Binder::AddExperts(WeightJob& job, Role role, int64_t layer, int64_t rows, 
 
 void Binder::BindExperts(int64_t i, LayerWeights& layer) {
   const int64_t d = config_.embedding, f = config_.expert_hidden, e = config_.experts;
-  AddPart(NewJob(WeightRole::kRouter, &layer.router), Need(names_.Of(Role::kRouter, i), {e, d}), e, d);
+  AddPart(NewJob(WeightRole::kRouter, {UnitKind::kFeed, Layer(i)}, &layer.router), Need(names_.Of(Role::kRouter, i), {e, d}), e, d);
 
-  WeightJob& gate_up = NewJob(WeightRole::kExperts, &layer.expert_gate_up, e);
-  WeightJob& down = NewJob(WeightRole::kExperts, &layer.expert_down, e);
+  WeightJob& gate_up = NewJob(WeightRole::kExperts, {UnitKind::kExperts, Layer(i)}, &layer.expert_gate_up, e);
+  WeightJob& down = NewJob(WeightRole::kExperts, {UnitKind::kExperts, Layer(i)}, &layer.expert_down, e);
   const std::string fused = names_.Of(Role::kExpertGateUp, i);
   if (names_.gguf()) {
     if (Find(fused)) {
@@ -212,10 +220,11 @@ void Binder::BindExperts(int64_t i, LayerWeights& layer) {
     AddPart(down, Need(names_.Of(Role::kExpertDown, i), {e, f, d}), d, f, true);
   }
 
-  WeightJob& shared = NewJob(WeightRole::kLinear, &layer.gate_up);
+  WeightJob& shared = NewJob(WeightRole::kLinear, {UnitKind::kFeed, Layer(i)}, &layer.gate_up);
   AddPart(shared, Need(names_.Of(Role::kSharedGate, i), {f, d}), f, d);
   AddPart(shared, Need(names_.Of(Role::kSharedUp, i), {f, d}), f, d);
-  AddPart(NewJob(WeightRole::kLinear, &layer.down), Need(names_.Of(Role::kSharedDown, i), {d, f}), d, f);
+  AddPart(NewJob(WeightRole::kLinear, {UnitKind::kFeed, Layer(i)}, &layer.down), Need(names_.Of(Role::kSharedDown, i), {d, f}), d,
+          f);
 }
 
 // What no matrix took: vision and the like is skipped; what says that the model is another one than we compute is refused.

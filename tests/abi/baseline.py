@@ -23,10 +23,10 @@ import abi
 # (what it is, header, text, replacement, whether it must be refused)
 CHANGES = [
     ("a struct member is moved", "device.h",
-     "  const char *name;            /**< for scout_load_options.device: \"cpu\", \"ref\"; static */\n"
+     "  const char *name;            /**< for scout_load_options.device: \"cpu\", \"ref\", \"cuda\", \"cuda:1\"; static */\n"
      "  const char *description;     /**< \"AVX-512 VNNI, 2 threads\"; static */\n  uint64_t memory_total_bytes; /**< of the device */\n",
      "  uint64_t memory_total_bytes; /**< of the device */\n"
-     "  const char *name;            /**< for scout_load_options.device: \"cpu\", \"ref\"; static */\n"
+     "  const char *name;            /**< for scout_load_options.device: \"cpu\", \"ref\", \"cuda\", \"cuda:1\"; static */\n"
      "  const char *description;     /**< \"AVX-512 VNNI, 2 threads\"; static */\n", True),
     ("a struct member changes its type", "engine.h", "uint64_t cache_salt;", "uint32_t cache_salt, cache_pepper;", True),
     ("a member is inserted in the middle", "request.h", "  float temperature; ", "  float fever;\n  float temperature; ", True),

@@ -111,6 +111,13 @@ std::vector<std::pair<const char*, std::function<scout_status(World&)>>> NullCal
          return scout_model_get_tensor(nullptr, 0, &i);
        }},
       {"scout_model_get_tensor", [](World& w) { return scout_model_get_tensor(w.model.get(), 0, nullptr); }},
+      {"scout_model_get_device",
+       [](World&) {
+         scout_model_device d = {};
+         d.struct_size = sizeof d;
+         return scout_model_get_device(nullptr, 0, &d);
+       }},
+      {"scout_model_get_device", [](World& w) { return scout_model_get_device(w.model.get(), 0, nullptr); }},
       {"scout_model_kv_bytes", [](World& w) { return scout_model_kv_bytes(nullptr, 1, 0, &w.bytes); }},
       {"scout_model_kv_bytes", [](World& w) { return scout_model_kv_bytes(w.model.get(), 1, 0, nullptr); }},
       {"scout_encode", [](World& w) { return scout_encode(nullptr, "x", 1, 0, w.ids, 4, &w.size); }},

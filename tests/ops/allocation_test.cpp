@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "backend/placed_backend.h"
 #include "paged.h"
 
 namespace {
@@ -28,6 +29,17 @@ void operator delete(void* p, size_t, std::align_val_t) noexcept { std::free(p);
 namespace scout {
 namespace {
 
+// One model over two backends: attention on one, some experts on each.
+std::unique_ptr<Backend> MakeBoth(int32_t layers) {
+  Placement placement;
+  placement.head = 1;
+  placement.layer.assign(static_cast<size_t>(layers), {0, 0, {{0, 1, 0}, {1, 4, 1}}});
+  std::vector<std::unique_ptr<Backend>> instances;
+  instances.push_back(MakeCpu("", 2));
+  instances.push_back(MakeRef(Numerics::kInvariant));
+  return MakePlacedBackend(std::move(instances), std::make_shared<const Placement>(placement));
+}
+
 TEST(Step, AllocatesNothingAfterWarmUp) {
   PageSetup setup;
   setup.page_size = 16;
@@ -35,21 +47,27 @@ TEST(Step, AllocatesNothingAfterWarmUp) {
   setup.head_dim = 64;
   setup.k_format = setup.v_format = DType::kF16;
   const int64_t d = 256, f = 512, experts = 4, vocabulary = 1000, width = setup.heads * setup.head_dim;
-  for (const std::string& name : {std::string("ref"), std::string("cpu"), std::string("cpu of 3 threads")}) {
-    const auto backend = name == "ref" ? MakeRef(Numerics::kInvariant) : MakeCpu("", name == "cpu" ? 1 : 3);
-    const auto weight = [&](WeightRole role, int64_t count, std::vector<PartShape> parts, int64_t cols) {
-      return backend->PrepareWeight(RandomWeight(role, count, parts, cols, 1));
+  for (const std::string& name : {std::string("ref"), std::string("cpu"), std::string("cpu of 3 threads"), std::string("both")}) {
+    const auto backend = name == "ref"    ? MakeRef(Numerics::kInvariant)
+                         : name == "both" ? MakeBoth(setup.layers)
+                                          : MakeCpu("", name == "cpu" ? 1 : 3);
+    const auto weight = [&](ModelUnit unit, WeightRole role, int64_t count, std::vector<PartShape> parts, int64_t cols) {
+      WeightDesc desc = RandomWeight(role, count, parts, cols, 1);
+      desc.unit = unit;
+      return backend->PrepareWeight(desc);
     };
-    const auto table = weight(WeightRole::kEmbedding, 1, {{DType::kQ4_K, vocabulary}}, d);
-    const auto norm = weight(WeightRole::kVector, 1, {{DType::kF32, 1}}, d);
-    const auto qkv = weight(WeightRole::kLinear, 1, {{DType::kQ4_K, 2 * width}}, d);
-    const auto router = weight(WeightRole::kRouter, 1, {{DType::kF32, experts}}, d);
-    const auto gate_up = weight(WeightRole::kExperts, experts, {{DType::kQ8_0, f}, {DType::kQ8_0, f}}, d);
-    const auto down = weight(WeightRole::kExperts, experts, {{DType::kQ6_K, d}}, f);
-    const auto shared_gate_up = weight(WeightRole::kLinear, 1, {{DType::kBF16, f}, {DType::kBF16, f}}, d);
-    const auto shared_down = weight(WeightRole::kLinear, 1, {{DType::kQ5_1, d}}, f);
-    const auto head = weight(WeightRole::kLinear, 1, {{DType::kQ6_K, vocabulary}}, d);
-    const auto pages = backend->AllocPages(setup.spec());
+    const auto table = weight({UnitKind::kEmbedding}, WeightRole::kEmbedding, 1, {{DType::kQ4_K, vocabulary}}, d);
+    const auto norm = weight({UnitKind::kAttention, 1}, WeightRole::kVector, 1, {{DType::kF32, 1}}, d);
+    const auto qkv = weight({UnitKind::kAttention, 1}, WeightRole::kLinear, 1, {{DType::kQ4_K, 2 * width}}, d);
+    const auto router = weight({UnitKind::kFeed, 1}, WeightRole::kRouter, 1, {{DType::kF32, experts}}, d);
+    const auto gate_up = weight({UnitKind::kExperts, 1}, WeightRole::kExperts, experts, {{DType::kQ8_0, f}, {DType::kQ8_0, f}}, d);
+    const auto down = weight({UnitKind::kExperts, 1}, WeightRole::kExperts, experts, {{DType::kQ6_K, d}}, f);
+    const auto shared_gate_up = weight({UnitKind::kFeed, 1}, WeightRole::kLinear, 1, {{DType::kBF16, f}, {DType::kBF16, f}}, d);
+    const auto shared_down = weight({UnitKind::kFeed, 1}, WeightRole::kLinear, 1, {{DType::kQ5_1, d}}, f);
+    const auto head = weight({UnitKind::kHead}, WeightRole::kLinear, 1, {{DType::kQ6_K, vocabulary}}, d);
+    PageGroupSpec spec = setup.spec();
+    for (int32_t layer = 0; layer < spec.layers; ++layer) spec.model_layers.push_back(layer);
+    const auto pages = backend->AllocPages(spec);
     int64_t next_free = setup.page_count - 1;
     std::vector<SequencePages> sequences(2, SequencePages(setup, &next_free));
     const int64_t most = 40;

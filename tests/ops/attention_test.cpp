@@ -79,7 +79,7 @@ std::vector<PageSetup> Setups() {
   model.k_format = DType::kF16;
   model.v_format = DType::kBF16;
   setups.push_back(model);
-  model.k_format = PageFormats().back();
+  model.k_format = DType::kQ8_0;
   setups.push_back(model);
   return setups;
 }
@@ -101,8 +101,8 @@ TEST(Attention, DoesNotDependOnHowThePromptWasCut) {
     std::vector<std::unique_ptr<Backend>> backends;
     backends.push_back(MakeRef(Numerics::kInvariant));
     backends.push_back(MakeRef(Numerics::kFloat32));
+    for (const std::string& isa : Isas()) backends.push_back(MakeCpu(isa, 3));
     backends.push_back(MakeCpu("", 1));
-    backends.push_back(MakeCpu("", 3));
     for (const auto& backend : backends) {
       const auto want = RunAttention(*backend, setup, {Whole(0, 150)});
       for (const int64_t piece : Sweep<int64_t>({1, 7, 64}, {7}))
@@ -152,14 +152,21 @@ TEST(Attention, SpansAreWorkedOnApartAndMergedInOrder) {
     for (size_t i = 0; i < want.out[0][p].size(); ++i) EXPECT_NEAR(want.out[0][p][i], exact.out[0][p][i], 2e-4) << p;
 }
 
+// `ref` in its defined arithmetic, then what is compared with it.
+std::vector<std::unique_ptr<Backend>> RefAndAll() {
+  std::vector<std::unique_ptr<Backend>> backends;
+  backends.push_back(MakeRef(Numerics::kInvariant));
+  for (const std::string& isa : Isas()) backends.push_back(MakeCpu(isa, 2));
+  return backends;
+}
+
 TEST(Attention, APaddingRowGetsZeros) {
   PageSetup setup;
   int64_t next_free = 3;
   std::vector<SequencePages> sequences(1, SequencePages(setup, &next_free));
   StepPlan plan = PlanOf(setup, sequences, {{0, 0, 3}});
   plan.pages[kGlobalPages].slot[2] = -1;
-  for (const char* device : {"ref", "cpu"}) {
-    const auto backend = MakeBackend(device, {});
+  for (const auto& backend : RefAndAll()) {
     const auto pages = backend->AllocPages(setup.spec());
     const Rows qkv(*backend, 3, 128, Random(1).Values(3 * 128)), q(*backend, 3, 64), out(*backend, 3, 64);
     RunStep(*backend, plan, [&] {
@@ -179,8 +186,7 @@ TEST(Attention, AMissingPageIsAnErrorOfTheStep) {
   StepPlan plan = PlanOf(setup, sequences, {{0, 0, 6}});
   plan.pages[kGlobalPages].page.pop_back();
   plan.pages[kGlobalPages].begin[1] = 1;
-  for (const char* device : {"ref", "cpu"}) {
-    const auto backend = MakeBackend(device, {});
+  for (const auto& backend : RefAndAll()) {
     const auto pages = backend->AllocPages(setup.spec());
     const Rows q(*backend, 6, 64, Random(1).Values(6 * 64)), out(*backend, 6, 64);
     const AttentionOp op{q.act(), pages.get(), kGlobalPages, 0, 4, 0.25f, AttentionMask::kCausal, out.act(), {}};
@@ -208,10 +214,7 @@ TEST(MergeAttention, GivesTheAttentionOverAllKeys) {
     lse_b.push_back(i % 4 == 0 ? -std::numeric_limits<float>::infinity() : random.Uniform(-20, 20));
   }
   std::vector<float> reference;
-  std::vector<std::unique_ptr<Backend>> backends;
-  backends.push_back(MakeRef(Numerics::kInvariant));
-  for (const std::string& isa : Isas()) backends.push_back(MakeCpu(isa, 2));
-  for (const auto& backend : backends) {
+  for (const auto& backend : RefAndAll()) {
     const Rows a(*backend, rows, heads * d, values_a), b(*backend, rows, heads * d, values_b), la(*backend, rows, heads, lse_a),
         lb(*backend, rows, heads, lse_b), out(*backend, rows, heads * d), lse(*backend, rows, heads);
     const std::vector<Act> partial = {a.act(), b.act()}, lses = {la.act(), lb.act()};
@@ -227,6 +230,52 @@ TEST(MergeAttention, GivesTheAttentionOverAllKeys) {
     if (reference.empty()) reference = o;
     EXPECT_TRUE(SameBits(reference, o)) << backend->Info().description;
     EXPECT_TRUE(out.GuardsIntact());
+  }
+}
+
+// More parts than any fixed list would have; some rows have keys in one part only, and some in none.
+TEST(MergeAttention, FoldsAnyNumberOfParts) {
+  const int64_t d = 24, heads = 2, rows = 4;
+  const float none = -std::numeric_limits<float>::infinity();
+  Random random(4);
+  std::vector<std::vector<float>> values, lses;
+  for (size_t part = 0; part < 37; ++part) {
+    values.push_back(random.Values(rows * heads * d));
+    lses.emplace_back();
+    for (int64_t i = 0; i < rows * heads; ++i)
+      lses.back().push_back(i == 2 || (i == 5 && part != 20) ? none : random.Uniform(-20, 20));
+    for (int64_t j = 0; j < d; ++j) {  // what attention gives for no key
+      if (lses.back()[2] == none) values.back()[static_cast<size_t>(2 * d + j)] = 0;
+      if (lses.back()[5] == none) values.back()[static_cast<size_t>(5 * d + j)] = 0;
+    }
+  }
+  std::vector<float> reference, reference_lse;
+  for (const auto& backend : RefAndAll()) {
+    std::vector<std::unique_ptr<Rows>> held;
+    std::vector<Act> partial, lse;
+    for (size_t part = 0; part < values.size(); ++part) {
+      held.push_back(std::make_unique<Rows>(*backend, rows, heads * d, values[part]));
+      partial.push_back(held.back()->act());
+      held.push_back(std::make_unique<Rows>(*backend, rows, heads, lses[part]));
+      lse.push_back(held.back()->act());
+    }
+    const Rows out(*backend, rows, heads * d), out_lse(*backend, rows, heads);
+    RunStep(*backend, PlainPlan(rows), [&] { backend->MergeAttention({partial, lse, heads, out.act(), out_lse.act()}); });
+    const auto o = out.Read(), l = out_lse.Read();
+    if (reference.empty()) {
+      reference = o;
+      reference_lse = l;
+    }
+    EXPECT_TRUE(SameBits(reference, o)) << backend->Info().description;
+    EXPECT_TRUE(SameBits(reference_lse, l)) << backend->Info().description;
+    for (int64_t j = 0; j < d; ++j) {
+      EXPECT_EQ(o[static_cast<size_t>(2 * d + j)], 0.0f);
+      EXPECT_EQ(o[static_cast<size_t>(5 * d + j)], values[20][static_cast<size_t>(5 * d + j)]);
+    }
+    EXPECT_EQ(l[2], none);
+    EXPECT_EQ(l[5], lses[20][5]);
+    EXPECT_TRUE(out.GuardsIntact());
+    EXPECT_TRUE(out_lse.GuardsIntact());
   }
 }
 

@@ -17,8 +17,6 @@ std::vector<std::string> Isas() {
   return isas;
 }
 
-std::vector<DType> PageFormats() { return {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}; }
-
 bool SweepsAll() { return true; }
 
 }  // namespace scout

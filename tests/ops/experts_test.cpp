@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "backend/check_backend.h"
 #include "op_test.h"
 
 namespace scout {
@@ -142,6 +143,24 @@ TEST(Experts, CpuRepeatsTheDefinedArithmeticBitForBit) {
   }
 }
 
+// So many that a device takes its larger tiles; one expert has them all.
+TEST(Experts, HundredsOfRowsForOneExpert) {
+  Moe moe;
+  moe.experts = 2;
+  moe.gate_up_format = DType::kQ8_0;
+  moe.down_format = DType::kQ5_1;
+  moe.d = 64;
+  moe.f = 32;
+  moe.shared = false;
+  const int64_t rows = 530;
+  const auto x = Random(1).Values(rows * moe.d), residual = Random(2).Values(rows * moe.d);
+  const auto ids = Ids(rows, 1, moe.experts, 3);
+  const auto gates = Gates(rows, 4);
+  const auto want = RunExperts(*MakeRef(Numerics::kInvariant), moe, x, ids, gates, rows, residual);
+  for (const std::string& isa : Isas())
+    EXPECT_TRUE(SameBits(want, RunExperts(*MakeCpu(isa, 1), moe, x, ids, gates, rows, residual))) << isa;
+}
+
 TEST(Experts, ARowDoesNotDependOnTheOthers) {
   const Moe moe;
   const int64_t rows = 40;
@@ -177,6 +196,85 @@ TEST(Experts, ARangeOfExpertsLeavesTheOthersOut) {
       for (int64_t i = 0; i < moe.d; ++i) EXPECT_EQ(some[n * moe.d + i], want[n * moe.d + i]);
     }
   }
+}
+
+// What an op over the whole gives, from parts that were computed apart: each expert's choices in a buffer of their own, the shared
+// expert by two products, the sum by CombineExperts.
+std::vector<float> RunApart(Backend& backend, const Moe& moe, const std::vector<float>& x, const std::vector<int32_t>& ids,
+                            const std::vector<float>& gates, int64_t rows, const std::vector<float>& residual, int32_t cut) {
+  const auto gate_up = backend.PrepareWeight(moe.gate_up()), down = backend.PrepareWeight(moe.down()),
+             shared_gate_up = backend.PrepareWeight(moe.shared_gate_up()), shared_down = backend.PrepareWeight(moe.shared_down());
+  const auto top_k = static_cast<int64_t>(ids.size()) / rows;
+  const auto experts = static_cast<int32_t>(moe.experts);
+  const auto bits_of = [](const std::vector<int32_t>& values) {
+    std::vector<float> bits(values.size());
+    std::memcpy(bits.data(), values.data(), values.size() * 4);
+    return bits;
+  };
+  // Where there is a cut, the choices behind it are another's, and have no number here.
+  std::vector<int32_t> low = ids, high = ids;
+  for (int32_t& id : low) id = id < cut ? id : -1;
+  for (int32_t& id : high) id = id < cut ? -1 : id;
+  const std::vector<float> unwritten(static_cast<size_t>(rows * top_k * moe.d), -7.0f);
+  const Rows in(backend, rows, moe.d, x), all_ids(backend, rows, top_k, bits_of(ids)), low_ids(backend, rows, top_k, bits_of(low)),
+      high_ids(backend, rows, top_k, bits_of(high)), gate_rows(backend, rows, top_k, gates), hidden(backend, rows, moe.f),
+      shared(backend, rows, moe.d), addends(backend, rows * top_k, moe.d, unwritten), out(backend, rows, moe.d, residual);
+  RunStep(backend, PlainPlan(rows), [&] {
+    if (moe.shared) {
+      backend.Linear({in.act(), shared_gate_up.get(), Epilogue::kSwiGlu, hidden.act()});
+      backend.Linear({hidden.act(), shared_down.get(), Epilogue::kStore, shared.act()});
+    }
+    for (const Rows* of : {&high_ids, &low_ids})
+      backend.Experts(
+          {in.act(), of->act(), gate_rows.act(), gate_up.get(), down.get(), nullptr, nullptr, 0, experts, {}, addends.act()});
+    backend.CombineExperts({all_ids.act(), 0, experts, moe.shared ? shared.act() : Act{}, addends.act(), out.act()});
+  });
+  for (const Rows* touched : {&hidden, &shared, &addends, &out}) EXPECT_TRUE(touched->GuardsIntact());
+  return out.Read();
+}
+
+TEST(Experts, ComputedApartAndCombinedAreTheSameBits) {
+  for (const auto& [gate_up, down] :
+       Sweep<std::pair<DType, DType>>({{DType::kQ4_K, DType::kQ6_K}, {DType::kQ8_0, DType::kQ5_1}, {DType::kBF16, DType::kF16}},
+                                      {{DType::kQ8_0, DType::kF16}})) {
+    for (const bool shared : {true, false}) {
+      Moe moe;
+      moe.gate_up_format = gate_up;
+      moe.down_format = down;
+      moe.shared = shared;
+      for (const int64_t rows : Sweep<int64_t>({1, 5, 70}, {5})) {
+        const auto x = Random(1).Values(rows * moe.d), residual = Random(2).Values(rows * moe.d);
+        const auto ids = Ids(rows, 2, moe.experts, 3);
+        const auto gates = Gates(rows * 2, 4);
+        const auto want = RunExperts(*MakeRef(Numerics::kInvariant), moe, x, ids, gates, rows, residual);
+        EXPECT_TRUE(SameBits(want, RunApart(*MakeRef(Numerics::kInvariant), moe, x, ids, gates, rows, residual, 2))) << "ref";
+        for (const std::string& isa : Isas())
+          EXPECT_TRUE(SameBits(want, RunApart(*MakeCpu(isa, 2), moe, x, ids, gates, rows, residual, 2)))
+              << isa << ", " << rows << " rows, " << InfoOf(gate_up).name;
+        EXPECT_TRUE(
+            SameBits(want, RunApart(*MakeCheckBackend(MakeRef(Numerics::kInvariant)), moe, x, ids, gates, rows, residual, 2)))
+            << "checked";
+      }
+    }
+  }
+}
+
+TEST(Experts, CombineLeavesChoicesOutsideTheRangeOut) {
+  const int64_t rows = 3, d = 16;
+  const auto addends = Random(1).Values(rows * 2 * d), residual = Random(2).Values(rows * d);
+  const std::vector<int32_t> ids = {0, 3, 2, 1, 3, 4};
+  std::vector<float> bits(ids.size());
+  std::memcpy(bits.data(), ids.data(), ids.size() * 4);
+  std::vector<float> want = residual;
+  for (int64_t i = 0; i < d; ++i) want[d + i] += addends[2 * d + i] + addends[3 * d + i];  // of row 1: experts 2 and 1
+  const auto run = [&](Backend& backend) {
+    const Rows id_rows(backend, rows, 2, bits), parts(backend, rows * 2, d, addends), out(backend, rows, d, residual);
+    RunStep(backend, PlainPlan(rows), [&] { backend.CombineExperts({id_rows.act(), 1, 3, {}, parts.act(), out.act()}); });
+    EXPECT_TRUE(out.GuardsIntact());
+    return out.Read();
+  };
+  EXPECT_TRUE(SameBits(want, run(*MakeRef(Numerics::kInvariant))));
+  for (const std::string& isa : Isas()) EXPECT_TRUE(SameBits(want, run(*MakeCpu(isa, 1)))) << isa;
 }
 
 TEST(Experts, EachMayComeFromASourceOfItsOwn) {

@@ -29,8 +29,8 @@ inline std::unique_ptr<Backend> MakeRef(Numerics numerics) {
 // a random one (tests/simt/gpu_variants.cpp). The same tests are linked with either.
 std::unique_ptr<Backend> MakeCpu(const std::string& isa, int threads);
 std::vector<std::string> Isas();
-// What that backend keeps keys and values as.
-std::vector<DType> PageFormats();
+// What backends keep keys and values as.
+inline std::vector<DType> PageFormats() { return {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}; }
 // A sweep's cases: all of them on a processor; on the emulator, which is a thousand times slower, the few unless the environment
 // variable SCOUT_SIMT_FULL is set.
 bool SweepsAll();

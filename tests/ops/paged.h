@@ -12,7 +12,7 @@ struct PageSetup {
   DType k_format = DType::kF32, v_format = DType::kF32;
   int64_t page_count = 64;
   int group() const { return chunk > 0 ? kLocalPages : kGlobalPages; }
-  PageGroupSpec spec() const { return {layers, page_size, chunk, kv_heads, head_dim, k_format, v_format, page_count}; }
+  PageGroupSpec spec() const { return {layers, page_size, chunk, kv_heads, head_dim, k_format, v_format, page_count, {}}; }
   PageGeometry geometry() const { return {page_size, chunk}; }
 };
 

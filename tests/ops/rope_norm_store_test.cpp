@@ -151,8 +151,12 @@ TEST(RopeNormStore, StoresBlocksOfBytes) {
   std::vector<std::byte> want(2 * slot);
   quant::EncodeRow(DType::kQ8_0, k, want.data(), values);
   quant::EncodeRow(DType::kQ8_0, k + values, want.data() + slot, values);
-  for (const char* device : {"ref", "cpu"}) {
-    const std::vector<std::byte> page = Store(*MakeBackend(device, {}), setup, 0, qkv, {}, {}).page;
+  std::vector<std::unique_ptr<Backend>> backends;
+  backends.push_back(MakeRef(Numerics::kInvariant));
+  for (const std::string& isa : Isas()) backends.push_back(MakeCpu(isa, 2));
+  for (const auto& backend : backends) {
+    const std::string device = backend->Info().description;
+    const std::vector<std::byte> page = Store(*backend, setup, 0, qkv, {}, {}).page;
     const size_t first = (2 * static_cast<size_t>(setup.page_size) + 1) * slot;  // of layer 1, slot 1
     const auto at = [&](size_t byte) { return page.begin() + static_cast<std::ptrdiff_t>(byte); };
     EXPECT_TRUE(std::equal(want.begin(), want.begin() + static_cast<std::ptrdiff_t>(slot), at(first))) << device;
@@ -167,12 +171,14 @@ TEST(RopeNormStore, StoresBlocksOfBytes) {
   for (size_t i = 128; i < values; ++i) EXPECT_NEAR(got[i], k[i], 0.02) << i;
 
   setup.head_dim = 24;
-  try {
-    MakeBackend("cpu", {})->AllocPages(setup.spec());
-    FAIL() << "heads of 24 are no blocks of 32";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kArgument);
-    EXPECT_NE(std::string(error.what()).find("a head has 24 values"), std::string::npos) << error.what();
+  for (const auto& backend : backends) {
+    try {
+      backend->AllocPages(setup.spec());
+      FAIL() << "heads of 24 are no blocks of 32";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kArgument);
+      EXPECT_NE(std::string(error.what()).find("a head has 24 values"), std::string::npos) << error.what();
+    }
   }
 }
 

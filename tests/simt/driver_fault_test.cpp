@@ -128,6 +128,31 @@ TEST(GpuDriver, ALossWhileAnotherThreadCopiesLeavesTheHostsMemoryAlone) {
   }
 }
 
+// Every mix of formats can be had, unless values of four bytes would begin between their multiples, where a device cannot load
+// them.
+TEST(GpuPages, HaveEveryFormatWhereADeviceCanReadIt) {
+  const auto backend = MakeCpu("simt32", 1);
+  for (const DType k : PageFormats())
+    for (const DType v : PageFormats())
+      EXPECT_EQ(backend->PageBytes(*backend->AllocPages({2, 16, 0, 1, 32, k, v, 3, {}})),
+                2 * 16 * (RowBytes(k, 32) + RowBytes(v, 32)));
+  for (const auto& [k, v] : {std::pair{DType::kQ8_0, DType::kF32}, {DType::kF32, DType::kQ8_0}}) {
+    try {
+      backend->AllocPages({2, 1, 0, 1, 32, k, v, 3, {}});
+      FAIL() << "34 bytes, then or before values of four";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      EXPECT_NE(std::string(error.what()).find("expected multiples of 4"), std::string::npos) << error.what();
+    }
+  }
+  try {
+    backend->AllocPages({2, 16, 0, 1, 32, DType::kQ4_0, DType::kF16, 3, {}});
+    FAIL() << "Q4_0 is no format of pages";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kArgument);
+  }
+}
+
 TEST(GpuDriver, Float32NumericsAreRefused) {
   BackendOptions options;
   options.numerics = Numerics::kFloat32;

@@ -26,6 +26,11 @@ class FaultDriver final : public gpu::Driver {
       : inner_(std::move(inner)), plan_(plan), table_(inner_->Kernels()) {}
   int64_t calls() const { return calls_; }
   bool fired() const { return plan_.at >= 0 && calls_ > plan_.at; }
+  bool refused_graph() const { return refused_graph_; }  // what failed was the making of a graph, or an update
+  void Plan(const FaultPlan& plan) {                     // calls are counted from here
+    calls_ = 0;
+    plan_ = plan;
+  }
   void Heal() { plan_.at = -1; }  // the memory is given back; what is lost stays so
 
   // Takes kernels for others, before the driver is used.
@@ -69,6 +74,16 @@ class FaultDriver final : public gpu::Driver {
                            const void* arguments, size_t argument_bytes) override {
     return Do([&] { return inner_->Launch(stream, kernel, grid, threads, shared_bytes, arguments, argument_bytes); });
   }
+  gpu::DriverStatus MakeGraph(std::span<const gpu::KernelLaunch> launches, gpu::Graph* out) override {
+    return Refused(Do([&] { return inner_->MakeGraph(launches, out); }));
+  }
+  gpu::DriverStatus UpdateGraph(gpu::Graph graph, size_t at, const gpu::KernelLaunch& launch) override {
+    return Refused(Do([&] { return inner_->UpdateGraph(graph, at, launch); }));
+  }
+  gpu::DriverStatus LaunchGraph(gpu::Stream stream, gpu::Graph graph) override {
+    return Do([&] { return inner_->LaunchGraph(stream, graph); });
+  }
+  void FreeGraph(gpu::Graph graph) override { inner_->FreeGraph(graph); }
   gpu::DriverStatus Synchronize(gpu::Stream stream) override {
     const std::lock_guard lock(mutex_);
     const gpu::DriverStatus status = Next(false);
@@ -84,6 +99,11 @@ class FaultDriver final : public gpu::Driver {
     const std::lock_guard lock(mutex_);
     const gpu::DriverStatus status = Next(allocates);
     return status.ok() ? call() : status;
+  }
+
+  gpu::DriverStatus Refused(const gpu::DriverStatus& status) {
+    refused_graph_ = refused_graph_ || !status.ok();
+    return status;
   }
 
   // The status that the next call begins with.
@@ -114,6 +134,7 @@ class FaultDriver final : public gpu::Driver {
   std::mutex mutex_;
   int64_t calls_ = 0;
   bool lost_ = false;
+  bool refused_graph_ = false;
 };
 
 }  // namespace scout::simt

@@ -13,5 +13,7 @@ namespace scout::SCOUT_GPU {
 
 template <int kK>
 using MatrixI8 = std::conditional_t<kWarp == 32, MmaMatrix<kK>, MfmaMatrix<kK>>;
+template <bool kBf16>
+using MatrixHalf = std::conditional_t<kWarp == 32, MmaHalf<kBf16>, MfmaHalf<kBf16>>;
 
 }  // namespace scout::SCOUT_GPU

@@ -18,8 +18,6 @@ std::unique_ptr<Backend> MakeCpu(const std::string& isa, int threads) {
 
 std::vector<std::string> Isas() { return {"simt32", "simt64"}; }
 
-std::vector<DType> PageFormats() { return {DType::kF32, DType::kF16, DType::kBF16}; }
-
 bool SweepsAll() { return std::getenv("SCOUT_SIMT_FULL") != nullptr; }
 
 }  // namespace scout

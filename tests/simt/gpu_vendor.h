@@ -14,6 +14,7 @@
 #include "quant/f16.h"
 
 #define GPU_KERNEL inline void
+#define GPU_LARGE_KERNEL GPU_KERNEL
 #define GPU_FUNCTION inline
 
 namespace scout::SCOUT_GPU {
@@ -129,11 +130,25 @@ class Shared {
   Shared<U> As() const {
     return Shared<U>(base_, static_cast<int>(static_cast<size_t>(count_) * sizeof(T) / sizeof(U)));
   }
+  // Bytes that the caller reads before anything else happens.
+  const std::byte* Bytes(int first, int count) const {
+    const int size = count_ * static_cast<int>(sizeof(T));
+    if (first < 0 || count > size || first > size - count)
+      Here().Raise("bytes " + std::to_string(first) + " to " + std::to_string(first + count) + " of " + std::to_string(size) +
+                   " in an array of shared memory");
+    Here().Touch(base_ + first, static_cast<size_t>(count), simt::Machine::Access::kRead);
+    return base_ + first;
+  }
 
  private:
   std::byte* base_;
   int count_;
 };
+
+template <typename T>
+inline const uint8_t* SharedBytes(const Shared<T>& from, int first, int count) {
+  return reinterpret_cast<const uint8_t*>(from.Bytes(first, count));
+}
 
 // Hands out the block's shared memory, array by array, each aligned to 16 bytes.
 class SharedCursor {
@@ -163,6 +178,7 @@ inline T AtomicMax(T* to, T value) {  // in device memory
 struct alignas(16) Int4 {
   int32_t x[4];
 };
+constexpr bool kAsyncCopies = kWarp == 32;  // so that kernels are tested both ways
 inline void AsyncCopy16(SharedRef<Int4> to, const void* from) {
   Here().CopyLater(to.at(), static_cast<const std::byte*>(from), 16);
 }

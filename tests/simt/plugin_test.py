@@ -76,6 +76,29 @@ class WithTheEmulator(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, "the model needs at least [0-9]+ bytes .* are left by the device \"simt32\"")
 
+    def test_each_of_two_devices_is_listed_and_computes(self):
+        done = self.scout("devices", "--json", SCOUT_SIMT_DEVICES="2")
+        self.assertEqual([d["name"] for d in json.loads(done.stdout) if d["name"].startswith("cuda")], ["cuda", "cuda:1"], done.stdout)
+        tokens, out = (os.path.join(self.folder.name, name) for name in ("tokens.txt", "logits.npy"))
+        with open(tokens, "w") as file:
+            file.write("1 2 3 4 5")
+
+        def logits(*words):
+            done = self.scout("logits", self.model, "--tokens", tokens, "--output", out, "-q", *words, SCOUT_SIMT_DEVICES="2")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(out, "rb") as file:
+                return file.read()
+
+        want = logits("--device", "cpu")
+        for words in (["--device", "cuda:1"], ["--device", "cuda:0,cuda:1"], ["--device", "cuda:0", "--placement", "experts=cpu"],
+                      ["--device", "cpu", "--placement", "layers 1=cuda:1; head=cuda"]):
+            self.assertEqual(logits(*words), want, words)
+
+    def test_a_device_that_is_not_there_is_a_sentence(self):
+        done = self.scout("inspect", self.model, "--device", "cuda:2", SCOUT_SIMT_DEVICES="2")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("device cuda:2: the driver finds 2 devices, numbered from 0", done.stderr)
+
     def test_the_report_has_every_row(self):
         done, report = self.report("--model", self.model, "--small", "--device", "cuda")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

@@ -16,6 +16,13 @@ const void* FaultyCheck2();
 const void* FaultyCheck3();
 const void* FaultyCheck4();
 const void* FaultyCheck5();
+const void* FaultyCheck6();
+const void* FaultyCheck7();
+const void* FaultyCheck8();
+const void* FaultyProduct1();
+const void* FaultyProduct4();
+const void* FaultyProduct6();
+const void* FaultyProduct8();
 }  // namespace gpu
 
 namespace {
@@ -54,6 +61,8 @@ TEST(SelfTest, FindsAWordOfTheDeviceThatDoesSomethingElse) {
       {gpu::FaultyCheck3(), "a division gives "},
       {gpu::FaultyCheck4(), "leaves the kernel without waiting for its copies"},  // the emulator itself says so
       {gpu::FaultyCheck5(), "a vote gives "},
+      {gpu::FaultyCheck6(), "leaves the kernel without waiting for its copies"},
+      {gpu::FaultyCheck7(), "the product of tiles in F16 gives "},
   };
   for (const auto& fault : planted) {
     SCOPED_TRACE(fault.sentence);
@@ -64,6 +73,42 @@ TEST(SelfTest, FindsAWordOfTheDeviceThatDoesSomethingElse) {
       EXPECT_EQ(error.code(), ErrorCode::kDevice);
       const std::string text = error.what();
       EXPECT_NE(text.find("self-test: "), std::string::npos) << text;
+      EXPECT_NE(text.find(fault.sentence), std::string::npos) << text;
+    }
+  }
+}
+
+TEST(SelfTest, PassesOnADeviceWithoutMatrixInstructions) {
+  constexpr int kQ4_K = 7;
+  const auto device = DeviceWith(32, [&](KernelTable& table) {
+    table.check = gpu::FaultyCheck8();
+    table.blocks[kQ4_K].many[0] = gpu::FaultyProduct8();
+  });
+  gpu::CheckInstructions(device);
+  EXPECT_NO_THROW(RequireSelfTest(*gpu::MakeGpuBackend(device, {})));
+}
+
+// A product whose tiles are multiplied while the next are copied.
+TEST(SelfTest, FindsAProductThatMultipliesWhatIsNotThereYet) {
+  const struct {
+    const void* kernel;
+    const char* sentence;
+  } planted[] = {
+      {gpu::FaultyProduct1(), "values differ from ref"},
+      {gpu::FaultyProduct4(), "leaves the kernel without waiting for its copies"},
+      {gpu::FaultyProduct6(), "has read since the last barrier"},  // copies that land under somebody's eyes
+  };
+  for (const auto& fault : planted) {
+    SCOPED_TRACE(fault.sentence);
+    constexpr int kQ4_K = 7;
+    const auto backend =
+        gpu::MakeGpuBackend(DeviceWith(32, [&](KernelTable& table) { table.blocks[kQ4_K].many[0] = fault.kernel; }), {});
+    try {
+      RequireSelfTest(*backend);
+      ADD_FAILURE() << "passed";
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_NE(text.find("a product of many rows, Q4_K: "), std::string::npos) << text;
       EXPECT_NE(text.find(fault.sentence), std::string::npos) << text;
     }
   }

@@ -74,27 +74,62 @@ gpu::DriverStatus SimtDriver::CopyWithin(gpu::Stream stream, void* to, const voi
   return Copy(stream, to, from, bytes);
 }
 
+SimtDriver::Node SimtDriver::NodeOf(const gpu::KernelLaunch& launch) {
+  Node node{launch, std::vector<uint64_t>((launch.argument_bytes + 7) / 8)};
+  std::memcpy(node.arguments.data(), launch.arguments, launch.argument_bytes);
+  return node;
+}
+void SimtDriver::Run(const Node& node) {
+  simt::Launch launch;
+  launch.grid[0] = node.launch.grid.x;
+  launch.grid[1] = node.launch.grid.y;
+  launch.threads = node.launch.threads;
+  launch.shared_bytes = node.launch.shared_bytes;
+  launch.warp = warp_;
+  launch.run = reinterpret_cast<void (*)(const void*)>(const_cast<void*>(node.launch.kernel));
+  launch.arguments = node.arguments.data();
+  ++schedule_.seed;
+  ++launches_;
+  machine_.Run(launch, schedule_);
+  memory_.CheckGuards();
+}
+
 gpu::DriverStatus SimtDriver::Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
                                      const void* arguments, size_t argument_bytes) {
   const std::lock_guard lock(mutex_);
-  // Aligned as the struct is: the arguments hold pointers.
-  std::vector<uint64_t> copy((argument_bytes + 7) / 8);
-  std::memcpy(copy.data(), arguments, argument_bytes);
-  static_cast<Queue*>(stream)->work.emplace_back([this, kernel, grid, threads, shared_bytes, copy = std::move(copy)] {
-    simt::Launch launch;
-    launch.grid[0] = grid.x;
-    launch.grid[1] = grid.y;
-    launch.threads = threads;
-    launch.shared_bytes = shared_bytes;
-    launch.warp = warp_;
-    launch.run = reinterpret_cast<void (*)(const void*)>(const_cast<void*>(kernel));
-    launch.arguments = copy.data();
-    ++schedule_.seed;
-    ++launches_;
-    machine_.Run(launch, schedule_);
-    memory_.CheckGuards();
-  });
+  ++calls_.launches;
+  static_cast<Queue*>(stream)->work.emplace_back(
+      [this, node = NodeOf({"", kernel, grid, threads, shared_bytes, arguments, argument_bytes})] { Run(node); });
   return {};
+}
+
+gpu::DriverStatus SimtDriver::MakeGraph(std::span<const gpu::KernelLaunch> launches, gpu::Graph* out) {
+  const std::lock_guard lock(mutex_);
+  ++calls_.graphs_made;
+  auto graph = std::make_unique<std::vector<Node>>();
+  for (const gpu::KernelLaunch& launch : launches) graph->push_back(NodeOf(launch));
+  *out = graph.get();
+  graphs_.push_back(std::move(graph));
+  return {};
+}
+gpu::DriverStatus SimtDriver::UpdateGraph(gpu::Graph graph, size_t at, const gpu::KernelLaunch& launch) {
+  const std::lock_guard lock(mutex_);
+  ++calls_.graph_updates;
+  Node& node = static_cast<std::vector<Node>*>(graph)->at(at);
+  if (node.launch.kernel != launch.kernel) return {1, "an update of a graph with another kernel"};
+  node = NodeOf(launch);
+  return {};
+}
+gpu::DriverStatus SimtDriver::LaunchGraph(gpu::Stream stream, gpu::Graph graph) {
+  const std::lock_guard lock(mutex_);
+  ++calls_.graph_launches;
+  for (const Node& node : *static_cast<std::vector<Node>*>(graph))
+    static_cast<Queue*>(stream)->work.emplace_back([this, node] { Run(node); });
+  return {};
+}
+void SimtDriver::FreeGraph(gpu::Graph graph) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(graphs_, [&](const auto& known) { return known.get() == graph; });
 }
 
 void SimtDriver::DropWork() {

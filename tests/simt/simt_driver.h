@@ -35,11 +35,21 @@ class SimtDriver final : public gpu::Driver {
   gpu::DriverStatus Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
                            const void* arguments, size_t argument_bytes) override;
   gpu::DriverStatus Synchronize(gpu::Stream stream) override;
+  gpu::DriverStatus MakeGraph(std::span<const gpu::KernelLaunch> launches, gpu::Graph* out) override;
+  gpu::DriverStatus UpdateGraph(gpu::Graph graph, size_t at, const gpu::KernelLaunch& launch) override;
+  gpu::DriverStatus LaunchGraph(gpu::Stream stream, gpu::Graph graph) override;
+  void FreeGraph(gpu::Graph graph) override;
 
   // What has not run yet never will: the device is gone.
   void DropWork();
 
-  uint64_t launches() const { return launches_; }
+  uint64_t launches() const { return launches_; }  // kernels that have run
+  // How they were handed over.
+  struct Calls {
+    uint64_t launches = 0, graphs_made = 0, graph_updates = 0, graph_launches = 0;
+  };
+  const Calls& calls() const { return calls_; }
+  size_t graphs() const { return graphs_.size(); }  // that live
   size_t used_bytes() const { return memory_.used_bytes(); }
 
  private:
@@ -47,6 +57,13 @@ class SimtDriver final : public gpu::Driver {
   struct Queue {
     std::vector<Work> work;
   };
+  // A launch with its arguments.
+  struct Node {
+    gpu::KernelLaunch launch;
+    std::vector<uint64_t> arguments;  // aligned as the struct is: it holds pointers
+  };
+  static Node NodeOf(const gpu::KernelLaunch& launch);
+  void Run(const Node& node);
   gpu::DriverStatus Copy(gpu::Stream stream, void* to, const void* from, size_t bytes);
   gpu::DriverStatus Drain(Queue& queue);
 
@@ -57,7 +74,9 @@ class SimtDriver final : public gpu::Driver {
   std::vector<std::unique_ptr<Queue>> queues_;
   Machine machine_;
   std::vector<std::unique_ptr<std::string>> faults_;  // texts of statuses live for ever
+  std::vector<std::unique_ptr<std::vector<Node>>> graphs_;
   uint64_t launches_ = 0;
+  Calls calls_;
 };
 
 // Shared between all backends of a width, so that weights may be too.

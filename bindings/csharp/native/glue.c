@@ -183,6 +183,9 @@ SCOUTCS_API void scoutcs_free(scout_model *model) {
 SCOUTCS_API int32_t scoutcs_model_get_info(const scout_model *model, scout_model_info *info, char **message) {
   return finished(scout_model_get_info(model, info), message);
 }
+SCOUTCS_API int32_t scoutcs_model_get_device(const scout_model *model, uint64_t index, scout_model_device *info, char **message) {
+  return finished(scout_model_get_device(model, index, info), message);
+}
 SCOUTCS_API int32_t scoutcs_model_get_layer(const scout_model *model, int32_t layer, int32_t *moe, int32_t *rope, int32_t *chunked,
     char **message) {
   return finished(scout_model_get_layer(model, layer, moe, rope, chunked), message);

@@ -215,7 +215,7 @@ namespace Scout
             MemoryFreeBytes = native->memory_free_bytes;
         }
 
-        /// <summary>Name: for LoadOptions.Device: "cpu", "ref".</summary>
+        /// <summary>Name: for LoadOptions.Device: "cpu", "ref", "cuda", "cuda:1".</summary>
         public string Name { get; }
 
         /// <summary>Description: "AVX-512 VNNI, 2 threads".</summary>
@@ -443,6 +443,8 @@ namespace Scout
             KvBytesPerPositionLocal = native->kv_bytes_per_position_local;
             KvFormat = (KvFormat)native->kv_format;
             HasChat = native->has_chat != 0;
+            Placement = Utf8.Text(native->placement);
+            DeviceCount = native->device_count;
         }
 
         /// <summary>Layers.</summary>
@@ -457,7 +459,7 @@ namespace Scout
         /// <summary>Version: as the file says, may be "".</summary>
         public string Version { get; }
 
-        /// <summary>Device: what it runs on.</summary>
+        /// <summary>Device: what it runs on, several with commas between.</summary>
         public string Device { get; }
 
         /// <summary>RoPE scaling: in words.</summary>
@@ -543,6 +545,32 @@ namespace Scout
 
         /// <summary>Whether the tokenizer has what Chat needs.</summary>
         public bool HasChat { get; }
+
+        /// <summary>Placement: what lies on which device, as scout_load_options.placement would say it.</summary>
+        public string Placement { get; }
+
+        /// <summary>Device count: of devices that hold something of it: see scout_model_get_device.</summary>
+        public ulong DeviceCount { get; }
+    }
+
+    /// <summary>A device that holds a part of a model.</summary>
+    public sealed class ModelDevice
+    {
+        internal unsafe ModelDevice(scout_model_device* native)
+        {
+            Name = Utf8.Text(native->name);
+            Description = Utf8.Text(native->description);
+            WeightBytes = native->weight_bytes;
+        }
+
+        /// <summary>Name: as in scout_load_options.device.</summary>
+        public string Name { get; }
+
+        /// <summary>Description: as in scout_device_info.</summary>
+        public string Description { get; }
+
+        /// <summary>Weight bytes: of the model, resident there.</summary>
+        public ulong WeightBytes { get; }
     }
 
     /// <summary>What a tensor of the model's files is.</summary>

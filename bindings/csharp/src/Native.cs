@@ -175,6 +175,10 @@ namespace Scout
         internal static extern int scoutcs_model_get_info(IntPtr model, ref scout_model_info info, out IntPtr message);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int scoutcs_model_get_device(IntPtr model, ulong index, ref scout_model_device info,
+            out IntPtr message);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
         internal static extern int scoutcs_model_get_layer(ModelHandle model, int layer, out int moe, out int rope, out int chunked,
             out IntPtr message);
 
@@ -519,6 +523,7 @@ namespace Scout
         public int vision;
         public int pack;
         public byte* pack_path;
+        public byte* placement;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -558,6 +563,18 @@ namespace Scout
         public ulong kv_bytes_per_position_local;
         public int kv_format;
         public int has_chat;
+        public byte* placement;
+        public ulong device_count;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct scout_model_device
+    {
+        public uint struct_size;
+        public uint reserved;
+        public byte* name;
+        public byte* description;
+        public ulong weight_bytes;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -45,6 +45,10 @@ namespace Scout
         /// another program shortens it, the system ends this one.</summary>
         public PackMode Pack { get; set; }
 
+        /// <summary>What lies on which device: "experts=cpu", "layers 0-23=cuda:0; layers 24-47=cuda:1"; null is what the devices decide. The
+        /// grammar is in scout/model.h.</summary>
+        public string Placement { get; set; }
+
         /// <summary>The side-file; null is the path of the GGUF file with ".pack" behind it.</summary>
         public string PackPath { get; set; }
 
@@ -55,6 +59,7 @@ namespace Scout
             Failure.Check(Native.scoutcs_load_options_init(ref native, (ulong)sizeof(scout_load_options), out message), message);
             if (Device != null) native.device = memory.Copy(Utf8.Terminated(Device, nameof(Device)));
             if (PluginDirectory != null) native.plugin_dir = memory.Copy(Utf8.Terminated(PluginDirectory, nameof(PluginDirectory)));
+            if (Placement != null) native.placement = memory.Copy(Utf8.Terminated(Placement, nameof(Placement)));
             if (PackPath != null) native.pack_path = memory.Copy(Utf8.Terminated(PackPath, nameof(PackPath)));
             native.pack = (int)Pack;
             native.threads = Threads;

@@ -316,6 +316,28 @@ namespace Scout
             return new LayerInfo(moe != 0, rope != 0, chunked != 0);
         }
 
+        /// <summary>The devices that hold a part of the model; <see cref="ModelInfo.Placement"/> says which part.</summary>
+        public unsafe IReadOnlyList<ModelDevice> Devices
+        {
+            get
+            {
+                ulong count = Info.DeviceCount;
+                using (var held = new Hold(handle, nameof(ScoutModel)))
+                {
+                    var devices = new ModelDevice[count];
+                    for (int i = 0; i < devices.Length; i++)
+                    {
+                        var info = default(scout_model_device);
+                        info.struct_size = (uint)sizeof(scout_model_device);
+                        IntPtr message;
+                        Failure.Check(Native.scoutcs_model_get_device(held.Pointer, (ulong)i, ref info, out message), message);
+                        devices[i] = new ModelDevice(&info);
+                    }
+                    return devices;
+                }
+            }
+        }
+
         /// <summary>The tensors of the model's files, in file order.</summary>
         public unsafe IReadOnlyList<TensorInfo> Tensors
         {

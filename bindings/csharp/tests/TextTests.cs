@@ -20,6 +20,21 @@ internal static class TextTests
         Same("a pair stays", "\uD83E\uDD8A", Model.Decode(Model.Encode("\uD83E\uDD8A")));
     }
 
+    public static void AModelMayLieOnTwoDevices()
+    {
+        var few = new RequestOptions { MaxTokens = 12 };
+        using (ScoutModel placed = ScoutModel.Load("scout-tiny", new LoadOptions { Placement = "experts=ref; head=ref" }))
+        using (Request one = Model.Generate("Who are you?", few))
+        using (Request two = placed.Generate("Who are you?", few))
+        {
+            Same("text", one.ReadToEnd(), two.ReadToEnd());
+            Same("devices", "cpu ref", string.Join(" ", placed.Devices.Select(device => device.Name)));
+            True("bytes", placed.Devices.All(device => device.WeightBytes > 0));
+            True("placement", placed.Info.Placement.EndsWith("head=ref", StringComparison.Ordinal));
+        }
+        Throws<ScoutException>(() => ScoutModel.Load("scout-tiny", new LoadOptions { Placement = "tail=ref" }));
+    }
+
     public static void NulIsText()
     {
         Same("text", "a\0b\0", Model.Decode(Model.Encode("a\0b\0")));

@@ -342,8 +342,16 @@ SWIGINTERN int scout_load_options_set_plugin_dir(struct scout_load_options *self
 SWIGINTERN int scout_load_options_set_pack_path(struct scout_load_options *self,char const *text,uint64_t text_size){
     return owned_set_text(&((owned_load_options *)self)->pack_path, &self->pack_path, text, text_size);
   }
+SWIGINTERN int scout_load_options_set_placement(struct scout_load_options *self,char const *text,uint64_t text_size){
+    return owned_set_text(&((owned_load_options *)self)->placement, &self->placement, text, text_size);
+  }
 SWIGINTERN struct scout_model_info *new_scout_model_info(void){
     scout_model_info *made = (scout_model_info *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
+SWIGINTERN struct scout_model_device *new_scout_model_device(void){
+    scout_model_device *made = (scout_model_device *)calloc(1, sizeof *made);
     if (made != NULL) made->struct_size = sizeof *made;
     return made;
   }
@@ -1411,6 +1419,35 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1set_1pack_1pa
 }
 
 
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load_1options_1set_1placement(JNIEnv *jenv, jclass jcls, jlong jarg1, jbyteArray jarg2) {
+  jint jresult = 0 ;
+  struct scout_load_options *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  int result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_load_options **)&jarg1; 
+  {
+    if (jarg2 == NULL) {
+      SWIG_JavaThrowException(jenv, SWIG_JavaNullPointerException, "text is null");
+      return 0;
+    }
+    arg2 = (char *)(*jenv)->GetByteArrayElements(jenv, jarg2, NULL);
+    if (arg2 == NULL) return 0;
+    arg3 = (size_t)(*jenv)->GetArrayLength(jenv, jarg2);
+  }
+  result = (int)scout_load_options_set_placement(arg1,(char const *)arg2,arg3);
+  jresult = (jint)result; 
+  
+  {
+    (*jenv)->ReleaseByteArrayElements(jenv, jarg2, (jbyte *)arg2, JNI_ABORT);
+  }
+  return jresult;
+}
+
+
 SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1load(JNIEnv *jenv, jclass jcls, jbyteArray jarg1, jlong jarg2, jlongArray jarg3) {
   jint jresult = 0 ;
   char *arg1 = 0 ;
@@ -2416,6 +2453,48 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1model_1info_1has_1chat_1get(
 }
 
 
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1model_1info_1placement_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jbyteArray jresult = 0 ;
+  struct scout_model_info *arg1 = 0 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_model_info **)&jarg1; 
+  result = (char *) ((arg1)->placement);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1model_1info_1device_1count_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_model_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_model_info **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->device_count = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1model_1info_1device_1count_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_model_info *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_model_info **)&jarg1; 
+  result = (uint64_t) ((arg1)->device_count);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1model_1info(JNIEnv *jenv, jclass jcls) {
   jlong jresult = 0 ;
   struct scout_model_info *result = 0 ;
@@ -2449,6 +2528,107 @@ SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1model_1get_1info(JNIEnv *jen
   arg1 = *(scout_model **)&jarg1; 
   arg2 = *(scout_model_info **)&jarg2; 
   result = (scout_status)scout_model_get_info((struct scout_model const *)arg1,arg2);
+  {
+    if (result < 0) throw_status(jenv, result);
+    jresult = (jint)result;
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1model_1device_1name_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jbyteArray jresult = 0 ;
+  struct scout_model_device *arg1 = 0 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_model_device **)&jarg1; 
+  result = (char *) ((arg1)->name);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT jbyteArray JNICALL Java_scout_NativeJNI_scout_1model_1device_1description_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jbyteArray jresult = 0 ;
+  struct scout_model_device *arg1 = 0 ;
+  char *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_model_device **)&jarg1; 
+  result = (char *) ((arg1)->description);
+  {
+    jresult = bytes_of(jenv, result, result == NULL ? 0 : strlen(result)); 
+  }
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_scout_1model_1device_1weight_1bytes_1set(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  struct scout_model_device *arg1 = 0 ;
+  uint64_t arg2 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_model_device **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  if (arg1) (arg1)->weight_bytes = arg2;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_scout_1model_1device_1weight_1bytes_1get(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  struct scout_model_device *arg1 = 0 ;
+  uint64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_model_device **)&jarg1; 
+  result = (uint64_t) ((arg1)->weight_bytes);
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_scout_NativeJNI_new_1scout_1model_1device(JNIEnv *jenv, jclass jcls) {
+  jlong jresult = 0 ;
+  struct scout_model_device *result = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  result = (struct scout_model_device *)new_scout_model_device();
+  *(struct scout_model_device **)&jresult = result; 
+  return jresult;
+}
+
+
+SWIGEXPORT void JNICALL Java_scout_NativeJNI_delete_1scout_1model_1device(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  struct scout_model_device *arg1 = 0 ;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(struct scout_model_device **)&jarg1; 
+  free((char *) arg1);
+}
+
+
+SWIGEXPORT jint JNICALL Java_scout_NativeJNI_scout_1model_1get_1device(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3) {
+  jint jresult = 0 ;
+  scout_model *arg1 = 0 ;
+  uint64_t arg2 ;
+  scout_model_device *arg3 = 0 ;
+  scout_status result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = *(scout_model **)&jarg1; 
+  arg2 = (uint64_t)jarg2; 
+  arg3 = *(scout_model_device **)&jarg3; 
+  result = (scout_status)scout_model_get_device((struct scout_model const *)arg1,arg2,arg3);
   {
     if (result < 0) throw_status(jenv, result);
     jresult = (jint)result;

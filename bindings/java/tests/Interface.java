@@ -103,6 +103,13 @@ public final class Interface {
         }
         RequestOptions few = new RequestOptions().maxTokens(12);
         String text = answer(model.generate(QUESTION, few));
+        try (Model placed = Model.load("scout-tiny", new LoadOptions().placement("head=ref"))) {
+          same(text, answer(placed.generate(QUESTION, few)));
+          same(2, placed.parts().size());
+          same("ref", placed.parts().get(1).device());
+          holds(placed.placement().endsWith("head=ref"), placed.placement());
+        }
+        same(Status.ERR_ARGUMENT, fails(() -> Model.load("scout-tiny", new LoadOptions().placement("tail=ref"))));
         Path side = Files.createTempDirectory("scout").resolve("tiny.pack");
         LoadOptions options = new LoadOptions().packPath(side.toString());
         same(Status.ERR_IO, fails(() -> Model.load("scout-tiny", options.pack(LoadOptions.Pack.USE))));

@@ -3233,26 +3233,27 @@ SWIG_Python_NonDynamicSetAttr(PyObject *obj, PyObject *name, PyObject *value) {
 #define SWIGTYPE_p_scout_image_options swig_types[21]
 #define SWIGTYPE_p_scout_load_options swig_types[22]
 #define SWIGTYPE_p_scout_model swig_types[23]
-#define SWIGTYPE_p_scout_model_info swig_types[24]
-#define SWIGTYPE_p_scout_operation swig_types[25]
-#define SWIGTYPE_p_scout_request swig_types[26]
-#define SWIGTYPE_p_scout_request_options swig_types[27]
-#define SWIGTYPE_p_scout_score_options swig_types[28]
-#define SWIGTYPE_p_scout_scores swig_types[29]
-#define SWIGTYPE_p_scout_tensor_info swig_types[30]
-#define SWIGTYPE_p_scout_tile_options swig_types[31]
-#define SWIGTYPE_p_scout_tiling swig_types[32]
-#define SWIGTYPE_p_scout_video swig_types[33]
-#define SWIGTYPE_p_scout_video_info swig_types[34]
-#define SWIGTYPE_p_scout_video_options swig_types[35]
-#define SWIGTYPE_p_short swig_types[36]
-#define SWIGTYPE_p_signed_char swig_types[37]
-#define SWIGTYPE_p_unsigned_char swig_types[38]
-#define SWIGTYPE_p_unsigned_int swig_types[39]
-#define SWIGTYPE_p_unsigned_long_long swig_types[40]
-#define SWIGTYPE_p_unsigned_short swig_types[41]
-static swig_type_info *swig_types[43];
-static swig_module_info swig_module = {swig_types, 42, 0, 0, 0, 0};
+#define SWIGTYPE_p_scout_model_device swig_types[24]
+#define SWIGTYPE_p_scout_model_info swig_types[25]
+#define SWIGTYPE_p_scout_operation swig_types[26]
+#define SWIGTYPE_p_scout_request swig_types[27]
+#define SWIGTYPE_p_scout_request_options swig_types[28]
+#define SWIGTYPE_p_scout_score_options swig_types[29]
+#define SWIGTYPE_p_scout_scores swig_types[30]
+#define SWIGTYPE_p_scout_tensor_info swig_types[31]
+#define SWIGTYPE_p_scout_tile_options swig_types[32]
+#define SWIGTYPE_p_scout_tiling swig_types[33]
+#define SWIGTYPE_p_scout_video swig_types[34]
+#define SWIGTYPE_p_scout_video_info swig_types[35]
+#define SWIGTYPE_p_scout_video_options swig_types[36]
+#define SWIGTYPE_p_short swig_types[37]
+#define SWIGTYPE_p_signed_char swig_types[38]
+#define SWIGTYPE_p_unsigned_char swig_types[39]
+#define SWIGTYPE_p_unsigned_int swig_types[40]
+#define SWIGTYPE_p_unsigned_long_long swig_types[41]
+#define SWIGTYPE_p_unsigned_short swig_types[42]
+static swig_type_info *swig_types[44];
+static swig_module_info swig_module = {swig_types, 43, 0, 0, 0, 0};
 #define SWIG_TypeQuery(name) SWIG_TypeQueryModule(&swig_module, &swig_module, name)
 #define SWIG_MangledTypeQuery(name) SWIG_MangledTypeQueryModule(&swig_module, &swig_module, name)
 
@@ -3837,11 +3838,19 @@ SWIGINTERN int scout_load_options_set_plugin_dir(struct scout_load_options *self
 SWIGINTERN int scout_load_options_set_pack_path(struct scout_load_options *self,char const *text,uint64_t text_size){
     return owned_set_text(&((owned_load_options *)self)->pack_path, &self->pack_path, text, text_size);
   }
+SWIGINTERN int scout_load_options_set_placement(struct scout_load_options *self,char const *text,uint64_t text_size){
+    return owned_set_text(&((owned_load_options *)self)->placement, &self->placement, text, text_size);
+  }
 
   #define SWIG_From_double   PyFloat_FromDouble 
 
 SWIGINTERN struct scout_model_info *new_scout_model_info(void){
     scout_model_info *made = (scout_model_info *)calloc(1, sizeof *made);
+    if (made != NULL) made->struct_size = sizeof *made;
+    return made;
+  }
+SWIGINTERN struct scout_model_device *new_scout_model_device(void){
+    scout_model_device *made = (scout_model_device *)calloc(1, sizeof *made);
     if (made != NULL) made->struct_size = sizeof *made;
     return made;
   }
@@ -5075,6 +5084,42 @@ SWIGINTERN PyObject *_wrap_scout_load_options_set_pack_path(PyObject *self, PyOb
   {
     SWIG_PYTHON_THREAD_BEGIN_ALLOW;
     result = (int)scout_load_options_set_pack_path(arg1,(char const *)arg2,arg3);
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_From_int((int)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_load_options_set_placement(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_load_options *arg1 = 0 ;
+  char *arg2 = 0 ;
+  uint64_t arg3 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[2] ;
+  int result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_load_options_set_placement", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_load_options, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_load_options_set_placement" "', argument " "1"" of type '" "struct scout_load_options *""'"); 
+  }
+  arg1 = (struct scout_load_options *)(argp1);
+  {
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(swig_obj[1], &bytes, &size) != 0) SWIG_fail;
+    arg2 = bytes;
+    arg3 = (uint64_t)size;
+  }
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (int)scout_load_options_set_placement(arg1,(char const *)arg2,arg3);
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
   resultobj = SWIG_From_int((int)(result));
@@ -7039,6 +7084,84 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_scout_model_info_placement_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_info_placement_get" "', argument " "1"" of type '" "struct scout_model_info *""'"); 
+  }
+  arg1 = (struct scout_model_info *)(argp1);
+  result = (char *) ((arg1)->placement);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_model_info_device_count_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_info *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_model_info_device_count_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_info_device_count_set" "', argument " "1"" of type '" "struct scout_model_info *""'"); 
+  }
+  arg1 = (struct scout_model_info *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_model_info_device_count_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->device_count = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_model_info_device_count_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_info *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model_info, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_info_device_count_get" "', argument " "1"" of type '" "struct scout_model_info *""'"); 
+  }
+  arg1 = (struct scout_model_info *)(argp1);
+  result = (uint64_t) ((arg1)->device_count);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_new_scout_model_info(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   struct scout_model_info *result = 0 ;
@@ -7119,6 +7242,205 @@ SWIGINTERN PyObject *_wrap_scout_model_get_info(PyObject *self, PyObject *args) 
     result = (scout_status)scout_model_get_info((struct scout_model const *)arg1,arg2);
     SWIG_PYTHON_THREAD_END_ALLOW;
   }
+  {
+    if (result < 0) {
+      raise_status(result, scout_last_error());
+      SWIG_fail;
+    }
+    resultobj = PyLong_FromLong(result);
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_model_device_name_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_device *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model_device, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_device_name_get" "', argument " "1"" of type '" "struct scout_model_device *""'"); 
+  }
+  arg1 = (struct scout_model_device *)(argp1);
+  result = (char *) ((arg1)->name);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_model_device_description_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_device *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  char *result = 0 ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model_device, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_device_description_get" "', argument " "1"" of type '" "struct scout_model_device *""'"); 
+  }
+  arg1 = (struct scout_model_device *)(argp1);
+  result = (char *) ((arg1)->description);
+  resultobj = SWIG_FromCharPtr((const char *)result);
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_model_device_weight_bytes_set(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_device *arg1 = 0 ;
+  uint64_t arg2 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  PyObject *swig_obj[2] ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_model_device_weight_bytes_set", 2, 2, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model_device, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_device_weight_bytes_set" "', argument " "1"" of type '" "struct scout_model_device *""'"); 
+  }
+  arg1 = (struct scout_model_device *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_model_device_weight_bytes_set" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  if (arg1) (arg1)->weight_bytes = arg2;
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_scout_model_device_weight_bytes_get(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_device *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  uint64_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model_device, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_device_weight_bytes_get" "', argument " "1"" of type '" "struct scout_model_device *""'"); 
+  }
+  arg1 = (struct scout_model_device *)(argp1);
+  result = (uint64_t) ((arg1)->weight_bytes);
+  resultobj = SWIG_From_unsigned_SS_long_SS_long((unsigned long long)(result));
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_new_scout_model_device(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_device *result = 0 ;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "new_scout_model_device", 0, 0, 0)) SWIG_fail;
+  {
+    SWIG_PYTHON_THREAD_BEGIN_ALLOW;
+    result = (struct scout_model_device *)new_scout_model_device();
+    SWIG_PYTHON_THREAD_END_ALLOW;
+  }
+  resultobj = SWIG_NewPointerObj(SWIG_as_voidptr(result), SWIGTYPE_p_scout_model_device, SWIG_POINTER_NEW |  0 );
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_delete_scout_model_device(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  struct scout_model_device *arg1 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  PyObject *swig_obj[1] ;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model_device, SWIG_POINTER_DISOWN |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "delete_scout_model_device" "', argument " "1"" of type '" "struct scout_model_device *""'"); 
+  }
+  arg1 = (struct scout_model_device *)(argp1);
+  free((char *) arg1);
+  resultobj = SWIG_Py_Void();
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *scout_model_device_swigregister(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  PyObject *obj = NULL;
+  if (!SWIG_Python_UnpackTuple(args, "swigregister", 1, 1, &obj)) return NULL;
+  SWIG_TypeNewClientData(SWIGTYPE_p_scout_model_device, SWIG_NewClientData(obj));
+  return SWIG_Py_Void();
+}
+
+SWIGINTERN PyObject *scout_model_device_swiginit(PyObject *SWIGUNUSEDPARM(self), PyObject *args) {
+  return SWIG_Python_InitShadowInstance(args);
+}
+
+SWIGINTERN PyObject *_wrap_scout_model_get_device(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  scout_model *arg1 = 0 ;
+  uint64_t arg2 ;
+  scout_model_device *arg3 = 0 ;
+  void *argp1 = 0 ;
+  int res1 = 0 ;
+  unsigned long long val2 ;
+  int ecode2 = 0 ;
+  void *argp3 = 0 ;
+  int res3 = 0 ;
+  PyObject *swig_obj[3] ;
+  scout_status result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "scout_model_get_device", 3, 3, swig_obj)) SWIG_fail;
+  res1 = SWIG_ConvertPtr(swig_obj[0], &argp1,SWIGTYPE_p_scout_model, 0 |  0 );
+  if (!SWIG_IsOK(res1)) {
+    SWIG_exception_fail(SWIG_ArgError(res1), "in method '" "scout_model_get_device" "', argument " "1"" of type '" "scout_model const *""'"); 
+  }
+  arg1 = (scout_model *)(argp1);
+  ecode2 = SWIG_AsVal_unsigned_SS_long_SS_long(swig_obj[1], &val2);
+  if (!SWIG_IsOK(ecode2)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode2), "in method '" "scout_model_get_device" "', argument " "2"" of type '" "uint64_t""'");
+  } 
+  arg2 = (uint64_t)(val2);
+  res3 = SWIG_ConvertPtr(swig_obj[2], &argp3,SWIGTYPE_p_scout_model_device, 0 |  0 );
+  if (!SWIG_IsOK(res3)) {
+    SWIG_exception_fail(SWIG_ArgError(res3), "in method '" "scout_model_get_device" "', argument " "3"" of type '" "scout_model_device *""'"); 
+  }
+  arg3 = (scout_model_device *)(argp3);
+  result = (scout_status)scout_model_get_device((struct scout_model const *)arg1,arg2,arg3);
   {
     if (result < 0) {
       raise_status(result, scout_last_error());
@@ -16687,6 +17009,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_load_options_set_device", _wrap_scout_load_options_set_device, METH_VARARGS, NULL},
 	 { "scout_load_options_set_plugin_dir", _wrap_scout_load_options_set_plugin_dir, METH_VARARGS, NULL},
 	 { "scout_load_options_set_pack_path", _wrap_scout_load_options_set_pack_path, METH_VARARGS, NULL},
+	 { "scout_load_options_set_placement", _wrap_scout_load_options_set_placement, METH_VARARGS, NULL},
 	 { "scout_load_options_swigregister", scout_load_options_swigregister, METH_O, NULL},
 	 { "scout_load_options_swiginit", scout_load_options_swiginit, METH_VARARGS, NULL},
 	 { "scout_load", _wrap_scout_load, METH_VARARGS, NULL},
@@ -16758,11 +17081,23 @@ static PyMethodDef SwigMethods[] = {
 	 { "scout_model_info_kv_format_get", _wrap_scout_model_info_kv_format_get, METH_O, NULL},
 	 { "scout_model_info_has_chat_set", _wrap_scout_model_info_has_chat_set, METH_VARARGS, NULL},
 	 { "scout_model_info_has_chat_get", _wrap_scout_model_info_has_chat_get, METH_O, NULL},
+	 { "scout_model_info_placement_get", _wrap_scout_model_info_placement_get, METH_O, NULL},
+	 { "scout_model_info_device_count_set", _wrap_scout_model_info_device_count_set, METH_VARARGS, NULL},
+	 { "scout_model_info_device_count_get", _wrap_scout_model_info_device_count_get, METH_O, NULL},
 	 { "new_scout_model_info", _wrap_new_scout_model_info, METH_NOARGS, NULL},
 	 { "delete_scout_model_info", _wrap_delete_scout_model_info, METH_O, NULL},
 	 { "scout_model_info_swigregister", scout_model_info_swigregister, METH_O, NULL},
 	 { "scout_model_info_swiginit", scout_model_info_swiginit, METH_VARARGS, NULL},
 	 { "scout_model_get_info", _wrap_scout_model_get_info, METH_VARARGS, NULL},
+	 { "scout_model_device_name_get", _wrap_scout_model_device_name_get, METH_O, NULL},
+	 { "scout_model_device_description_get", _wrap_scout_model_device_description_get, METH_O, NULL},
+	 { "scout_model_device_weight_bytes_set", _wrap_scout_model_device_weight_bytes_set, METH_VARARGS, NULL},
+	 { "scout_model_device_weight_bytes_get", _wrap_scout_model_device_weight_bytes_get, METH_O, NULL},
+	 { "new_scout_model_device", _wrap_new_scout_model_device, METH_NOARGS, NULL},
+	 { "delete_scout_model_device", _wrap_delete_scout_model_device, METH_O, NULL},
+	 { "scout_model_device_swigregister", scout_model_device_swigregister, METH_O, NULL},
+	 { "scout_model_device_swiginit", scout_model_device_swiginit, METH_VARARGS, NULL},
+	 { "scout_model_get_device", _wrap_scout_model_get_device, METH_VARARGS, NULL},
 	 { "scout_model_get_layer", _wrap_scout_model_get_layer, METH_VARARGS, NULL},
 	 { "scout_tensor_info_rank_set", _wrap_scout_tensor_info_rank_set, METH_VARARGS, NULL},
 	 { "scout_tensor_info_rank_get", _wrap_scout_tensor_info_rank_get, METH_O, NULL},
@@ -17109,6 +17444,7 @@ static swig_type_info _swigt__p_scout_image_info = {"_p_scout_image_info", "scou
 static swig_type_info _swigt__p_scout_image_options = {"_p_scout_image_options", "scout_image_options *|struct scout_image_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_load_options = {"_p_scout_load_options", "scout_load_options *|struct scout_load_options *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_model = {"_p_scout_model", "scout_model *|struct scout_model *", 0, 0, (void*)0, 0};
+static swig_type_info _swigt__p_scout_model_device = {"_p_scout_model_device", "scout_model_device *|struct scout_model_device *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_model_info = {"_p_scout_model_info", "scout_model_info *|struct scout_model_info *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_operation = {"_p_scout_operation", "scout_operation *|struct scout_operation *", 0, 0, (void*)0, 0};
 static swig_type_info _swigt__p_scout_request = {"_p_scout_request", "scout_request *|struct scout_request *", 0, 0, (void*)0, 0};
@@ -17153,6 +17489,7 @@ static swig_type_info *swig_type_initial[] = {
   &_swigt__p_scout_image_options,
   &_swigt__p_scout_load_options,
   &_swigt__p_scout_model,
+  &_swigt__p_scout_model_device,
   &_swigt__p_scout_model_info,
   &_swigt__p_scout_operation,
   &_swigt__p_scout_request,
@@ -17197,6 +17534,7 @@ static swig_cast_info _swigc__p_scout_image_info[] = {  {&_swigt__p_scout_image_
 static swig_cast_info _swigc__p_scout_image_options[] = {  {&_swigt__p_scout_image_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_load_options[] = {  {&_swigt__p_scout_load_options, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_model[] = {  {&_swigt__p_scout_model, 0, 0, 0},{0, 0, 0, 0}};
+static swig_cast_info _swigc__p_scout_model_device[] = {  {&_swigt__p_scout_model_device, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_model_info[] = {  {&_swigt__p_scout_model_info, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_operation[] = {  {&_swigt__p_scout_operation, 0, 0, 0},{0, 0, 0, 0}};
 static swig_cast_info _swigc__p_scout_request[] = {  {&_swigt__p_scout_request, 0, 0, 0},{0, 0, 0, 0}};
@@ -17241,6 +17579,7 @@ static swig_cast_info *swig_cast_initial[] = {
   _swigc__p_scout_image_options,
   _swigc__p_scout_load_options,
   _swigc__p_scout_model,
+  _swigc__p_scout_model_device,
   _swigc__p_scout_model_info,
   _swigc__p_scout_operation,
   _swigc__p_scout_request,

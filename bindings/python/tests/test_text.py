@@ -39,6 +39,16 @@ class Text(ModelTest):
         self.assertEqual(self.model.generate(text, **few).text(), answer)
         self.assertNotEqual(self.model.generate("Who are", **few).text(), answer)
 
+    def test_a_model_may_lie_on_two_devices(self):
+        few = {"max_tokens": 12}
+        with scout.load("scout-tiny", placement="experts=ref; head=ref") as placed:
+            self.assertEqual(placed.generate(QUESTION, **few).text(), self.model.generate(QUESTION, **few).text())
+            self.assertEqual([device.name for device in placed.devices], ["cpu", "ref"])
+            self.assertTrue(all(device.weight_bytes > 0 for device in placed.devices))
+            self.assertTrue(placed.info["placement"].endswith("head=ref"), placed.info["placement"])
+        with self.assertRaisesRegex(scout.ArgumentError, 'there is no unit "tail"'):
+            scout.load("scout-tiny", placement="tail=ref")
+
     def test_a_raw_prompt_goes_on_from_the_text(self):
         few = {"max_tokens": 8, "raw": True}
         with self.model.engine() as engine:

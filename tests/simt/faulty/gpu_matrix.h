@@ -13,4 +13,20 @@ struct WrongMatrix : MatrixI8<kK> {
 
 }  // namespace scout::SCOUT_GPU
 #define MatrixI8 WrongMatrix
+#elif SCOUT_PLANTED == 7
+namespace scout::SCOUT_GPU {
+
+// The first factor by itself.
+template <bool kBf16>
+struct WrongHalf : MatrixHalf<kBf16> {
+  static void MultiplyAdd(float (&c)[4], Shared<uint32_t> a, int a_stride, Shared<uint32_t>, int) {
+    MatrixHalf<kBf16>::MultiplyAdd(c, a, a_stride, a, a_stride);
+  }
+};
+
+}  // namespace scout::SCOUT_GPU
+#define MatrixHalf WrongHalf
+#elif SCOUT_PLANTED == 8
+#define MatrixI8 DotMatrix
+#define MatrixHalf DotHalf
 #endif

@@ -1,6 +1,7 @@
 // The emulator's words with one that does something else, so that the self-test of a device's instructions can be seen to fail:
 // SCOUT_PLANTED is 1 for the matrix instruction's fragments (gpu_matrix.h), 2 for a shuffle, 3 for a division, 4 for copies that
-// nobody waits for, 5 for a vote.
+// nobody waits for, 5 for a vote, 6 for copies of which the last group is left out of the wait, 7 for the
+// matrix instruction over halves; 8 is no fault: a device without matrix instructions.
 #pragma once
 
 #include "../gpu_vendor.h"
@@ -12,8 +13,13 @@ inline T WrongShflXor(Mask mask, T value, int bits) {
   return ShflXor(mask, value, bits == 8 ? 4 : bits);
 }
 inline float WrongDivide(float a, float b) { return a * (1.0f / b) * (1 + 0x1p-23f); }
+inline double WrongDivide(double a, double b) { return a * (1.0 / b) * (1 + 0x1p-52); }
 template <int kGroupsLeft>
 inline void NoAsyncWait() {}
+template <int kGroupsLeft>
+inline void LateAsyncWait() {
+  AsyncWait<kGroupsLeft + 1>();
+}
 template <typename Mask>
 inline Mask WrongBallot(Mask mask, bool value) {
   return Ballot(mask, value) >> 1;
@@ -27,6 +33,8 @@ inline Mask WrongBallot(Mask mask, bool value) {
 #define Divide WrongDivide
 #elif SCOUT_PLANTED == 4
 #define AsyncWait NoAsyncWait
+#elif SCOUT_PLANTED == 6
+#define AsyncWait LateAsyncWait
 #elif SCOUT_PLANTED == 5
 #define Ballot WrongBallot
 #endif

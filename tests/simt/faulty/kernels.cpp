@@ -1,5 +1,6 @@
 // The kernel of the self-test over a faulty word.
 #include "gpu/check.h"
+#include "gpu/product_many.h"
 
 namespace scout::gpu {
 
@@ -7,5 +8,13 @@ namespace scout::gpu {
 #define SCOUT_NAME(number) SCOUT_NAME_OF(number)
 const void* SCOUT_NAME(SCOUT_PLANTED)();
 const void* SCOUT_NAME(SCOUT_PLANTED)() { return SCOUT_GPU::Handle<&SCOUT_GPU::CheckInstructions, CheckArgs>(); }
+
+// A product over it: tiles of 64 rows of Q4_K.
+#define SCOUT_PRODUCT_OF(number) FaultyProduct##number
+#define SCOUT_PRODUCT(number) SCOUT_PRODUCT_OF(number)
+const void* SCOUT_PRODUCT(SCOUT_PLANTED)();
+const void* SCOUT_PRODUCT(SCOUT_PLANTED)() {
+  return SCOUT_GPU::Handle<&SCOUT_GPU::ProductMany<SCOUT_GPU::Q4_K, 64>, ProductArgs>();
+}
 
 }  // namespace scout::gpu

@@ -1,5 +1,6 @@
 // The emulated device as a plug-in that calls itself cuda: what libscout and the scout program do with a device, on a machine
-// without one. For tests, built into a folder of their own. SCOUT_SIMT_WARP is 32 or 64, SCOUT_SIMT_MEMORY the device's bytes;
+// without one. For tests, built into a folder of their own. SCOUT_SIMT_WARP is 32 or 64, SCOUT_SIMT_MEMORY a device's bytes,
+// SCOUT_SIMT_DEVICES how many there are (1);
 // SCOUT_SIMT_PLANT names what is wrong with it: "product" (a kernel taken for another) or "lost" (after SCOUT_SIMT_CALLS calls).
 #include <cstdlib>
 #include <string_view>
@@ -19,10 +20,16 @@ int64_t NumberOf(const char* variable, int64_t otherwise) {
 
 const char* const kPluginDevice = "cuda";
 
-std::shared_ptr<Driver> OpenDriver() {
+int CountDevices() {
+  const char* const named = std::getenv("SCOUT_SIMT_PLANT");
+  if (named != nullptr && std::string_view(named) == "none") Fail(ErrorCode::kDevice, "device cuda: the driver finds no device");
+  return static_cast<int>(NumberOf("SCOUT_SIMT_DEVICES", 1));
+}
+
+std::shared_ptr<Driver> OpenDriver(int index) {
+  CheckIndex(index, CountDevices());
   const char* const named = std::getenv("SCOUT_SIMT_PLANT");
   const std::string_view plant = named == nullptr ? "" : named;
-  if (plant == "none") Fail(ErrorCode::kDevice, "device cuda: the driver finds no device");
   const auto warp = static_cast<int>(NumberOf("SCOUT_SIMT_WARP", 32));
   const auto device =
       std::make_shared<simt::SimtDriver>(warp, simt::Schedule{}, static_cast<size_t>(NumberOf("SCOUT_SIMT_MEMORY", 1 << 30)));

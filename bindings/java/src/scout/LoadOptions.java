@@ -20,6 +20,12 @@ public final class LoadOptions {
     return set(o -> RequestOptions.check(NativeJNI.scout_load_options_set_device(o, bytes)));
   }
 
+  /** What lies on which device: "experts=cpu", "layers 0-23=cuda:0; layers 24-47=cuda:1". The grammar is in scout/model.h. */
+  public LoadOptions placement(String items) {
+    byte[] bytes = Text.bytes(items);
+    return set(o -> RequestOptions.check(NativeJNI.scout_load_options_set_placement(o, bytes)));
+  }
+
   /** Where plug-ins are looked for. */
   public LoadOptions pluginDir(String path) {
     byte[] bytes = Text.bytes(path);

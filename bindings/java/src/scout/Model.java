@@ -245,6 +245,33 @@ public final class Model extends Handle {
     return new Layer(moe[0] != 0, rope[0] != 0, chunked[0] != 0);
   }
 
+  /** A device that holds a part of a model. */
+  public record Part(String device, String description, long weightBytes) {}
+
+  /** What lies on which device, in the words of {@link LoadOptions#placement}. */
+  public String placement() {
+    return described(i -> Text.string(NativeJNI.scout_model_info_placement_get(i)));
+  }
+
+  /** The devices that hold a part of the model. */
+  public List<Part> parts() {
+    long count = described(i -> NativeJNI.scout_model_info_device_count_get(i));
+    return call(p -> {
+      List<Part> parts = new ArrayList<>();
+      long info = NativeJNI.new_scout_model_device();
+      try {
+        for (long i = 0; i < count; i++) {
+          NativeJNI.scout_model_get_device(p, i, info);
+          parts.add(new Part(Text.string(NativeJNI.scout_model_device_name_get(info)),
+              Text.string(NativeJNI.scout_model_device_description_get(info)), NativeJNI.scout_model_device_weight_bytes_get(info)));
+        }
+      } finally {
+        NativeJNI.delete_scout_model_device(info);
+      }
+      return parts;
+    });
+  }
+
   /** A tensor of the model's files; the last of the shape is the fastest. */
   public record Tensor(String name, String format, List<Long> shape, long bytes, boolean used) {}
 

@@ -88,6 +88,7 @@ final class NativeJNI {
   public final static native int scout_load_options_set_device(long jarg1, byte[] jarg2);
   public final static native int scout_load_options_set_plugin_dir(long jarg1, byte[] jarg2);
   public final static native int scout_load_options_set_pack_path(long jarg1, byte[] jarg2);
+  public final static native int scout_load_options_set_placement(long jarg1, byte[] jarg2);
   public final static native int scout_load(byte[] jarg1, long jarg2, long[] jarg3);
   public final static native int scout_load_start(byte[] jarg1, long jarg2, long[] jarg3);
   public final static native int scout_operation_wait(long jarg1, long jarg2, long[] jarg3);
@@ -157,9 +158,19 @@ final class NativeJNI {
   public final static native int scout_model_info_kv_format_get(long jarg1);
   public final static native void scout_model_info_has_chat_set(long jarg1, int jarg2);
   public final static native int scout_model_info_has_chat_get(long jarg1);
+  public final static native byte[] scout_model_info_placement_get(long jarg1);
+  public final static native void scout_model_info_device_count_set(long jarg1, long jarg2);
+  public final static native long scout_model_info_device_count_get(long jarg1);
   public final static native long new_scout_model_info();
   public final static native void delete_scout_model_info(long jarg1);
   public final static native int scout_model_get_info(long jarg1, long jarg2);
+  public final static native byte[] scout_model_device_name_get(long jarg1);
+  public final static native byte[] scout_model_device_description_get(long jarg1);
+  public final static native void scout_model_device_weight_bytes_set(long jarg1, long jarg2);
+  public final static native long scout_model_device_weight_bytes_get(long jarg1);
+  public final static native long new_scout_model_device();
+  public final static native void delete_scout_model_device(long jarg1);
+  public final static native int scout_model_get_device(long jarg1, long jarg2, long jarg3);
   public final static native int scout_model_get_layer(long jarg1, int jarg2, long[] jarg3, long[] jarg4, long[] jarg5);
   public final static native void scout_tensor_info_rank_set(long jarg1, int jarg2);
   public final static native int scout_tensor_info_rank_get(long jarg1);

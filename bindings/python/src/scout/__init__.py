@@ -17,7 +17,7 @@ from ._errors import (AgainError, ArgumentError, CancelledError, CorruptError, D
                       LimitError, NoMemoryError, ScoutError, StateError, TruncatedError, UnsupportedError)
 from ._image import Image, ImageInfo, Tiling, tiling_of_size
 from ._log import LogBridge, LogLine, close_log, log_to, next_log, open_log
-from ._model import Device, Layer, Loading, Model, Tensor, devices, load, load_async, load_start
+from ._model import Device, Layer, Loading, Model, ModelDevice, Tensor, devices, load, load_async, load_start
 from ._options import EngineOptions, ImageOptions, LoadOptions, RequestOptions, TileOptions, VideoOptions
 from ._request import STOP_CANCELLED, STOP_END, STOP_ERROR, STOP_LENGTH, STOP_NONE, STOP_STRING, Event, Request
 from ._score import ScoreBlock, Scores
@@ -66,7 +66,7 @@ __all__ = [
     "ALPHA_DROP", "ALPHA_WHITE", "AgainError", "ArgumentError", "CancelledError", "Chat", "CorruptError", "DeniedError", "Device",
     "DeviceError", "Engine", "EngineOptions", "Event", "FormatError", "Frame", "Image", "ImageInfo", "ImageOptions",
     "InternalError", "IoError", "KV_BF16", "KV_F16", "KV_F32", "KV_Q8_0", "Layer", "LimitError", "LoadOptions", "Loading",
-    "LogBridge", "LogLine", "Model", "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "PACK_CHECK",
+    "LogBridge", "LogLine", "Model", "ModelDevice", "NUMERICS_FAST", "NUMERICS_FLOAT32", "NUMERICS_INVARIANT", "NoMemoryError", "PACK_CHECK",
     "PACK_NONE", "PACK_USE", "PACK_WRITE", "RESIZE_PIL", "RESIZE_TORCHVISION", "Request", "RequestOptions", "STOP_CANCELLED",
     "STOP_END", "STOP_ERROR", "STOP_LENGTH", "STOP_NONE", "STOP_STRING", "ScoreBlock", "Scores", "ScoutError", "StateError",
     "Tensor", "TileOptions", "Tiling", "TruncatedError", "UnsupportedError", "Video", "VideoInfo", "VideoOptions", "build_info",

@@ -28,6 +28,7 @@ def _getters(kind: str) -> Dict[str, Any]:
 
 
 _MODEL_INFO, _TENSOR_INFO, _DEVICE_INFO = _getters("model_info"), _getters("tensor_info"), _getters("device_info")
+_MODEL_DEVICE = _getters("model_device")
 
 
 class Layer(NamedTuple):
@@ -35,6 +36,13 @@ class Layer(NamedTuple):
     moe: bool  #: experts, else dense
     rope: bool  #: rotated, else position-free
     chunked: bool  #: attends inside its chunk, else to everything
+
+
+class ModelDevice(NamedTuple):
+    """A device that holds a part of a model."""
+    name: str  #: as in LoadOptions
+    description: str
+    weight_bytes: int  #: resident there
 
 
 class Tensor(NamedTuple):
@@ -157,6 +165,24 @@ class Model(Handle):
     def layer(self, index: int) -> Layer:
         """What layer `index` is."""
         return Layer._make(bool(flag) for flag in self._call(_native.scout_model_get_layer, index)[1:])
+
+    @property
+    def devices(self) -> List[ModelDevice]:
+        """The devices that hold a part of it; info["placement"] says which part."""
+        handle = self._enter()
+        made = _native.new_scout_model_device()
+        info = _native.new_scout_model_info()
+        try:
+            _native.scout_model_get_info(handle, info)
+            found = []
+            for index in range(_MODEL_INFO["device_count"](info)):
+                _native.scout_model_get_device(handle, index, made)
+                found.append(ModelDevice(**{name: _MODEL_DEVICE[name](made) for name in ModelDevice._fields}))
+            return found
+        finally:
+            self._leave(handle)
+            _native.delete_scout_model_info(info)
+            _native.delete_scout_model_device(made)
 
     @property
     def tensors(self) -> List[Tensor]:

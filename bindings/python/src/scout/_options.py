@@ -25,6 +25,7 @@ class LoadOptions(TypedDict, total=False):
     skip_weight_check: bool  #: do not look for NaN and infinity while loading
     vision: bool  #: load the vision tower too, where the files have one, so that chats can hold pictures
     pack: int  #: PACK_USE, PACK_CHECK or PACK_WRITE a packed side-file, with which a GGUF file loads in milliseconds; the default is none
+    placement: str  #: what lies on which device: "experts=cpu"; "layers 0-23=cuda:0; layers 24-47=cuda:1"; the devices decide otherwise
     pack_path: str  #: the side-file; the path of the GGUF file with ".pack" behind it otherwise
 
 
@@ -124,6 +125,8 @@ def _set_special(kind: str, made: Any, name: str, value: Any, held: Callable[[Im
         failed = getattr(_native, "scout_%s_options_set_plugin_dir" % kind)(made, text_bytes(value, name))
     elif name == "pack_path":
         failed = _native.scout_load_options_set_pack_path(made, text_bytes(value, name))
+    elif name == "placement":
+        failed = _native.scout_load_options_set_placement(made, text_bytes(value, name))
     elif name == "stop":
         for text in _texts(value):
             failed = failed or _native.scout_request_options_add_stop(made, text_bytes(text, name))

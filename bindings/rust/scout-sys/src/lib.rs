@@ -219,7 +219,7 @@ pub struct scout_device_info {
     pub struct_size: u32,
     /// See device.h.
     pub reserved: u32,
-    /// for scout_load_options.device: "cpu", "ref"; static
+    /// for scout_load_options.device: "cpu", "ref", "cuda", "cuda:1"; static
     pub name: *const c_char,
     /// "AVX-512 VNNI, 2 threads"; static
     pub description: *const c_char,
@@ -415,7 +415,9 @@ pub struct scout_load_options {
     pub struct_size: u32,
     /// SCOUT_NUMERICS_\*
     pub numerics: i32,
-    /// "cpu", "ref"; NULL = the default one
+    /// "cpu", "ref", "cuda", "cuda:1"; NULL = the default one; or several, with commas between: "cuda:0,cuda:1" share the
+    /// layers in proportion to the memory that each has left. What a device with memory of its own cannot hold of the
+    /// routed experts goes to "cpu", whether that is named or not
     pub device: *const c_char,
     /// compute threads; 0 = as many as the process may use (affinity and cgroup quota)
     pub threads: i32,
@@ -444,6 +446,15 @@ pub struct scout_load_options {
     pub pack: i32,
     /// the side-file; NULL = the path of the GGUF file with ".pack" behind it
     pub pack_path: *const c_char,
+    /// what lies on which device, where \`device\` alone is not to decide; NULL = by default. Items UNIT=DEVICE with
+    /// semicolons between, later ones before earlier ones: "experts=cpu", "layers 0-23=cuda:0; layers 24-47=cuda:1;
+    /// head=cuda:1". A unit is all, embedding, head, vision, layers, or one part of layers: attention (with keys and
+    /// values), feed (the dense block, or the router and the shared expert), experts (the routed ones; "experts\[0-3\]"
+    /// those of each layer). Behind layers and parts stands a range of layers, without which all are meant. What no item
+    /// names lies on the first device of \`device\`. It is kept to, or refused with a sentence: nothing goes elsewhere.
+    /// Answers do not depend on it as long as the devices agree bit for bit, which "cpu", "ref" and the GPUs do unless
+    /// numerics is FAST. Not with pack
+    pub placement: *const c_char,
 }
 
 /// What a model is.
@@ -460,7 +471,7 @@ pub struct scout_model_info {
     pub name: *const c_char,
     /// as the file says, may be ""; borrowed while the model lives
     pub version: *const c_char,
-    /// what it runs on; borrowed while the model lives
+    /// what it runs on, several with commas between; borrowed while the model lives
     pub device: *const c_char,
     /// in words; borrowed while the model lives
     pub rope_scaling: *const c_char,
@@ -518,6 +529,26 @@ pub struct scout_model_info {
     pub kv_format: i32,
     /// 1: the tokenizer has what scout_chat needs; 0: not
     pub has_chat: i32,
+    /// what lies on which device, as scout_load_options.placement would say it; borrowed while the model lives
+    pub placement: *const c_char,
+    /// of devices that hold something of it: see scout_model_get_device
+    pub device_count: u64,
+}
+
+/// A device that holds a part of a model.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct scout_model_device {
+    /// set by the caller
+    pub struct_size: u32,
+    /// See model.h.
+    pub reserved: u32,
+    /// as in scout_load_options.device; borrowed while the model lives
+    pub name: *const c_char,
+    /// as in scout_device_info; borrowed while the model lives
+    pub description: *const c_char,
+    /// of the model, resident there
+    pub weight_bytes: u64,
 }
 
 /// What a tensor of the model's files is.
@@ -1226,6 +1257,15 @@ extern "C" {
     /// Threads: any. Since 0.1.
     pub fn scout_model_get_info(model: *const scout_model, info: *mut scout_model_info) -> scout_status;
 
+    /// Describes device \`index\` of those that hold a part of the model; there are scout_model_info.device_count.
+    ///
+    /// * `info`: struct_size set by the caller; members past it are not written
+    ///
+    /// Answers SCOUT_OK; SCOUT_ERR_ARGUMENT for an index that is not there; _STATE.
+    ///
+    /// Threads: any. Since 0.1.
+    pub fn scout_model_get_device(model: *const scout_model, index: u64, info: *mut scout_model_device) -> scout_status;
+
     /// What layer \`layer\` is.
     ///
     /// * `moe`: 1: experts; 0: dense; may be NULL
@@ -1724,7 +1764,7 @@ mod layout {
         assert_eq!(member!(scout_image_info, width), (8, 8), "scout_image_info.width");
         assert_eq!(member!(scout_image_info, height), (16, 8), "scout_image_info.height");
         assert_eq!(member!(scout_image_info, format), (24, 8), "scout_image_info.format");
-        assert_eq!((size_of::<scout_load_options>(), align_of::<scout_load_options>()), (80, 8));
+        assert_eq!((size_of::<scout_load_options>(), align_of::<scout_load_options>()), (88, 8));
         assert_eq!(member!(scout_load_options, struct_size), (0, 4), "scout_load_options.struct_size");
         assert_eq!(member!(scout_load_options, numerics), (4, 4), "scout_load_options.numerics");
         assert_eq!(member!(scout_load_options, device), (8, 8), "scout_load_options.device");
@@ -1739,7 +1779,8 @@ mod layout {
         assert_eq!(member!(scout_load_options, vision), (64, 4), "scout_load_options.vision");
         assert_eq!(member!(scout_load_options, pack), (68, 4), "scout_load_options.pack");
         assert_eq!(member!(scout_load_options, pack_path), (72, 8), "scout_load_options.pack_path");
-        assert_eq!((size_of::<scout_model_info>(), align_of::<scout_model_info>()), (248, 8));
+        assert_eq!(member!(scout_load_options, placement), (80, 8), "scout_load_options.placement");
+        assert_eq!((size_of::<scout_model_info>(), align_of::<scout_model_info>()), (264, 8));
         assert_eq!(member!(scout_model_info, struct_size), (0, 4), "scout_model_info.struct_size");
         assert_eq!(member!(scout_model_info, layers), (4, 4), "scout_model_info.layers");
         assert_eq!(member!(scout_model_info, architecture), (8, 8), "scout_model_info.architecture");
@@ -1774,6 +1815,14 @@ mod layout {
         assert_eq!(member!(scout_model_info, kv_bytes_per_position_local), (232, 8), "scout_model_info.kv_bytes_per_position_local");
         assert_eq!(member!(scout_model_info, kv_format), (240, 4), "scout_model_info.kv_format");
         assert_eq!(member!(scout_model_info, has_chat), (244, 4), "scout_model_info.has_chat");
+        assert_eq!(member!(scout_model_info, placement), (248, 8), "scout_model_info.placement");
+        assert_eq!(member!(scout_model_info, device_count), (256, 8), "scout_model_info.device_count");
+        assert_eq!((size_of::<scout_model_device>(), align_of::<scout_model_device>()), (32, 8));
+        assert_eq!(member!(scout_model_device, struct_size), (0, 4), "scout_model_device.struct_size");
+        assert_eq!(member!(scout_model_device, reserved), (4, 4), "scout_model_device.reserved");
+        assert_eq!(member!(scout_model_device, name), (8, 8), "scout_model_device.name");
+        assert_eq!(member!(scout_model_device, description), (16, 8), "scout_model_device.description");
+        assert_eq!(member!(scout_model_device, weight_bytes), (24, 8), "scout_model_device.weight_bytes");
         assert_eq!((size_of::<scout_tensor_info>(), align_of::<scout_tensor_info>()), (72, 8));
         assert_eq!(member!(scout_tensor_info, struct_size), (0, 4), "scout_tensor_info.struct_size");
         assert_eq!(member!(scout_tensor_info, rank), (4, 4), "scout_tensor_info.rank");

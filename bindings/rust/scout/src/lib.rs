@@ -41,7 +41,7 @@ pub use engine::{Engine, EngineStats, ScoreBlock, Scores};
 pub use error::{status_name, status_text, Error, Result};
 pub use image::{Alpha, Image, ImageInfo, Resize, Tiling};
 pub use log::{clear_log_sink, close_log, next_log, open_log, set_log_sink, Level, LogLine};
-pub use model::{device, devices, DeviceInfo, Encode, Layer, Loading, Model, ModelInfo, Shape, TensorInfo, Token};
+pub use model::{device, devices, DeviceInfo, Encode, Layer, Loading, Model, ModelDevice, ModelInfo, Shape, TensorInfo, Token};
 pub use options::{
     EngineOptions, ImageOptions, KvFormat, LoadOptions, Numerics, Pack, RequestOptions, ScoreOptions, TileOptions, VideoOptions,
 };

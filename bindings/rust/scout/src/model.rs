@@ -71,6 +71,10 @@ described! {
         kv_format: i32,
         /// Whether [`Model::chat`] works.
         has_chat: flag,
+        /// What lies on which device, as [`LoadOptions::placement`](crate::LoadOptions::placement) would say it.
+        placement: text,
+        /// Of [`Model::devices`].
+        device_count: u64,
     }
 }
 
@@ -80,6 +84,15 @@ described! {
         rank: i32, name: text, format: text, shape: Shape, bytes: u64,
         /// Whether the text model needs it.
         used: flag,
+    }
+}
+
+described! {
+    /// A device that holds a part of a model.
+    ModelDevice from scout_model_device {
+        name: text, description: text,
+        /// Resident there.
+        weight_bytes: u64,
     }
 }
 
@@ -229,6 +242,18 @@ impl Model {
         // SAFETY: places for three numbers.
         check(unsafe { sys::scout_model_get_layer(self.raw(), index, &mut moe, &mut rope, &mut chunked) })?;
         Ok(Layer { moe: moe != 0, rope: rope != 0, chunked: chunked != 0 })
+    }
+
+    /// The devices that hold a part of the model; [`ModelInfo::placement`] says which part.
+    pub fn devices(&self) -> Result<Vec<ModelDevice>> {
+        (0..self.info()?.device_count)
+            .map(|index| {
+                let mut raw = ModelDevice::room();
+                // SAFETY: as in `info`.
+                check(unsafe { sys::scout_model_get_device(self.raw(), index, &mut raw) })?;
+                Ok(unsafe { ModelDevice::read(&raw) })
+            })
+            .collect()
     }
 
     /// The number of tensors in the model's files.

@@ -105,7 +105,7 @@ options! {
     /// let model = scout::Model::load_with("scout-tiny", &options)?;
     /// # Ok::<(), scout::Error>(())
     /// ```
-    LoadOptions, scout_load_options, scout_load_options_init { device: Option<String>, plugin_dir: Option<PathBuf>, pack_path: Option<PathBuf>, }
+    LoadOptions, scout_load_options, scout_load_options_init { device: Option<String>, plugin_dir: Option<PathBuf>, pack_path: Option<PathBuf>, placement: Option<String>, }
     /// Arithmetic.
     numerics: Numerics => |v| v as i32,
     /// Compute threads; 0 = as many as the process may use.
@@ -129,7 +129,7 @@ options! {
 }
 
 impl LoadOptions {
-    /// What the model runs on: "cpu", "ref"; see [`devices`](crate::devices).
+    /// What the model runs on: "cpu", "ref", or several: "cuda:0,cuda:1"; see [`devices`](crate::devices).
     pub fn device(mut self, name: impl Into<String>) -> Self {
         self.device = Some(name.into());
         self
@@ -138,6 +138,12 @@ impl LoadOptions {
     /// Where plug-ins are looked for.
     pub fn plugin_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.plugin_dir = Some(folder.into());
+        self
+    }
+
+    /// What lies on which device: "experts=cpu", "layers 0-23=cuda:0; layers 24-47=cuda:1". The grammar is in `scout/model.h`.
+    pub fn placement(mut self, items: impl Into<String>) -> Self {
+        self.placement = Some(items.into());
         self
     }
 
@@ -151,7 +157,9 @@ impl LoadOptions {
         let device = self.device.as_deref().map(|name| c_string(name, "device")).transpose()?;
         let plugin_dir = self.plugin_dir.as_deref().map(c_path).transpose()?;
         let pack_path = self.pack_path.as_deref().map(c_path).transpose()?;
+        let placement = self.placement.as_deref().map(|items| c_string(items, "placement")).transpose()?;
         let mut raw = self.raw;
+        raw.placement = placement.as_ref().map_or(ptr::null(), |text| text.as_ptr());
         raw.pack_path = pack_path.as_ref().map_or(ptr::null(), |text| text.as_ptr());
         raw.device = device.as_ref().map_or(ptr::null(), |text| text.as_ptr());
         raw.plugin_dir = plugin_dir.as_ref().map_or(ptr::null(), |text| text.as_ptr());

@@ -12,6 +12,21 @@ fn model() -> Model {
     Model::load("scout-tiny").unwrap()
 }
 
+#[test]
+fn a_model_may_lie_on_two_devices() {
+    let options = scout::LoadOptions::new().placement("experts=ref; head=ref");
+    let placed = Model::load_with("scout-tiny", &options).unwrap();
+    let few = RequestOptions::new().max_tokens(12);
+    let text = |model: &Model| model.generate_with("Who are you?", &few).unwrap().text().unwrap();
+    assert_eq!(text(&placed), text(&model()));
+    let devices = placed.devices().unwrap();
+    assert_eq!(devices.iter().map(|device| device.name.as_str()).collect::<Vec<_>>(), ["cpu", "ref"]);
+    assert!(devices.iter().all(|device| device.weight_bytes > 0));
+    assert!(placed.info().unwrap().placement.ends_with("head=ref"));
+    let refused = Model::load_with("scout-tiny", &scout::LoadOptions::new().placement("tail=ref"));
+    assert!(refused.err().unwrap().to_string().contains("there is no unit"));
+}
+
 /// What may go to other threads, and what threads may share, as the compiler sees it.
 #[test]
 fn types_promise_what_the_header_promises() {

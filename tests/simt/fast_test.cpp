@@ -1,0 +1,201 @@
+// What Numerics::kFast gives up and what it keeps: F16 and BF16 weights meet many rows as halves on matrix instructions.
+#include <cmath>
+
+#include "../ops/op_test.h"
+#include "gpu/gpu_backend.h"
+#include "quant/formats.h"
+#include "simt_driver.h"
+
+namespace scout {
+namespace {
+
+std::unique_ptr<Backend> MakeFast(int warp, bool random) {
+  BackendOptions options;
+  options.numerics = Numerics::kFast;
+  return gpu::MakeGpuBackend(simt::SimtDevice(warp, {random, 5}), options);
+}
+
+std::vector<float> RunLinear(Backend& backend, const WeightDesc& desc, const std::vector<float>& x, int64_t rows,
+                             Epilogue epilogue = Epilogue::kStore) {
+  const auto weight = backend.PrepareWeight(desc);
+  const Rows in(backend, rows, weight->cols(), x);
+  const Rows out(backend, rows, epilogue == Epilogue::kSwiGlu ? weight->rows() / 2 : weight->rows());
+  RunStep(backend, PlainPlan(rows), [&] { backend.Linear({in.act(), weight.get(), epilogue, out.act()}); });
+  EXPECT_TRUE(out.GuardsIntact());
+  return out.Read();
+}
+
+std::vector<float> Decoded(const WeightDesc& desc, int64_t values) {
+  std::vector<std::byte> bytes(RowBytes(desc.parts[0].format, static_cast<uint64_t>(values)));
+  desc.parts[0].sources[0]->Read(0, bytes);
+  std::vector<float> out(static_cast<size_t>(values));
+  quant::DecodeRow(desc.parts[0].format, bytes.data(), out.data(), out.size());
+  return out;
+}
+
+// A row as the weight's format has it: BF16 as it is, F16 times a power of two that brings the largest to [2^14, 2^15).
+std::vector<double> Rounded(DType format, std::span<const float> row) {
+  int exponent = 0;
+  float largest = 0;
+  for (const float x : row) largest = std::max(largest, std::fabs(x));
+  if (largest > 0) std::frexp(largest, &exponent);  // largest = m 2^exponent, m in [0.5, 1)
+  std::vector<double> out;
+  for (const float x : row) {
+    if (format == DType::kBF16)
+      out.push_back(quant::Bf16ToF32(quant::F32ToBf16(x)));
+    else
+      out.push_back(std::ldexp(quant::F16ToF32(quant::F32ToF16(std::ldexp(x, 15 - exponent))), exponent - 15));
+  }
+  return out;
+}
+
+class Fast : public testing::TestWithParam<std::tuple<int, DType>> {};
+
+// Against the exact product of the rounded rows only float32 sums differ: of k products in any order, each sum cut or rounded to
+// 2^-23 of what all of them have in magnitude. Against the rows as they were, rounding adds half a unit of the format's last place.
+TEST_P(Fast, RoundsActivationsToTheWeightsFormatAndSumsInFloat32) {
+  const auto [warp, format] = GetParam();
+  const int64_t outputs = 70;
+  for (const WeightRole role : {WeightRole::kLinear, WeightRole::kManyRows}) {
+    for (const bool random : {false, true}) {
+      const auto backend = MakeFast(warp, random);
+      for (const auto& [k, rows] : {std::pair<int64_t, int64_t>{200, 17}, {64, 66}, {136, 90}}) {
+        if (random && rows > 17) continue;
+        const WeightDesc desc = RandomWeight(role, 1, {{format, outputs}}, k, 21);
+        const std::vector<float> w = Decoded(desc, outputs * k);
+        std::vector<float> x = Random(22).Values(rows * k);
+        for (int64_t i = 0; i < k; ++i) {
+          x[static_cast<size_t>(2 * k + i)] *= 1e6f;  // beyond what F16 has
+          x[static_cast<size_t>(3 * k + i)] *= 1e-9f;
+        }
+        const std::vector<float> got = RunLinear(*backend, desc, x, rows);
+        const double half_unit = format == DType::kBF16 ? 0x1p-8 : 0x1p-11;
+        for (int64_t n = 0; n < rows; ++n) {
+          const std::span<const float> row = std::span(x).subspan(static_cast<size_t>(n * k), static_cast<size_t>(k));
+          const std::vector<double> rounded = Rounded(format, row);
+          double largest = 0;
+          for (const float value : row) largest = std::max(largest, std::fabs(static_cast<double>(value)));
+          for (int64_t o = 0; o < outputs; ++o) {
+            double exact = 0, of_rounded = 0, magnitude = 0, weights = 0;
+            for (int64_t i = 0; i < k; ++i) {
+              const double weight = w[static_cast<size_t>(o * k + i)];
+              exact += weight * row[static_cast<size_t>(i)];
+              of_rounded += weight * rounded[static_cast<size_t>(i)];
+              magnitude += std::fabs(weight * rounded[static_cast<size_t>(i)]);
+              weights += std::fabs(weight);
+            }
+            const double y = got[static_cast<size_t>(n * outputs + o)];
+            const double of_sums = static_cast<double>(k) * 0x1p-23 * magnitude;
+            ASSERT_NEAR(y, of_rounded, of_sums) << rows << " rows, " << n << ", " << o;
+            ASSERT_NEAR(y, exact, of_sums + half_unit * magnitude * 1.01 + 0x1p-39 * largest * weights);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Fast, KeepsFewRowsAndLengthsThatFillNoPieceAsTheyAre) {
+  const auto [warp, format] = GetParam();
+  const auto ref = MakeRef(Numerics::kInvariant);
+  const auto backend = MakeFast(warp, false);
+  for (const auto& [k, rows, same] : {std::tuple<int64_t, int64_t, bool>{64, 16, true}, {60, 20, true}, {64, 20, false}}) {
+    const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, 33}}, k, 23);
+    const std::vector<float> x = Random(24).Values(rows * k);
+    EXPECT_EQ(SameBits(RunLinear(*ref, desc, x, rows), RunLinear(*backend, desc, x, rows)), same) << k << ", " << rows;
+  }
+}
+
+TEST_P(Fast, WhatIsNotFiniteStaysInItsRow) {
+  const auto [warp, format] = GetParam();
+  const int64_t k = 72, rows = 18, outputs = 9;
+  const auto backend = MakeFast(warp, false);
+  const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 25);
+  std::vector<float> x = Random(26).Values(rows * k);
+  std::fill_n(x.begin() + 3 * k, k, 0.0f);
+  const std::vector<float> clean = RunLinear(*backend, desc, x, rows);
+  x[static_cast<size_t>(5 * k + 7)] = std::numeric_limits<float>::infinity();
+  x[static_cast<size_t>(9 * k + 70)] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> got = RunLinear(*backend, desc, x, rows);
+  for (int64_t n = 0; n < rows; ++n)
+    for (int64_t o = 0; o < outputs; ++o) {
+      const float y = got[static_cast<size_t>(n * outputs + o)];
+      if (n == 5 || n == 9) {
+        EXPECT_FALSE(std::isfinite(y)) << n;
+      } else {
+        EXPECT_EQ(y, clean[static_cast<size_t>(n * outputs + o)]) << n;
+      }
+      if (n == 3) {
+        EXPECT_EQ(y, 0.0f);
+      }
+    }
+}
+
+// Experts in groups of rows give what their rows give one after the other. 60 rows make tiles of 64, 256 of one expert tiles of
+// 128.
+TEST_P(Fast, ExpertsAreTheirRowsProducts) {
+  const auto [warp, format] = GetParam();
+  const auto backend = MakeFast(warp, false);
+  const int64_t d = 64, f = 32;
+  for (const auto& [experts, rows] : {std::pair<int64_t, int64_t>{3, 60}, {1, 256}}) {
+    const WeightDesc gate_up = RandomWeight(WeightRole::kExperts, experts, {{format, 2 * f}}, d, 27);
+    const WeightDesc down = RandomWeight(WeightRole::kExperts, experts, {{format, d}}, f, 28);
+    const std::vector<float> x = Random(29).Values(rows * d), residual = Random(30).Values(rows * d);
+    std::vector<int32_t> ids(static_cast<size_t>(rows));
+    for (size_t n = 0; n < ids.size(); ++n) ids[n] = static_cast<int32_t>(n * n % static_cast<size_t>(experts));
+    std::vector<float> id_bits(ids.size());
+    std::memcpy(id_bits.data(), ids.data(), ids.size() * 4);
+
+    const auto gate_up_weight = backend->PrepareWeight(gate_up), down_weight = backend->PrepareWeight(down);
+    const Rows in(*backend, rows, d, x), id_rows(*backend, rows, 1, id_bits),
+        gates(*backend, rows, 1, std::vector<float>(ids.size(), 1.0f)), out(*backend, rows, d, residual);
+    RunStep(*backend, PlainPlan(rows), [&] {
+      backend->Experts({in.act(), id_rows.act(), gates.act(), gate_up_weight.get(), down_weight.get(), nullptr, nullptr, 0,
+                        static_cast<int32_t>(experts), out.act()});
+    });
+    const std::vector<float> got = out.Read();
+
+    for (int64_t e = 0; e < experts; ++e) {
+      const auto alone = [&](const WeightDesc& all) {
+        WeightDesc one = all;
+        one.role = WeightRole::kLinear;
+        one.experts = 1;
+        std::vector<std::byte> bytes(all.parts[0].expert_bytes);
+        all.parts[0].sources[0]->Read(static_cast<uint64_t>(e) * bytes.size(), bytes);
+        one.parts[0].sources = {std::make_shared<MemorySource>(bytes, false)};
+        return one;
+      };
+      const std::vector<float> hidden = RunLinear(*backend, alone(gate_up), x, rows, Epilogue::kSwiGlu);
+      const std::vector<float> y = RunLinear(*backend, alone(down), hidden, rows);
+      for (int64_t n = 0; n < rows; ++n) {
+        if (ids[static_cast<size_t>(n)] != e) continue;
+        for (int64_t i = 0; i < d; ++i) {
+          const auto at = static_cast<size_t>(n * d + i);
+          ASSERT_EQ(got[at], residual[at] + y[at]) << experts << " experts, row " << n << ", " << i;
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, Fast, testing::Combine(testing::Values(32, 64), testing::Values(DType::kF16, DType::kBF16)),
+                         [](const auto& info) {
+                           return "Warp" + std::to_string(std::get<0>(info.param)) +
+                                  std::string(InfoOf(std::get<1>(info.param)).name);
+                         });
+
+// Formats that the mode changes nothing of.
+TEST(FastNumerics, OtherWeightsKeepTheirBits) {
+  const auto ref = MakeRef(Numerics::kInvariant);
+  for (const int warp : {32, 64}) {
+    const auto backend = MakeFast(warp, false);
+    for (const DType format : {DType::kF32, DType::kQ8_0}) {
+      const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, 40}}, 64, 31);
+      const std::vector<float> x = Random(32).Values(20 * 64);
+      EXPECT_TRUE(SameBits(RunLinear(*ref, desc, x, 20), RunLinear(*backend, desc, x, 20))) << InfoOf(format).name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace scout
