@@ -84,8 +84,8 @@ struct V {
       two[r] = _mm256_unpacklo_ps(row[r], row[r + 1]);
       two[r + 1] = _mm256_unpackhi_ps(row[r], row[r + 1]);
     }
-    const auto pairs = [](__m256 a, __m256 b, bool high) {
-      const __m256d c = _mm256_castps_pd(a), d = _mm256_castps_pd(b);
+    const auto pairs = [](__m256 first, __m256 second, bool high) {
+      const __m256d c = _mm256_castps_pd(first), d = _mm256_castps_pd(second);
       return _mm256_castpd_ps(high ? _mm256_unpackhi_pd(c, d) : _mm256_unpacklo_pd(c, d));
     };
     for (int j = 0; j < 4; ++j) {  // columns j and 4 + j of rows 0..3 and of rows 4..7

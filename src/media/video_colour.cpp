@@ -37,8 +37,18 @@ AVPixelFormat PlainFormat(int format, bool& full) {
   }
 }
 
+// What a container says is passed on unchecked, so a frame's field may hold a number that its enumeration has no name for, and may
+// not be read as one.
+template <typename Field>
+int NumberIn(const Field& field) {
+  static_assert(sizeof(Field) == sizeof(int));
+  int number;
+  std::memcpy(&number, &field, sizeof(number));
+  return number;
+}
+
 int MatrixOf(const AVFrame& frame) {
-  switch (frame.colorspace) {
+  switch (NumberIn(frame.colorspace)) {
     case AVCOL_SPC_BT709:
       return SWS_CS_ITU709;
     case AVCOL_SPC_FCC:
@@ -59,7 +69,7 @@ int MatrixOf(const AVFrame& frame) {
 }  // namespace
 
 void FrameToRgb(const AVFrame& frame, uint32_t width, uint32_t height, uint8_t* rgb) {
-  bool full = frame.color_range == AVCOL_RANGE_JPEG;
+  bool full = NumberIn(frame.color_range) == AVCOL_RANGE_JPEG;
   const AVPixelFormat format = PlainFormat(frame.format, full);
   const AVPixFmtDescriptor* const described = av_pix_fmt_desc_get(format);
   if (described == nullptr || sws_isSupportedInput(format) == 0)

@@ -129,6 +129,30 @@ TEST_F(HostileVideo, V04_ACodecThatIsNotOnTheListIsNamed) {
   }
 }
 
+// Matroska's numbers of colours reach the frame as they are in the file.
+TEST_F(HostileVideo, NumbersOfColoursWithoutANameAreTakenAsUnknown) {
+  using namespace std::string_literals;
+  const std::string good = Clip({.container = "matroska", .encoder = "libvpx", .width = 32, .height = 32, .frames = 2});
+  if (good.empty()) GTEST_SKIP() << "FFmpeg has no libvpx";
+  const auto with = [&](const std::string& element, char value) {
+    const size_t at = good.find(element + "\x81"s);
+    if (at == std::string::npos) return std::string();
+    return std::string(good).replace(at + element.size() + 1, 1, 1, value);
+  };
+  const auto pixels = [](const std::string& bytes) {
+    const std::vector<ChosenFrame> taken = Take(bytes, ByRate(10));
+    return taken.empty() ? std::vector<uint8_t>() : taken[0].pixels;
+  };
+  const std::string matrix = "\x55\xb1", range = "\x55\xb9";
+  for (const std::string& element : {matrix, range}) {
+    const std::string unknown = with(element, element == matrix ? '\x02' : '\x00');
+    ASSERT_FALSE(unknown.empty()) << "the writer leaves the element out";
+    const std::vector<uint8_t> want = pixels(unknown);
+    ASSERT_FALSE(want.empty());
+    for (const char value : {'\x66', '\x7f', '\xff'}) EXPECT_EQ(pixels(with(element, value)), want);
+  }
+}
+
 TEST_F(HostileVideo, FlippedBytesAreRefusedOrRead) {
   const Spec specs[] = {{.container = "matroska", .encoder = "mjpeg", .width = 32, .height = 32, .frames = 3},
                         {.container = "mp4", .encoder = "libx264", .width = 32, .height = 32, .frames = 3},
