@@ -61,6 +61,7 @@ struct PackedPanels {
   const unsigned char* panel[2];
   int panels;
   int64_t k;
+  bool ask_once;  // Kernels'
 };
 
 // y[n * kPanelRows + r] = W[r] . x[n]; entries of missing rows are left alone: a neighbour may have written them.
@@ -82,6 +83,8 @@ struct Kernels {
   // All or none: null where weights stay in the file's blocks.
   PackedProduct packed_q4_0, packed_q4_1, packed_q5_0, packed_q5_1, packed_q8_0;
   PackedProduct packed_q2_k, packed_q3_k, packed_q4_k, packed_q5_k, packed_q6_k;
+  // Streams of packed codes of four bits and more ask for memory once and near, not far ahead and again (packed_avx512.inl).
+  bool ask_once;
   // 256 values to codes (quant/activation.h), and what of `sums` the packed kernels of this table use.
   void (*round_block)(const float* x, int8_t* codes, CodeSums* sums);
 
@@ -150,6 +153,6 @@ struct Kernels {
 // Null where the table was not built.
 const Kernels* GenericKernels();
 const Kernels* Avx2Kernels();
-const Kernels* Avx512Kernels();
+const Kernels* Avx512Kernels(bool amd);
 
 }  // namespace scout::cpu

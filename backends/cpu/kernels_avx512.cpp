@@ -105,17 +105,19 @@ struct V {
 
 #include "cpu/to_f16.inl"
 
-constexpr Kernels kTable = [] {
+constexpr Kernels TableOf(bool amd) {
   Kernels table{};
+  table.ask_once = amd;
   SCOUT_FLOAT_KERNELS(table);
   table.to_f16 = ToF16;
   SCOUT_ROUNDED_KERNELS(table);
   SCOUT_PACKED_KERNELS(table);
   return table;
-}();
+}
+constexpr Kernels kTable = TableOf(false), kAmdTable = TableOf(true);
 
 }  // namespace
 
-const Kernels* Avx512Kernels() { return &kTable; }
+const Kernels* Avx512Kernels(bool amd) { return amd ? &kAmdTable : &kTable; }
 
 }  // namespace scout::cpu

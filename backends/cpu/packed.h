@@ -5,18 +5,15 @@
 // codes of values 4 g .. 4 g + 3 of the block, so that a line of bytes meets four activations in one vpdpbusd. Codes are unsigned:
 // those of signed formats have their offset (4, 8, 16, 32 or 128) added.
 //
-//   fields     of W bits, the bits of a few lines of neighbouring groups: whole groups first, from bit 0 of each line on, and what
-//   is
-//              left over at the lines' tops makes the last ones, so that taking a group apart is one or two instructions:
+//   fields     of W bits, the bits of a few lines of neighbouring groups: whole groups first, from bit 0 of each line on, and
+//              what is left over at the lines' tops makes the last ones, so that taking a group apart is one or two instructions:
 //     4 bits   line i: bits 0-3 are group 2 i, bits 4-7 group 2 i + 1
 //     2 bits   line i: bits 2 t, 2 t + 1 are group 4 i + t
 //     6 bits   lines 3 i + t, t < 3: bits 0-5 are group 4 i + t, bits 6-7 are bits 2 t, 2 t + 1 of group 4 i + 3
-//     5 bits   lines 5 i + t, t < 5: bits 0-4 are group 8 i + t; the tops of t < 3 are bits 0-2 of group 8 i + 5 + t; bits 5-6 of t
-//     = 3
-//              and of t = 4 are bits 3-4 of groups 8 i + 5 and 8 i + 6, their bits 7 bits 3 and 4 of group 8 i + 7
+//     5 bits   lines 5 i + t, t < 5: bits 0-4 are group 8 i + t; the tops of t < 3 are bits 0-2 of group 8 i + 5 + t; bits 5-6
+//              of t = 3 and of t = 4 are bits 3-4 of groups 8 i + 5 and 8 i + 6, their bits 7 bits 3 and 4 of group 8 i + 7
 //     3 bits   lines 3 i + t, t < 3: bits 0-2 are group 8 i + t, bits 3-5 group 8 i + 3 + t; bits 6-7 of t < 2 are bits 0-1 of
-//     group
-//              8 i + 6 + t, and those of t = 2 their bits 2
+//              group 8 i + 6 + t, and those of t = 2 their bits 2
 //   bytes      line i: group i
 //   scales     the file's own bytes: line i has bytes 4 i .. 4 i + 3 of the row's scales, in their order
 //

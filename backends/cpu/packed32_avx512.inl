@@ -191,7 +191,7 @@ void PackedOf(const PackedPanels& w, const RoundedRows& x, int64_t count, float*
   const auto stream = [&]<int N>() {  // one panel after the other: two streams side by side were slower
     for (int p = 0; p < w.panels; ++p) {
       if constexpr (Group == 256)
-        Stream256<F, N>(w.panel[p], w.k, x, y + p * count * kPanelRows);
+        Stream256<F, N>(w.panel[p], w.k, x, w.ask_once, y + p * count * kPanelRows);
       else
         Stream32<F, N>(w.panel[p], w.k, x, y + p * count * kPanelRows);
     }

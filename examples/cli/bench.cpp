@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -250,6 +252,19 @@ void Bench::OneRound(scout_engine* engine) {
   }
 }
 
+// As many bytes as the weights have, since memory may be faster in one place than in another; not more than half of what is free.
+size_t ProbeBytes(const BenchOptions& options, const scout_model_info& info) {
+  if (options.probe_mb > 0) return static_cast<size_t>(options.probe_mb) << 20;
+  size_t bytes = size_t{256} << 20;
+#if defined(_SC_AVPHYS_PAGES)
+  const long pages = ::sysconf(_SC_AVPHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
+  if (pages > 0 && page > 0)
+    bytes = std::max(bytes,
+                     std::min(static_cast<size_t>(info.weight_bytes), static_cast<size_t>(pages) / 2 * static_cast<size_t>(page)));
+#endif
+  return bytes;
+}
+
 void Bench::Run() {
   const double load_begin = NowSeconds();
   const Model model = Load(options_.model);
@@ -257,7 +272,7 @@ void Bench::Run() {
   info_ = InfoOf(model.get());
   roofline_.emplace(model.get());
   const Engine engine = BenchEngine(options_, model.get());
-  if (!options_.no_probes) probes_.emplace(options_.model.threads, static_cast<size_t>(options_.probe_mb) << 20);
+  if (!options_.no_probes) probes_.emplace(options_.model.threads, ProbeBytes(options_, info_));
   state_ = options_.seed;
   for (int i = 0; i < options_.batch; ++i) depth_.push_back(RandomIds(state_, options_.depth, info_.vocabulary));
   OneRun(engine.get(), {RandomIds(state_, std::min<int64_t>(options_.prompt, 16), info_.vocabulary)}, 2, 0);  // warm-up
@@ -398,7 +413,8 @@ void AddBench(CLI::App& app) {
   command->add_flag("--json", options->json, "as JSON, every round's figures");
   command->add_flag("--no-probes", options->no_probes, "do not measure the machine's own limits");
   command
-      ->add_option("--probe-mb", options->probe_mb, "MiB that the read probe reads; 0 = 1.5 times the largest cache, at least 256")
+      ->add_option("--probe-mb", options->probe_mb,
+                   "MiB that the read probe reads; 0 = as many as the weights have, at most half of what is free")
       ->check(CLI::Range(0, 1 << 20));
   command->callback([options] { Bench(*options).Run(); });
 }

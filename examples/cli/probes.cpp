@@ -201,7 +201,8 @@ struct Probes::Block {
   double ReadRate(int threads, uint64_t (*sum)(const std::byte*)) const {
     const auto pieces = static_cast<int64_t>(bytes / kPiece);
     std::atomic<uint64_t> sums{0};  // so that the loads are wanted
-    return BestRate(threads, kPiece, std::min<int64_t>(256 * threads, pieces), [&](int64_t piece) {
+    // All of it: a host's memories differ in speed, and a large block may lie in more than one of them.
+    return BestRate(threads, kPiece, pieces, [&](int64_t piece) {
       sums.fetch_xor(sum(data + static_cast<size_t>(piece % pieces) * kPiece), std::memory_order_relaxed);
     });
   }

@@ -11,7 +11,7 @@ namespace probes {
 
 // Per second; 0 where this processor or this program has no way to tell. A product and its sum are two operations.
 struct Peaks {
-  double read_bytes = 0;  // large blocks, each byte once
+  double read_bytes = 0;  // a large block, each byte once
   double int8_ops = 0;    // u8 x s8 into s32: the widest of AVX-512 VNNI, AVX2 and SSSE3 that the processor has
   double bf16_ops = 0;    // bf16 x bf16 into f32: AVX-512 BF16
   double f32_ops = 0;     // f32 fused: the widest of AVX-512, AVX2 and SSE2 (there a product and a sum)
@@ -28,7 +28,8 @@ class Probes {
   Probes& operator=(const Probes&) = delete;
 
   int threads() const { return threads_; }
-  // The best that each probe saw in any stretch of some milliseconds; about half a second in all.
+  // The best that each probe saw in any stretch of some milliseconds, and of reading all of the block once; about half a second in
+  // all, and more where the block is larger than a gigabyte.
   Peaks Measure() const;
 
  private:

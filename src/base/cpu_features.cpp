@@ -69,6 +69,15 @@ Isa DetectIsa() {
   return Isa::kGeneric;
 }
 
+bool ProcessorIsAmd() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("amd") != 0;
+#else
+  return false;
+#endif
+}
+
 std::string ProcessorName() {
   std::string name;
 #if defined(__x86_64__)

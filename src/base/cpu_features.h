@@ -17,6 +17,9 @@ const char* NameOf(Isa isa);  // "generic", "avx2", "avx512"
 // The best level that processor and system offer.
 Isa DetectIsa();
 
+// Whether AMD made it.
+bool ProcessorIsAmd();
+
 // "AMD EPYC 9965 192-Core Processor", or "processor" where it does not say.
 std::string ProcessorName();
 
