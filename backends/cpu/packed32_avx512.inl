@@ -178,28 +178,49 @@ inline void Tiles32(const PackedPanels& w, const RoundedRows& x, int64_t count, 
   }
 }
 
+// The rows from `row` on.
+template <int Group>
+inline RoundedRows RowsOnward(const RoundedRows& x, int64_t row) {
+  RoundedRows from = x;
+  from.codes += row * Group;
+  if constexpr (Group == 256) {
+    from.blocks += row;
+  } else {
+    from.scales += row;
+    from.sums += row;
+    from.starts += row;
+  }
+  return from;
+}
+
 // ---- the table
 
 template <int Group, typename F>
 void PackedOf(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y) {
-  if (count > kStreamRows) {
+  if (count > kStreamedRows) {
     if constexpr (Group == 256)
       return w.panels == 2 ? Tiles256<F, 2>(w, x, count, y) : Tiles256<F, 1>(w, x, count, y);
     else
       return w.panels == 2 ? Tiles32<F, 2>(w, x, count, y) : Tiles32<F, 1>(w, x, count, y);
   }
-  const auto stream = [&]<int N>() {  // one panel after the other: two streams side by side were slower
-    for (int p = 0; p < w.panels; ++p) {
+  // One panel after the other: two streams side by side were slower. Rows after the first few find the panel in the second cache.
+  for (int p = 0; p < w.panels; ++p) {
+    const auto stream = [&]<int N>(int64_t row) {
+      float* const to = y + (p * count + row) * kPanelRows;
       if constexpr (Group == 256)
-        Stream256<F, N>(w.panel[p], w.k, x, w.ask_once, y + p * count * kPanelRows);
+        Stream256<F, N>(w.panel[p], w.k, RowsOnward<Group>(x, row), w.ask_once, to);
       else
-        Stream32<F, N>(w.panel[p], w.k, x, y + p * count * kPanelRows);
+        Stream32<F, N>(w.panel[p], w.k, RowsOnward<Group>(x, row), to);
+    };
+    for (int64_t row = 0; row < count;) {
+      const int64_t left = count - row, passes = (left + kStreamRows - 1) / kStreamRows, take = (left + passes - 1) / passes;
+      if (take == 4) stream.template operator()<4>(row);
+      if (take == 3) stream.template operator()<3>(row);
+      if (take == 2) stream.template operator()<2>(row);
+      if (take == 1) stream.template operator()<1>(row);
+      row += take;
     }
-  };
-  if (count == 1) return stream.template operator()<1>();
-  if (count == 2) return stream.template operator()<2>();
-  if (count == 3) return stream.template operator()<3>();
-  if (count == 4) return stream.template operator()<4>();
+  }
 }
 
 #define SCOUT_PACKED_KERNELS(table)                \

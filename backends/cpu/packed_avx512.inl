@@ -3,7 +3,7 @@
 // packed32_avx512.inl.
 //
 // Lane r of a register is row r of the panel, so a vpdpbusd meets four codes of sixteen rows with four activations broadcast from
-// memory. Up to kStreamRows rows of activations take the codes apart in registers as they come from memory. More rows sweep a
+// memory. Up to kStreamedRows rows of activations take the codes apart in registers as they come from memory. More rows sweep a
 // tile: the codes of one block of two panels, taken apart once into the first cache, meet six or seven rows at a time
 // (sweep_avx512.inl).
 //
@@ -14,8 +14,9 @@
 //   Q6_K   8 values, and the sum starts at -32 times the activations' sum: 32 * 127 * 8 = 32,512
 // Nearly always longer runs do: with P and N the sums of a run's positive and of its negative activation codes, codes 0 .. C give
 // dots in -C N .. C P. RoundBlock looks once per row of activations; a tile whose rows are all like that (Wide) saves half or
-// three quarters of the vpdpwssd: runs of 32 for Q4_K and Q5_K, of 16 for Q6_K. A row of Q5_K
-// in forty has a run that is too long, so a tile of seven in six; its runs are taken in halves.
+// three quarters of the vpdpwssd: runs of 32 for Q4_K and Q5_K, of 16 for Q6_K. So does a stream that meets more than one row (one
+// alone waits for memory). A row of Q5_K in forty has a run that is too long, so a tile of seven in six; its runs are taken in
+// halves.
 //
 // Codes of two and three bits times their scales are bytes still: a tile of Q2_K or Q3_K (kScaled) holds the products, and its dots
 // are the block's sum at once.
@@ -23,7 +24,8 @@
 #include "cpu/packed_places.inl"
 #include "cpu/sweep_avx512.inl"
 
-constexpr int kStreamRows = 4;
+constexpr int kStreamRows = 4;    // together
+constexpr int kStreamedRows = 8;  // in two goes, of which the second finds the panel in the second cache
 constexpr int kBlockGroups = 64;
 constexpr int kAheadBytes = 2048;  // what a stream of small blocks asks for before it needs it
 // A stream of blocks of 256 works for a hundred cycles on a block, in which memory must not rest. The first cache has too few
@@ -31,9 +33,10 @@ constexpr int kAheadBytes = 2048;  // what a stream of small blocks asks for bef
 // read probe: Q4_K 68 to 82 %, Q6_K 64 to 86, Q2_K 55 to 73; one distance alone gains nothing.)
 constexpr int kNearBytes = 4096, kFarBytes = 12288;
 // On AMD's processors what is asked for passes through the first cache's 24 buffers wherever it goes, and the hardware follows such
-// a stream by itself. There codes of four bits and more, whose lines leave little time, are asked for once, near, and past the
-// caches behind. (Paired passes over 800 MB on an EPYC of the fourth generation, of plain reading, one thread and two: Q4_K 76 and
-// 91 % to 93 and 100, Q5_K 86 and 95 to 91 and 96, Q6_K 79 and 92 to 93 and 93. Q3_K and Q2_K lose 20 % by it.)
+// a stream by itself. There the codes of four bits and more that meet one row, which leave little time, are asked for once, near,
+// and past the caches behind. (Paired passes over 800 MB on an EPYC of the fourth generation, of plain reading, one thread and two:
+// Q4_K 76 and 91 % to 93 and 100, Q5_K 86 and 95 to 91 and 96, Q6_K 79 and 92 to 93 and 93. Q3_K and Q2_K would lose 20 % by it,
+// more rows 15.)
 constexpr int kOnceBytes = 4096;
 constexpr int kAheadOfTile = 1024;
 
@@ -277,35 +280,44 @@ inline void PrefetchLines(const unsigned char* from, int lines) {
   for (int i = first; i < last; ++i) _mm_prefetch(reinterpret_cast<const char*>(block + kNearBytes + 64 * i), _MM_HINT_T0);
 }
 
-// What block b of one panel adds to N rows' sums.
-template <typename F, int N>
+// What block b of one panel adds to N rows' sums; Wide: the dots of runs of kWideRun values fit in 16 bits.
+template <typename F, int N, bool Wide>
 [[gnu::always_inline]] inline void StreamBlock(const unsigned char* panel, int64_t b, const RoundedRows& x, bool once,
                                                __m512* sum) {
   const unsigned char* const block = BlockOf<F>(panel, b);
   __m512i scales[F::kScales], factors[F::kFactors + 1];
   F::Factors(block, scales, factors);
-  __m512i isum[N];
+  constexpr int kRun = [] {
+    if constexpr (Wide) return F::kWideRun;
+    return F::kRun;
+  }();
+  __m512i isum[N], dots[N];
   for (int n = 0; n < N; ++n) isum[n] = _mm512_setzero_si512();
   const auto half = [&](const __m512i* c, int j) __attribute__((always_inline)) {  // values 16 j .. 16 j + 15 of the block
     const __m512i scale = scales[F::kScales == 8 ? j / 2 : j];
     for (int n = 0; n < N; ++n) {
       const int8_t* const codes = x.codes + (b * x.rows + n) * 256 + 16 * j;
       const CodeSums& sums = x.blocks[b * x.rows + n];
-      __m512i first = _mm512_setzero_si512(), second = first;
-      if constexpr (F::kCentred && F::kRun == 16) {
+      __m512i first = kRun == 32 && j % 2 != 0 ? dots[n] : _mm512_setzero_si512(), second = _mm512_setzero_si512();
+      if constexpr (F::kCentred && F::kScaled) {
         first = _mm512_srai_epi32(Spread(sums.centred16 + j), 3);  // of codes that are 4 above the values
+      } else if constexpr (F::kCentred && kRun == 16) {
+        first = Spread(sums.centred16 + j);
       } else if constexpr (F::kCentred) {
         first = Spread(sums.centred8 + 2 * j);
         second = Spread(sums.centred8 + 2 * j + 1);
       }
       first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[0], Spread(codes)), c[1], Spread(codes + 4));
-      if constexpr (F::kRun == 16) {
-        first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
-        isum[n] = _mm512_dpwssd_epi32(isum[n], first, scale);
-      } else {
+      if constexpr (kRun == 8) {
         second = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(second, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
         isum[n] = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(isum[n], first, scale), second, scale);
+        continue;
       }
+      first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
+      if (kRun == 32 && j % 2 == 0)
+        dots[n] = first;
+      else
+        isum[n] = _mm512_dpwssd_epi32(isum[n], first, scale);
     }
   };
 #pragma GCC unroll 8
@@ -329,7 +341,17 @@ inline void Stream256(const unsigned char* panel, int64_t k, const RoundedRows& 
   const int64_t blocks = k / 256;
   __m512 sum[N];
   for (int n = 0; n < N; ++n) sum[n] = _mm512_setzero_ps();
-  for (int64_t b = 0; b < blocks; ++b) StreamBlock<F, N>(panel, b, x, F::kBits >= 4 && once, sum);
+  for (int64_t b = 0; b < blocks; ++b) {
+    if constexpr (N > 1 && !F::kScaled) {
+      uint32_t runs = F::kWideRuns;
+      for (int n = 0; n < N; ++n) runs &= x.blocks[b * x.rows + n].runs;
+      if (runs != 0) {
+        StreamBlock<F, N, true>(panel, b, x, false, sum);
+        continue;
+      }
+    }
+    StreamBlock<F, N, false>(panel, b, x, N == 1 && F::kBits >= 4 && once, sum);
+  }
   for (int n = 0; n < N; ++n) _mm512_storeu_ps(y + n * kPanelRows, sum[n]);
 }
 

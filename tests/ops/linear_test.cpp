@@ -99,7 +99,7 @@ TEST_P(LinearFormats, TheLargestCodesDoNotOverflow) {
 // codes of each 32) add up to a number around each limit, of one sign and of both, against codes at their ends.
 TEST_P(LinearFormats, SumsAroundTheLimitsOfSixteenBits) {
   const DType format = GetParam();
-  const int64_t k = 512, outputs = 32, rows = 13;  // seven and six
+  const int64_t k = 512, outputs = 32, most_rows = 13;
   if (!IsBlocks(format)) GTEST_SKIP() << "no integers in this format";
   const auto ref = MakeRef(Numerics::kInvariant);
   std::vector<std::vector<float>> inputs;
@@ -108,8 +108,8 @@ TEST_P(LinearFormats, SumsAroundTheLimitsOfSixteenBits) {
          Sweep<int64_t>({520, 521, 1023, 1024, 1025, 1057, 1058, 1090, 2032, 2184, 2185, 2300, 4064}, {521, 4064})) {
       if (total > run * 127) continue;
       for (const int kind : {0, 1, 2}) {  // all positive, all negative, halves of either sign in turn
-        std::vector<float> x(static_cast<size_t>(rows * k));
-        for (int64_t i = 0; i < rows * k; ++i) {
+        std::vector<float> x(static_cast<size_t>(most_rows * k));
+        for (int64_t i = 0; i < most_rows * k; ++i) {
           // 127 first, so that codes are what they are here, and the rest in equal shares.
           const int64_t place = i % run, left = total - 127;
           const int64_t code = place == 0 ? 127 : left / (run - 1) + (place <= left % (run - 1) ? 1 : 0);
@@ -123,11 +123,14 @@ TEST_P(LinearFormats, SumsAroundTheLimitsOfSixteenBits) {
   for (const int byte : {0x00, 0xff}) {
     for (const int scale_byte : Sweep<int>({0x7f, 0x80, 0xff}, {0x80})) {
       const WeightDesc desc = WeightOfBytes(format, outputs, k, byte, scale_byte);
-      for (const auto& x : inputs) {
-        const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});
-        for (const std::string& isa : Isas())
-          EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, rows, Epilogue::kStore, {})))
-              << isa << ", codes of " << byte << ", scales of " << scale_byte;
+      for (const auto& all : inputs) {
+        for (const int64_t rows : Sweep<int64_t>({13, 7}, {13})) {  // seven and six of a tile; four and three of a stream
+          const std::vector<float> x(all.begin(), all.begin() + rows * k);
+          const auto want = RunLinear(*ref, desc, x, rows, Epilogue::kStore, {});
+          for (const std::string& isa : Isas())
+            EXPECT_TRUE(SameBits(want, RunLinear(*MakeCpu(isa, 1), desc, x, rows, Epilogue::kStore, {})))
+                << isa << ", " << rows << " rows, codes of " << byte << ", scales of " << scale_byte;
+        }
       }
     }
   }
