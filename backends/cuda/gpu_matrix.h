@@ -43,9 +43,20 @@ GPU_FUNCTION void MmaF32(uint32_t, float (&c)[4], const uint32_t (&a)[4], const 
 #endif
 }
 
+GPU_FUNCTION uint32_t Bf16Pair(float low, float high) {
+#if __CUDA_ARCH__ >= 800
+  uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+#else
+  return TwoToBf16(low, high);
+#endif
+}
+
 }  // namespace scout::SCOUT_GPU
 
 #include "cuda/mma.h"
+#include "cuda/wide.h"
 
 namespace scout::SCOUT_GPU {
 

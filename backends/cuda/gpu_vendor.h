@@ -9,6 +9,7 @@
 
 #define GPU_KERNEL __global__ void __launch_bounds__(256)
 #define GPU_LARGE_KERNEL __global__ void __launch_bounds__(256, 2)
+#define GPU_WIDE_KERNEL __global__ void __launch_bounds__(288, 1)
 #define GPU_FUNCTION __device__ __forceinline__
 
 namespace scout::SCOUT_GPU {
@@ -94,6 +95,49 @@ GPU_FUNCTION void AsyncWait() {
 #endif
 }
 
+// Arrivals and bulk copies are of architecture 9.0 on; kernels that use them are compiled for 9.0a only (kWideProducts).
+using Arrivals = uint64_t;
+template <typename T>
+GPU_FUNCTION uint32_t SharedAddress(T& at) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(&at));
+}
+GPU_FUNCTION void InitArrivals(Arrivals& at, int count) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(SharedAddress(at)), "r"(count) : "memory");
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#endif
+}
+GPU_FUNCTION void Arrive(Arrivals& at) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(SharedAddress(at)) : "memory");
+#endif
+}
+GPU_FUNCTION void ArriveExpecting(Arrivals& at, int bytes) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(SharedAddress(at)), "r"(bytes) : "memory");
+#endif
+}
+GPU_FUNCTION void BulkCopy(Int4& to, const void* from, int bytes, Arrivals& arrivals) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(SharedAddress(to)),
+               "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(SharedAddress(arrivals))
+               : "memory");
+#endif
+}
+GPU_FUNCTION void WaitArrivals(Arrivals& at, int parity) {
+#if __CUDA_ARCH__ >= 900
+  uint32_t over = 0;
+  while (over == 0)
+    asm volatile(
+        "{\n.reg .pred over;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 over, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, over;\n}"
+        : "=r"(over)
+        : "r"(SharedAddress(at)), "r"(parity)
+        : "memory");
+#endif
+}
+
 GPU_FUNCTION float Fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 GPU_FUNCTION float Sqrt(float x) { return __fsqrt_rn(x); }
 GPU_FUNCTION float Divide(float a, float b) { return __fdiv_rn(a, b); }
@@ -105,6 +149,10 @@ GPU_FUNCTION uint64_t BitsOf(double x) { return static_cast<uint64_t>(__double_a
 GPU_FUNCTION double DoubleOf(uint64_t bits) { return __longlong_as_double(static_cast<long long>(bits)); }
 GPU_FUNCTION float F16ToF32(uint16_t h) { return __half2float(__ushort_as_half(h)); }
 GPU_FUNCTION uint16_t F32ToF16(float x) { return __half_as_ushort(__float2half_rn(x)); }
+// Under the exponent of 2^23 a byte is a whole number; its sign bit counts 128.
+GPU_FUNCTION float FloatOfByte(uint32_t word, int i) {
+  return __uint_as_float(__byte_perm(word ^ 0x80808080, 0x4b000000, 0x7650 | i)) - 8388736.0f;
+}
 GPU_FUNCTION int Dot4(uint32_t a, uint32_t b, int c) { return __dp4a(static_cast<int>(a), static_cast<int>(b), c); }
 
 template <auto kKernel, typename Arguments>

@@ -21,9 +21,23 @@ struct MmaMatrix {
   }
 };
 
+// Products of four warps: wgmma m64nNk16. Thread 32 w + 4 g + t of 128 holds of the first factor, [64, 16], the rows 16 w + g and
+// 16 w + g + 8 at 2 t, 2 t + 1, then at 2 t + 8, 2 t + 9, and of the result these rows at columns 2 t, 2 t + 1 of each eight.
+struct WideFragment {
+  GPU_FUNCTION static int Row(int thread, int i) { return thread / 32 * 16 + thread % 32 / 4 + 8 * (i / 2 % 2); }
+  GPU_FUNCTION static int Col(int thread, int i) { return 8 * (i / 4) + 2 * (thread % 4) + i % 2; }
+  // The second factor in shared memory: `at` has eight values of each of eight columns, the next eight columns follow, and the next
+  // eight values of K lie `next_k` bytes further.
+  GPU_FUNCTION static uint64_t Tile(Shared<Int4> at, int next_k) {
+    return static_cast<uint64_t>(SharedAddress(at[0]) >> 4 & 0x3fff) | static_cast<uint64_t>(next_k >> 4) << 16 |
+           uint64_t{128 >> 4} << 32;
+  }
+};
+
 // MatrixHalf the same way: m16n8k16, each word two halves.
 template <bool kBf16>
 struct MmaHalf {
+  static constexpr bool kInstruction = true;
   static constexpr int kRows = 16, kCols = 8, kValues = 4;
   GPU_FUNCTION static int Row(int lane, int i) { return lane / 4 + 8 * (i / 2); }
   GPU_FUNCTION static int Col(int lane, int i) { return 2 * (lane % 4) + i % 2; }

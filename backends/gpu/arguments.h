@@ -11,6 +11,8 @@ namespace scout::gpu {
 // Rows of activations and outputs that a block of a product takes together.
 constexpr int kFewRows = 8;
 constexpr int kManyRows[] = {64, 96};
+constexpr int kWideRows[] = {64, 128}, kWideOutputs = 128;  // of products of four warps
+constexpr unsigned kWideThreads = 288;
 // Queries, (row, head) pairs, of an attention tile, and floats of its output that it holds.
 constexpr int kTileQueries = 16;
 constexpr int kTileValues = 2048;
@@ -62,6 +64,18 @@ struct RoundRowsArgs {
   int32_t k;
   uint16_t* out;  // [rows, k]
   float* scales;  // [rows]
+};
+
+struct ProductTile;
+// The same for products of four warps: rows of each tile together, [tiles][k / 64 rounded up][8][tile_rows][8].
+struct PackRowsArgs {
+  const float* in;  // [n, k]
+  int32_t k, n;
+  const ProductTile* tiles;  // as in ProductArgs
+  const int32_t* order;
+  int32_t tile_rows;
+  uint16_t* out;
+  float* scales;  // [n]
 };
 
 struct SwiGluArgs {
@@ -270,6 +284,16 @@ struct CheckArgs {
   int32_t* product_f16;  // the same with the bytes as halves
   int32_t* product_bf16;
   int32_t* lanes;  // [answers, lanes]
+};
+
+// What only Numerics::kFast uses (check.h): products [64, kCheckDepth] of small whole numbers by columns of kWideRows[], as F16 and
+// as BF16.
+constexpr int kCheckDepth = 32, kCheckWideRows = 64;
+struct CheckFastArgs {
+  const uint16_t* a[2];     // of F16 and of BF16: [kCheckWideRows, kCheckDepth]
+  const uint16_t* b[2][2];  // of either, for each number of columns: [kCheckDepth / 8][columns][8]
+  int32_t* product[2][2];   // [kCheckWideRows, columns]
+  int32_t* has;             // [2]: 1 where there are matrix instructions over halves; and products of four warps
 };
 
 // What a device can do at all (probe.h).

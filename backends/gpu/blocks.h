@@ -2,6 +2,7 @@
 //
 // A block format gives for the values 32 s .. 32 s + 31 of a block:
 //   Codes(block, s, w)         the 32 codes as signed bytes, offsets applied, in eight words
+//   Code(block, s, i)          word i of them
 //   Scales(block, s, S, M)     factors of the codes' first and second sixteen (equal where a sub-block has 32)
 //   D(block), Minimum(block)   value = D * S * code + Minimum * M, the second term where kMinimum
 // A float format gives Value(row, i). FloatRow and BlockRow widen values of either. Blocks lie at multiples of 2 bytes, some
@@ -51,16 +52,24 @@ GPU_FUNCTION void Nibbles(const uint8_t* q, uint32_t high, uint32_t offset, uint
     w[i + 4] = LessEach((word >> 4 & 0x0f0f0f0f) | SpreadBits(high >> (4 * i + 16)) << 4, offset);
   }
 }
+template <bool kWide>
+GPU_FUNCTION uint32_t Nibble(const uint8_t* q, uint32_t high, uint32_t offset, int i) {
+  const uint8_t* const at = q + 4 * (i % 4);
+  const uint32_t word = kWide ? Word(at) : Word2(at);
+  return LessEach((word >> 4 * (i / 4) & 0x0f0f0f0f) | SpreadBits(high >> 4 * i) << 4, offset);
+}
 struct Q4_0 : Plain32 {
   static constexpr int kBytes = 18;
   static constexpr bool kMinimum = false;
   GPU_FUNCTION static void Codes(const uint8_t* block, int, uint32_t (&w)[8]) { Nibbles<false>(block + 2, 0, 8, w); }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int, int i) { return Nibble<false>(block + 2, 0, 8, i); }
   GPU_FUNCTION static float Minimum(const uint8_t*) { return 0; }
 };
 struct Q4_1 : Plain32 {
   static constexpr int kBytes = 20;
   static constexpr bool kMinimum = true;
   GPU_FUNCTION static void Codes(const uint8_t* block, int, uint32_t (&w)[8]) { Nibbles<true>(block + 4, 0, 0, w); }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int, int i) { return Nibble<true>(block + 4, 0, 0, i); }
   GPU_FUNCTION static float Minimum(const uint8_t* block) { return F16At(block + 2); }
 };
 struct Q5_0 : Plain32 {
@@ -69,12 +78,14 @@ struct Q5_0 : Plain32 {
   GPU_FUNCTION static void Codes(const uint8_t* block, int, uint32_t (&w)[8]) {
     Nibbles<false>(block + 6, Word2(block + 2), 16, w);
   }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int, int i) { return Nibble<false>(block + 6, Word2(block + 2), 16, i); }
   GPU_FUNCTION static float Minimum(const uint8_t*) { return 0; }
 };
 struct Q5_1 : Plain32 {
   static constexpr int kBytes = 24;
   static constexpr bool kMinimum = true;
   GPU_FUNCTION static void Codes(const uint8_t* block, int, uint32_t (&w)[8]) { Nibbles<true>(block + 8, Word(block + 4), 0, w); }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int, int i) { return Nibble<true>(block + 8, Word(block + 4), 0, i); }
   GPU_FUNCTION static float Minimum(const uint8_t* block) { return F16At(block + 2); }
 };
 struct Q8_0 : Plain32 {
@@ -84,6 +95,7 @@ struct Q8_0 : Plain32 {
 #pragma unroll
     for (int i = 0; i < 8; ++i) w[i] = Word2(block + 2 + 4 * i);
   }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int, int i) { return Word2(block + 2 + 4 * i); }
   GPU_FUNCTION static float Minimum(const uint8_t*) { return 0; }
 };
 
@@ -92,7 +104,10 @@ struct Q2_K {
   static constexpr bool kMinimum = true;
   GPU_FUNCTION static void Codes(const uint8_t* block, int s, uint32_t (&w)[8]) {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) w[i] = Word(block + 16 + 32 * (s / 4) + 4 * i) >> 2 * (s % 4) & 0x03030303;
+    for (int i = 0; i < 8; ++i) w[i] = Code(block, s, i);
+  }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int s, int i) {
+    return Word(block + 16 + 32 * (s / 4) + 4 * i) >> 2 * (s % 4) & 0x03030303;
   }
   GPU_FUNCTION static void Scales(const uint8_t* block, int s, int (&S)[2], int (&M)[2]) {
     for (int i = 0; i < 2; ++i) {
@@ -108,11 +123,12 @@ struct Q3_K {
   static constexpr bool kMinimum = false;
   GPU_FUNCTION static void Codes(const uint8_t* block, int s, uint32_t (&w)[8]) {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      const uint32_t low = Word2(block + 32 + 32 * (s / 4) + 4 * i) >> 2 * (s % 4) & 0x03030303;
-      const uint32_t third = Word2(block + 4 * i) >> s & 0x01010101;
-      w[i] = LessEach(low | third << 2, 4);
-    }
+    for (int i = 0; i < 8; ++i) w[i] = Code(block, s, i);
+  }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int s, int i) {
+    const uint32_t low = Word2(block + 32 + 32 * (s / 4) + 4 * i) >> 2 * (s % 4) & 0x03030303;
+    const uint32_t third = Word2(block + 4 * i) >> s & 0x01010101;
+    return LessEach(low | third << 2, 4);
   }
   GPU_FUNCTION static void Scales(const uint8_t* block, int s, int (&S)[2], int (&M)[2]) {
     for (int i = 0; i < 2; ++i) {
@@ -154,6 +170,9 @@ struct Q4_K : Scales6 {
       for (int i = 0; i < 4; ++i) w[4 * half + i] = static_cast<uint32_t>(q.x[i]) >> 4 * (s % 2) & 0x0f0f0f0f;
     }
   }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int s, int i) {
+    return Word(block + 16 + 32 * (s / 2) + 4 * i) >> 4 * (s % 2) & 0x0f0f0f0f;
+  }
 };
 struct Q5_K : Scales6 {
   static constexpr int kBytes = 176;
@@ -168,18 +187,23 @@ struct Q5_K : Scales6 {
             (static_cast<uint32_t>(q.x[i]) >> 4 * (s % 2) & 0x0f0f0f0f) | (static_cast<uint32_t>(h.x[i]) >> s & 0x01010101) << 4;
     }
   }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int s, int i) {
+    return (Word(block + 48 + 32 * (s / 2) + 4 * i) >> 4 * (s % 2) & 0x0f0f0f0f) | (Word(block + 16 + 4 * i) >> s & 0x01010101)
+                                                                                       << 4;
+  }
 };
 struct Q6_K {
   static constexpr int kValues = 256, kSub = 16, kBytes = 210;
   static constexpr bool kMinimum = false;
   GPU_FUNCTION static void Codes(const uint8_t* block, int s, uint32_t (&w)[8]) {
-    const int half = s / 4, quarter = s % 4;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      const uint32_t low = Word2(block + 64 * half + 32 * (quarter & 1) + 4 * i) >> 4 * (quarter >> 1) & 0x0f0f0f0f;
-      const uint32_t high = Word2(block + 128 + 32 * half + 4 * i) >> 2 * quarter & 0x03030303;
-      w[i] = LessEach(low | high << 4, 32);
-    }
+    for (int i = 0; i < 8; ++i) w[i] = Code(block, s, i);
+  }
+  GPU_FUNCTION static uint32_t Code(const uint8_t* block, int s, int i) {
+    const int half = s / 4, quarter = s % 4;
+    const uint32_t low = Word2(block + 64 * half + 32 * (quarter & 1) + 4 * i) >> 4 * (quarter >> 1) & 0x0f0f0f0f;
+    const uint32_t high = Word2(block + 128 + 32 * half + 4 * i) >> 2 * quarter & 0x03030303;
+    return LessEach(low | high << 4, 32);
   }
   GPU_FUNCTION static void Scales(const uint8_t* block, int s, int (&S)[2], int (&M)[2]) {
     for (int i = 0; i < 2; ++i) {

@@ -85,4 +85,52 @@ GPU_KERNEL CheckInstructions(gpu::CheckArgs args) {
   tell(static_cast<int32_t>(BitsOf(F16ToF32(F32ToF16(x)))));
 }
 
+// A product of four warps whose second factor came by a bulk copy, in phase `phase` of the arrivals.
+template <bool kBf16, int kColumns>
+GPU_FUNCTION void CheckWide(const uint16_t* a, const uint16_t* b, int32_t* out, Shared<Int4> tile, Shared<Arrivals> arrivals,
+                            int phase) {
+  constexpr int kPieces = gpu::kCheckDepth / 8 * kColumns, kSteps = gpu::kCheckDepth / 16;
+  if (Thread() == 0) {
+    ArriveExpecting(arrivals[0], 16 * kPieces);
+    BulkCopy(tile[0], b, 16 * kPieces, arrivals[0]);
+  }
+  // The first factor as pairs: of row 16 w + g, then 16 w + g + 8, first the values 2 t, 2 t + 1, then 8 further.
+  uint32_t factor[kSteps][4];
+  for (int step = 0; step < kSteps; ++step)
+    for (int i = 0; i < 4; ++i) {
+      const int row = WideFragment::Row(Thread(), 2 * (i % 2)), k = 16 * step + 2 * (Thread() % 4) + 8 * (i / 2);
+      factor[step][i] = *reinterpret_cast<const uint32_t*>(a + row * gpu::kCheckDepth + k);
+    }
+  float c[kColumns / 2];
+  for (int i = 0; i < kColumns / 2; ++i) c[i] = static_cast<float>(i);  // what was there before stays in the sum
+  WaitArrivals(arrivals[0], phase % 2);
+  WideFence(c);
+  for (int step = 0; step < kSteps; ++step)
+    WideMultiplyAdd<kBf16, kColumns>(c, factor[step], WideFragment::Tile(tile.From(2 * step * kColumns), 16 * kColumns));
+  WideCommit();
+  WideWait<0>(c, factor);
+  for (int i = 0; i < kColumns / 2; ++i)
+    out[WideFragment::Row(Thread(), i) * kColumns + WideFragment::Col(Thread(), i)] = RoundToInt(c[i] - static_cast<float>(i));
+  SyncBlock();  // before the next copy
+}
+
+// grid: one block of 128 threads.
+GPU_KERNEL CheckFast(gpu::CheckFastArgs args) {
+  if (Thread() == 0) {
+    args.has[0] = MatrixHalf<false>::kInstruction && MatrixHalf<true>::kInstruction ? 1 : 0;
+    args.has[1] = kWideProducts ? 1 : 0;
+  }
+  if constexpr (kWideProducts) {
+    SharedCursor cursor;
+    auto tile = cursor.Take<Int4>(gpu::kCheckDepth / 8 * gpu::kWideRows[1]);
+    auto arrivals = cursor.Take<Arrivals>(1);
+    if (Thread() == 0) InitArrivals(arrivals[0], 1);
+    SyncBlock();
+    CheckWide<false, gpu::kWideRows[0]>(args.a[0], args.b[0][0], args.product[0][0], tile, arrivals, 0);
+    CheckWide<false, gpu::kWideRows[1]>(args.a[0], args.b[0][1], args.product[0][1], tile, arrivals, 1);
+    CheckWide<true, gpu::kWideRows[0]>(args.a[1], args.b[1][0], args.product[1][0], tile, arrivals, 2);
+    CheckWide<true, gpu::kWideRows[1]>(args.a[1], args.b[1][1], args.product[1][1], tile, arrivals, 3);
+  }
+}
+
 }  // namespace scout::SCOUT_GPU

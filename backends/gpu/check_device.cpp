@@ -5,9 +5,11 @@
 #include <vector>
 
 #include "base/fp_environment.h"
+#include "base/log.h"
 #include "base/math.h"
 #include "gpu/arguments.h"
 #include "gpu/device.h"
+#include "quant/bf16.h"
 #include "quant/f16.h"
 
 namespace scout::gpu {
@@ -125,6 +127,89 @@ void CheckInstructions(const std::shared_ptr<Device>& device) {
   compare("the product of tiles in BF16", RightProduct(in, 32), 3 * kTile, kCheckRows);
   for (size_t i = 0; i < answers.size(); ++i)
     compare(answers[i].what, answers[i].values, 4 * kTile + i * static_cast<size_t>(lanes), lanes);
+}
+
+namespace {
+
+// The products of four warps: bytes of the tables above as halves, more rows of them.
+struct WideInputs {
+  std::vector<int8_t> a, b;         // [kCheckWideRows, kCheckDepth], [kWideRows[1], kCheckDepth]
+  std::vector<uint16_t> halves[6];  // F16: a, b of either number of columns; the same in BF16
+};
+WideInputs MakeWideInputs() {
+  WideInputs in;
+  for (int row = 0; row < kCheckWideRows; ++row)
+    for (int i = 0; i < kCheckDepth; ++i) in.a.push_back(ByteOf(row, i, 11));
+  for (int row = 0; row < kWideRows[1]; ++row)
+    for (int i = 0; i < kCheckDepth; ++i) in.b.push_back(ByteOf(row, i, 200));
+  const auto half = [](int8_t value, bool bf16) {
+    const auto x = static_cast<float>(value);
+    return bf16 ? quant::F32ToBf16(x) : quant::F32ToF16(x);
+  };
+  for (size_t kind = 0; kind < 2; ++kind) {
+    for (const int8_t value : in.a) in.halves[3 * kind].push_back(half(value, kind == 1));
+    for (size_t size = 0; size < 2; ++size)
+      for (int piece = 0; piece < kCheckDepth / 8; ++piece)
+        for (int row = 0; row < kWideRows[size]; ++row)
+          for (int i = 0; i < 8; ++i)
+            in.halves[3 * kind + 1 + size].push_back(half(in.b[static_cast<size_t>(row * kCheckDepth + 8 * piece + i)], kind == 1));
+  }
+  return in;
+}
+
+}  // namespace
+
+Device::FastInstructions CheckFastInstructions(const std::shared_ptr<Device>& device) {
+  const KernelTable& kernels = device->driver().Kernels();
+  const WideInputs in = MakeWideInputs();
+  constexpr size_t kProducts[] = {kCheckWideRows * size_t{kWideRows[0]}, kCheckWideRows * size_t{kWideRows[1]}};
+  size_t input_bytes = 0;
+  for (const auto& halves : in.halves) input_bytes += (2 * halves.size() + 255) / 256 * 256;
+  std::vector<int32_t> got(2 + 2 * (kProducts[0] + kProducts[1]), 0);
+  const DeviceBlock block(device, input_bytes + 4 * got.size(), false, "a self-test");
+  auto* const out = reinterpret_cast<int32_t*>(block.data() + input_bytes);
+  CheckFastArgs args{};
+  uint8_t* at = block.data();
+  std::vector<Device::Piece> pieces{{out, got.data(), 4 * got.size()}};
+  int32_t* product = out + 2;
+  for (size_t i = 0; i < 6; ++i) {
+    const size_t kind = i / 3;
+    const auto* const there = reinterpret_cast<const uint16_t*>(at);
+    if (i % 3 == 0) {
+      args.a[kind] = there;
+    } else {
+      args.b[kind][i % 3 - 1] = there;
+      args.product[kind][i % 3 - 1] = product;
+      product += kProducts[i % 3 - 1];
+    }
+    pieces.push_back({at, in.halves[i].data(), 2 * in.halves[i].size()});
+    at += (2 * in.halves[i].size() + 255) / 256 * 256;
+  }
+  args.has = out;
+  device->Upload(pieces);
+  device->Launch("a self-test", kernels.check_fast, 128, 16 * (kCheckDepth / 8) * size_t{kWideRows[1]} + 16, &args, sizeof args);
+  device->Download(got.data(), out, 4 * got.size());
+
+  Device::FastInstructions found;
+  found.halves = got[0] == 1;
+  found.wide = found.halves && got[1] == 1;
+  size_t first = 2;
+  for (size_t i = 0; found.wide && i < 4; ++i) {
+    const auto columns = static_cast<size_t>(kWideRows[i % 2]);
+    for (size_t v = 0; v < kProducts[i % 2]; ++v) {
+      int32_t right = 0;
+      for (size_t k = 0; k < kCheckDepth; ++k) right += in.a[v / columns * kCheckDepth + k] * in.b[v % columns * kCheckDepth + k];
+      if (got[first + v] == right) continue;
+      Log(LogLevel::kWarning, device->name(),
+          ": the device's products of four warps fail their self-test: ", i < 2 ? "F16" : "BF16", " by ", columns,
+          " columns gives ", got[first + v], " at ", v / columns, ", ", v % columns, ", where ", right,
+          " is right; numerics fast goes without them");
+      found.wide = false;
+      break;
+    }
+    first += kProducts[i % 2];
+  }
+  return found;
 }
 
 }  // namespace scout::gpu

@@ -102,6 +102,11 @@ void Device::Launch(const char* what, const void* kernel, unsigned threads, size
   Check(driver_->Synchronize(stream_), what);
 }
 
+const Device::FastInstructions& Device::fast_instructions() {
+  std::call_once(fast_asked_, [&] { fast_instructions_ = CheckFastInstructions(shared_from_this()); });
+  return fast_instructions_;
+}
+
 std::shared_ptr<Device> SharedDevice::Get(const std::function<std::shared_ptr<Driver>()>& open) {
   const std::lock_guard lock(mutex_);
   std::shared_ptr<Device> device = device_.lock();

@@ -22,8 +22,13 @@ void Check(const DriverStatus& status, const char* device, const char* what);
 const char* NameOf(MemoryKind kind);
 
 // A driver, and a stream for what is not part of a step. Shared by everything that lives in its memory.
-class Device {
+class Device : public std::enable_shared_from_this<Device> {
  public:
+  // What a device has of the instructions that only Numerics::kFast uses.
+  struct FastInstructions {
+    bool halves = false;  // matrix products of halves
+    bool wide = false;    // by four warps, and bulk copies
+  };
   // What is uploaded goes through pinned blocks of `slot_bytes` where it is larger than one.
   explicit Device(std::shared_ptr<Driver> driver, size_t slot_bytes = size_t{4} << 20);
   ~Device();
@@ -35,6 +40,8 @@ class Device {
   // "12 of 100 bytes of NAME are free", or that the device does not say.
   std::string Room() const;
   bool lost() const { return lost_.load(std::memory_order_relaxed); }
+  // Asked of the device when they are first wanted (check_device.cpp).
+  const FastInstructions& fast_instructions();
 
   // One after the other, back to back; all are there when it returns.
   struct Piece {
@@ -62,10 +69,14 @@ class Device {
   mutable std::atomic<bool> lost_{false};
   mutable std::mutex loss_mutex_;
   mutable std::string loss_;  // what was done when the device was lost, and what the driver said
+  std::once_flag fast_asked_;
+  FastInstructions fast_instructions_;
 };
 
 // Throws kDevice with a sentence where the device's own instructions do not do what kernels rely on.
 void CheckInstructions(const std::shared_ptr<Device>& device);
+// Finds what Device::fast_instructions() tells.
+Device::FastInstructions CheckFastInstructions(const std::shared_ptr<Device>& device);
 
 // What the device can do at all: `copy_bytes` are copied, and products of tiles repeated `matrix_rounds` times. On a real device
 // some GB and some thousand rounds; fewer than a thousand rounds use two blocks only, for tests on the emulator.

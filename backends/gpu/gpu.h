@@ -7,6 +7,7 @@
 //
 //   GPU_KERNEL, GPU_FUNCTION        what stands before a kernel (void included) and before a function of the device
 //   GPU_LARGE_KERNEL                the same, where registers for two blocks of 256 threads are better than spilling for more
+//   GPU_WIDE_KERNEL                 the same for 288 threads, one block at a time with as many registers as it wants
 //   kWarp                           lanes of a warp, 32 or 64
 //   Thread() Threads() BlockX() BlockY() BlockZ() GridX()      blocks have one dimension, grids up to three
 //   SyncBlock() SyncWarp(mask)      barriers; order accesses to shared memory
@@ -16,13 +17,22 @@
 //   SharedBytes(array, first, count)      a pointer to bytes of it that are read before the next word is used
 //   kAsyncCopies                    whether such copies leave the threads free for something else
 //   AsyncCopy16(to, from) AsyncCommit() AsyncWait<groups left>()      device to shared memory; there after the wait and a barrier
+//   Arrivals                        eight bytes of shared memory in which arrivals are counted, phase after phase
+//   InitArrivals(shared, n) Arrive(shared) ArriveExpecting(shared, bytes)      a phase is over after n arrivals and the bytes that
+//                                   were announced; what a warp did before a SyncWarp and an arrival, who waits will see as done
+//   BulkCopy(to, from, bytes, shared)      device to shared memory, in sixteens; counted in Arrivals, there for who waits for them
+//   WaitArrivals(shared, parity)    until a phase of that parity, 0 for the first, is over
+//   kWideProducts                   whether the device has these and products of four warps (traits.h)
 //   AtomicAdd(shared, x) AtomicMax(pointer, x)
 //   Fma Sqrt Divide                 one rounding each; + - * are never contracted (a compiler's flag)
 //   RoundToInt                      nearest, ties to even
 //   BitsOf FloatOf DoubleOf F16ToF32 F32ToF16 Dot4              bits, halves, four products of signed bytes
+//   FloatOfByte(word, i)            signed byte i of a word as a float, exactly
+//   Bf16Pair(low, high)             two floats rounded to bf16 (nearest, ties to even), the first in the word's low half
 //   Int4                            sixteen aligned bytes
 //   Handle<&Kernel, Arguments>()    what Driver::Launch takes; a kernel has one argument, a plain struct
 //   MatrixI8<K>                     a warp's product of signed bytes (traits.h)
+//   WideMultiplyAdd<bf16, columns>  a product by four warps that runs while they go on (traits.h)
 //   MatrixHalf<bf16>                the same of halves, with sums in float32 whose order is the device's own
 #pragma once
 

@@ -18,6 +18,7 @@ class GpuBackend final : public Backend {
       : device_(std::move(device)), step_(device_, options.numerics == Numerics::kFast) {
     if (options.numerics == Numerics::kFloat32)
       Fail(ErrorCode::kUnsupported, "numerics float32 is of the device \"ref\" only, not of \"", device_->name(), "\"");
+    if (step_.fast()) device_->fast_instructions();  // asked now rather than inside a step
   }
   ~GpuBackend() override = default;
 

@@ -13,19 +13,27 @@ constexpr int kBlockFormats = 10;  // Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5
 constexpr int kTileSizes = 2;  // kManyRows[]
 
 struct KernelTable {
+  // Under Numerics::kFast, activations being halves.
+  struct FastProduct {
+    std::array<const void*, kTileSizes> kernel;
+    std::array<size_t, kTileSizes> shared_bytes;
+    std::array<const void*, kTileSizes> wide;  // by four warps, in tiles of kWideRows[]
+    std::array<size_t, kTileSizes> wide_shared_bytes;
+  };
   struct FloatFormat {
     const void* embed;
     const void* product;
     const void* float_rows;  // weights of the role kManyRows
     const void* round_rows;  // under Numerics::kFast; null where such products are as ever
-    std::array<const void*, kTileSizes> fast;
-    std::array<size_t, kTileSizes> fast_shared_bytes;
+    const void* pack_rows;   // for products of four warps
+    FastProduct fast;
   };
   struct BlockFormat {
     const void* embed;
     const void* few;
     std::array<const void*, kTileSizes> many;
     const void* float_rows;
+    FastProduct fast;
     size_t few_shared_bytes;
     std::array<size_t, kTileSizes> many_shared_bytes;
     int group;  // values of an activation's scale
@@ -36,6 +44,7 @@ struct KernelTable {
   const void *rope_norm_store, *attend, *merge_spans, *zero_padding, *merge_attention, *sample_blocks;
   const void *finish, *scatter, *unfold, *add_positions, *layer_norm, *rotate, *group_attend, *pixel_shuffle, *check, *probe_copy,
       *probe_matrix;
+  const void* check_fast;                // what only Numerics::kFast uses
   const void *attend_f16, *attend_bf16;  // in the order of float matrix instructions
   int warp;
   int few_outputs, value_outputs, many_outputs, float_outputs;  // of a block

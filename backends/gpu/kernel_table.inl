@@ -9,28 +9,40 @@
 #include "gpu/product.h"
 #include "gpu/product_fast.h"
 #include "gpu/product_many.h"
+#include "gpu/product_wide.h"
 #include "gpu/rows.h"
 #include "gpu/sample.h"
 #include "gpu/vision.h"
 
 namespace scout::SCOUT_GPU {
 
+template <typename Weight>
+gpu::KernelTable::FastProduct WithWide(gpu::KernelTable::FastProduct product) {
+  product.wide = {Handle<&ProductWide<Weight, gpu::kWideRows[0]>, gpu::ProductArgs>(),
+                  Handle<&ProductWide<Weight, gpu::kWideRows[1]>, gpu::ProductArgs>()};
+  product.wide_shared_bytes = {WideShape<Weight, gpu::kWideRows[0]>::kSharedBytes,
+                               WideShape<Weight, gpu::kWideRows[1]>::kSharedBytes};
+  return product;
+}
 template <typename F>
 gpu::KernelTable::FloatFormat FloatKernels() {
   return {Handle<&EmbedValues<F>, gpu::EmbedArgs>(),
           Handle<&ProductValues<F>, gpu::ProductArgs>(),
           Handle<&ProductFloats<FloatRow<F>>, gpu::ProductArgs>(),
           nullptr,
-          {},
+          nullptr,
           {}};
 }
 template <typename F>
 gpu::KernelTable::FloatFormat HalfKernels() {
   gpu::KernelTable::FloatFormat kernels = FloatKernels<F>();
   kernels.round_rows = Handle<&RoundRows<F>, gpu::RoundRowsArgs>();
-  kernels.fast = {Handle<&ProductFast<F, gpu::kManyRows[0]>, gpu::ProductArgs>(),
-                  Handle<&ProductFast<F, gpu::kManyRows[1]>, gpu::ProductArgs>()};
-  kernels.fast_shared_bytes = {FastShape<gpu::kManyRows[0]>::kSharedBytes, FastShape<gpu::kManyRows[1]>::kSharedBytes};
+  kernels.pack_rows = Handle<&PackRows<HalfOfFormat<F>::kBf16>, gpu::PackRowsArgs>();
+  kernels.fast = WithWide<WideHalves<F>>({{Handle<&ProductFast<F, gpu::kManyRows[0]>, gpu::ProductArgs>(),
+                                           Handle<&ProductFast<F, gpu::kManyRows[1]>, gpu::ProductArgs>()},
+                                          {FastShape<gpu::kManyRows[0]>::kSharedBytes, FastShape<gpu::kManyRows[1]>::kSharedBytes},
+                                          {},
+                                          {}});
   return kernels;
 }
 template <typename F>
@@ -40,6 +52,12 @@ gpu::KernelTable::BlockFormat BlockKernels() {
           {Handle<&ProductMany<F, gpu::kManyRows[0]>, gpu::ProductArgs>(),
            Handle<&ProductMany<F, gpu::kManyRows[1]>, gpu::ProductArgs>()},
           Handle<&ProductFloats<BlockRow<F>>, gpu::ProductArgs>(),
+          WithWide<WideBlocks<F>>(
+              {{Handle<&ProductFastBlocks<F, gpu::kManyRows[0]>, gpu::ProductArgs>(),
+                Handle<&ProductFastBlocks<F, gpu::kManyRows[1]>, gpu::ProductArgs>()},
+               {FastBlockShape<F, gpu::kManyRows[0]>::kSharedBytes, FastBlockShape<F, gpu::kManyRows[1]>::kSharedBytes},
+               {},
+               {}}),
           FewShape<F>::kSharedBytes,
           {ManyShape<F, gpu::kManyRows[0]>::kSharedBytes, ManyShape<F, gpu::kManyRows[1]>::kSharedBytes},
           F::kValues};
@@ -77,6 +95,7 @@ inline const gpu::KernelTable& Kernels() {
       Handle<&CheckInstructions, gpu::CheckArgs>(),
       Handle<&ProbeCopy, gpu::ProbeCopyArgs>(),
       Handle<&ProbeMatrix, gpu::ProbeMatrixArgs>(),
+      Handle<&CheckFast, gpu::CheckFastArgs>(),
       Handle<&AttendFast<F16Half>, gpu::AttentionArgs>(),
       Handle<&AttendFast<Bf16Half>, gpu::AttentionArgs>(),
       kWarp,

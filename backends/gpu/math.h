@@ -6,7 +6,6 @@
 
 namespace scout::SCOUT_GPU {
 
-constexpr uint32_t kInfinityBits = 0x7f800000;
 GPU_FUNCTION float Infinity() { return FloatOf(kInfinityBits); }
 GPU_FUNCTION bool IsFinite(float x) { return (BitsOf(x) & kInfinityBits) != kInfinityBits; }
 GPU_FUNCTION float MaxOf(float a, float b) { return b > a ? b : a; }
@@ -96,12 +95,6 @@ GPU_FUNCTION void SinCosOf(float angle, float& sine_out, float& cosine_out) {
   const int quarter = static_cast<int>(static_cast<int64_t>(k) & 3);
   sine_out = quarter == 0 ? sine : quarter == 1 ? cosine : quarter == 2 ? -sine : -cosine;
   cosine_out = quarter == 0 ? cosine : quarter == 1 ? -sine : quarter == 2 ? -cosine : sine;
-}
-
-GPU_FUNCTION uint16_t RoundToBf16(float x) {
-  const uint32_t bits = BitsOf(x);
-  if ((bits & 0x7fffffff) > kInfinityBits) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 // The fold of sixteen partial sums, one per lane: l takes l + 8, l + 4, l + 2, l + 1. Every lane of the sixteen gets the sum. All

@@ -16,8 +16,11 @@ struct Groups {
   const ProductTile* few = nullptr;
   const ProductTile* many = nullptr;
   int64_t few_tiles = 0, many_tiles = 0;
-  int size = 0;  // of the tiles of many, as an index of kManyRows
+  int size = 0;  // of the tiles of many, as an index of kManyRows, or of kWideRows
 };
+
+// Whether halves are multiplied by four warps at a time.
+bool IsWide(const Step& step) { return step.fast() && step.device().fast_instructions().wide; }
 
 struct Activations {
   int64_t rows = 0, k = 0;
@@ -29,18 +32,22 @@ struct Activations {
   };
   Codes per32, per256;
   struct Halves {
-    uint16_t* values = nullptr;
+    uint16_t* values = nullptr;  // rows as they are, or packed for products of four warps
     float* scales = nullptr;
   };
+  int size = 0;                              // of tiles, as in Groups
   std::array<Halves, kFloatFormats> halves;  // of each format that meets them so
 };
 
 bool Few(int64_t rows, const Groups* groups) { return groups ? groups->many == nullptr : rows <= kMostFewRows; }
 
-// Whether this part of a weight meets many rows as halves. Pieces of eight are copied.
-bool MeetsHalves(const Step& step, DType format, int64_t rows, int64_t k, const Groups* groups) {
+// The index in Activations::halves of what this part of a weight meets many rows as; -1 where they are not halves. Pieces of eight
+// are copied. Blocks meet BF16, and where the device has no instructions for halves their integers are quicker.
+int MeetsHalves(const Step& step, DType format, int64_t rows, int64_t k, const Groups* groups) {
+  if (!step.fast() || k % 8 != 0 || Few(rows, groups)) return -1;
   const int at = FloatFormat(format);
-  return step.fast() && at >= 0 && step.kernels().floats[at].round_rows && k % 8 == 0 && !Few(rows, groups);
+  if (at < 0) return step.device().fast_instructions().halves ? FloatFormat(DType::kBF16) : -1;
+  return step.kernels().floats[at].round_rows ? at : -1;
 }
 
 Activations::Codes Quantize(Step& step, const float* values, int64_t rows, int64_t k, int group) {
@@ -54,21 +61,47 @@ Activations::Codes Quantize(Step& step, const float* values, int64_t rows, int64
   return out;
 }
 
+// Which of the tiles for many rows these are multiplied in, as an index of kManyRows: the larger ones read the weight less often,
+// and are worth it where at most a quarter of their rows is empty.
+int TileSize(int64_t rows) {
+  const int64_t large = kManyRows[1];
+  return 4 * rows >= 3 * ((rows + large - 1) / large * large) ? 1 : 0;
+}
+// The same of kWideRows: the larger ones also unpack the weight half as often, but where they are fewer than the multiprocessors of
+// a large device, more blocks of the smaller are better.
+int WideTileSize(int64_t rows, int64_t outputs) {
+  constexpr int64_t kWideBlocks = 128;
+  const int64_t large = kWideRows[1], tiles = (rows + large - 1) / large;
+  return 4 * rows >= 3 * tiles * large && (outputs + kWideOutputs - 1) / kWideOutputs * tiles >= kWideBlocks ? 1 : 0;
+}
+
 Activations Prepare(Step& step, const DeviceWeight& weight, const float* values, int64_t rows, const Groups* groups) {
   Activations in;
   in.rows = rows;
   in.k = weight.cols();
   in.values = values;
+  in.size = groups ? groups->size : IsWide(step) ? WideTileSize(rows, weight.rows()) : TileSize(rows);
   for (const DeviceWeight::Part& part : weight.parts()) {
-    if (MeetsHalves(step, part.format, rows, in.k, groups)) {
-      const auto at = static_cast<size_t>(FloatFormat(part.format));
-      Activations::Halves& halves = in.halves[at];
+    if (const int of_halves = MeetsHalves(step, part.format, rows, in.k, groups); of_halves >= 0) {
+      Activations::Halves& halves = in.halves[static_cast<size_t>(of_halves)];
       if (halves.values) continue;
-      halves.values = step.Temporary<uint16_t>(rows * in.k);
       halves.scales = step.Temporary<float>(rows);
-      step.Launch("rounding activations", step.kernels().floats[at].round_rows, rows, 1, kThreads,
+      if (IsWide(step)) {
+        const int32_t tile_rows = kWideRows[in.size];
+        const int64_t tiles = groups ? groups->many_tiles : (rows + tile_rows - 1) / tile_rows;
+        halves.values = step.Temporary<uint16_t>(tiles * tile_rows * ((in.k + 63) / 64 * 64));
+        constexpr int32_t kRowsOfBlock = 8;
+        step.Launch("packing activations", step.kernels().floats[of_halves].pack_rows, tile_rows / kRowsOfBlock, tiles, kThreads,
+                    kRowsOfBlock * sizeof(float),
+                    PackRowsArgs{values, static_cast<int32_t>(in.k), static_cast<int32_t>(rows), groups ? groups->many : nullptr,
+                                 groups ? groups->order : nullptr, tile_rows, halves.values, halves.scales});
+        continue;
+      }
+      halves.values = step.Temporary<uint16_t>(rows * in.k);
+      step.Launch("rounding activations", step.kernels().floats[of_halves].round_rows, rows, 1, kThreads,
                   kThreads / static_cast<size_t>(step.kernels().warp) * sizeof(uint32_t),
                   RoundRowsArgs{values, static_cast<int32_t>(in.k), halves.values, halves.scales});
+      continue;
     }
     const int at = BlockFormat(part.format);
     if (at < 0 || weight.meets_floats()) continue;
@@ -77,13 +110,6 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
     if (!codes.codes) codes = Quantize(step, values, rows, in.k, group);
   }
   return in;
-}
-
-// Which of the tiles for many rows these are multiplied in, as an index of kManyRows: the larger ones read the weight less often,
-// and are worth it where at most a quarter of their rows is empty.
-int TileSize(int64_t rows) {
-  const int64_t large = kManyRows[1];
-  return 4 * rows >= 3 * ((rows + large - 1) / large * large) ? 1 : 0;
 }
 
 // out[n, o] = or += W[o] . x[n]
@@ -104,16 +130,23 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
     args.order = groups ? groups->order : nullptr;
     const int of_floats = FloatFormat(part.format);
     const auto blocks_of = [&](int outputs) { return (part.rows + outputs - 1) / outputs; };
-    const auto size = static_cast<size_t>(groups ? groups->size : TileSize(in.rows));
-    if (MeetsHalves(step, part.format, in.rows, in.k, groups)) {
-      const Activations::Halves& halves = in.halves[static_cast<size_t>(of_floats)];
-      const KernelTable::FloatFormat& format = kernels.floats[of_floats];
+    const auto size = static_cast<size_t>(in.size);
+    if (const int of_halves = MeetsHalves(step, part.format, in.rows, in.k, groups); of_halves >= 0) {
+      const Activations::Halves& halves = in.halves[static_cast<size_t>(of_halves)];
+      const KernelTable::FastProduct& product =
+          of_floats >= 0 ? kernels.floats[of_floats].fast : kernels.blocks[BlockFormat(part.format)].fast;
       args.halves = halves.values;
       args.row_scales = halves.scales;
       args.tiles = groups ? groups->many : nullptr;
-      step.Launch("a product", format.fast[size], blocks_of(kernels.many_outputs),
+      if (IsWide(step)) {
+        step.Launch("a product", product.wide[size], blocks_of(kWideOutputs),
+                    groups ? groups->many_tiles : (in.rows + kWideRows[size] - 1) / kWideRows[size], kWideThreads,
+                    product.wide_shared_bytes[size], args);
+        continue;
+      }
+      step.Launch("a product", product.kernel[size], blocks_of(kernels.many_outputs),
                   groups ? groups->many_tiles : (in.rows + kManyRows[size] - 1) / kManyRows[size], kThreads,
-                  format.fast_shared_bytes[size], args);
+                  product.shared_bytes[size], args);
       continue;
     }
     if (weight.meets_floats()) {
@@ -165,7 +198,7 @@ float* FeedForward(Step& step, const DeviceWeight& gate_up, const DeviceWeight& 
 // Whether a part is multiplied in tiles of few rows even where there are many.
 bool WantsFew(const Step& step, const DeviceWeight& weight, int64_t rows, const Groups& groups) {
   return std::any_of(weight.parts().begin(), weight.parts().end(), [&](const DeviceWeight::Part& part) {
-    return FloatFormat(part.format) >= 0 && !MeetsHalves(step, part.format, rows, weight.cols(), &groups);
+    return FloatFormat(part.format) >= 0 && MeetsHalves(step, part.format, rows, weight.cols(), &groups) < 0;
   });
 }
 
@@ -224,9 +257,11 @@ void Experts(Step& step, const ExpertsOp& op) {
     step.Launch("listing experts", kernels.list_slots, experts, 1, warp, 0, group);
   };
   const bool many = slots > kMostFewRows * std::min<int64_t>(experts, slots);
-  // Slots fall on experts as they do; the larger tiles are for experts that have several tiles each if all are asked alike.
-  groups.size = slots >= 2 * kManyRows[1] * experts ? 1 : 0;
-  if (many) list(kManyRows[groups.size], groups.many, groups.many_tiles);
+  // Slots fall on experts as they do; the larger tiles are for experts that have several tiles each if all are asked alike, or one
+  // of four warps.
+  const auto& tile_rows = IsWide(step) ? kWideRows : kManyRows;
+  groups.size = slots >= (IsWide(step) ? 1 : 2) * tile_rows[1] * experts ? 1 : 0;
+  if (many) list(tile_rows[groups.size], groups.many, groups.many_tiles);
   if (!many || WantsFew(step, gate_up, slots, groups) || WantsFew(step, down, slots, groups))
     list(kFewRows, groups.few, groups.few_tiles);
 

@@ -25,6 +25,15 @@ constexpr int kLanes16 = 16;  // the partial sums of a float product (ref/dot.h)
 // Threads of a block in every kernel here.
 constexpr int kBlockThreads = 256;
 
+constexpr uint32_t kInfinityBits = 0x7f800000;
+GPU_FUNCTION uint16_t RoundToBf16(float x) {
+  const uint32_t bits = BitsOf(x);
+  if ((bits & 0x7fffffff) > kInfinityBits) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+// A word of two, the first in its low half, where a device has no instruction for it (Bf16Pair).
+GPU_FUNCTION uint32_t TwoToBf16(float low, float high) { return RoundToBf16(low) | static_cast<uint32_t>(RoundToBf16(high)) << 16; }
+
 // A type MatrixI8<K>, K = 16 or 32, multiplies signed bytes with a whole warp, exactly:
 //   kRows, kCols     of a tile of the result
 //   kValues          of the result that each lane holds
@@ -47,14 +56,24 @@ struct DotMatrix {
   }
 };
 
+// Products of four warps of 32 lanes, 128 threads that begin at a multiple of 128, where kWideProducts: c[64, columns] += a[64, 16]
+// b[16, columns] of halves with sums in float32, columns 64 or 128. `a` is in registers and b in shared memory, where bulk copies
+// have brought it. WideFragment tells where values lie.
+//   WideFence(c)                                  before the first product that follows other uses of c
+//   WideMultiplyAdd<kBf16, columns>(c, a, b)      begins one; b is a WideFragment::Tile
+//   WideCommit()                                  what was begun is a group
+//   WideWait<groups left>(c, a)                   older groups are over. Until then c is not there, and neither a nor b may change
+
 // A type MatrixHalf<kBf16> is the same for bf16 or f16, 16 values of K at a time (8 words of two values): products are exact, and
-// sums are float32 in an order of the device's own. From <gpu_matrix.h> too, or:
+// sums are float32 in an order of the device's own. kInstruction tells whether the device has instructions for it. From
+// <gpu_matrix.h> too, or:
 template <bool kBf16>
 GPU_FUNCTION float WidenHalf(uint32_t bits) {
   return kBf16 ? FloatOf(bits << 16) : F16ToF32(static_cast<uint16_t>(bits));
 }
 template <bool kBf16>
 struct DotHalf {
+  static constexpr bool kInstruction = false;
   static constexpr int kRows = 16, kCols = 16;
   static constexpr int kValues = kRows * kCols / kWarp;
   GPU_FUNCTION static int Row(int lane, int i) { return lane / kCols + i * (kWarp / kCols); }

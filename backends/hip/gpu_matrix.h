@@ -54,9 +54,12 @@ GPU_FUNCTION void MfmaF32(uint64_t, float (&c)[4], const uint32_t (&a)[2], const
 
 }  // namespace scout::SCOUT_GPU
 
+#include "gpu/absent.h"
 #include "hip/mma.h"
 
 namespace scout::SCOUT_GPU {
+
+GPU_FUNCTION uint32_t Bf16Pair(float low, float high) { return TwoToBf16(low, high); }
 
 // The host's half of a file takes either: only the device's is run.
 #if defined(__gfx908__) || defined(__gfx90a__)

@@ -9,6 +9,7 @@
 
 #define GPU_KERNEL __global__ void __launch_bounds__(256)
 #define GPU_LARGE_KERNEL GPU_KERNEL
+#define GPU_WIDE_KERNEL __global__ void __launch_bounds__(288)
 #define GPU_FUNCTION __device__ __forceinline__
 
 namespace scout::SCOUT_GPU {
@@ -101,6 +102,7 @@ GPU_FUNCTION uint64_t BitsOf(double x) { return static_cast<uint64_t>(__double_a
 GPU_FUNCTION double DoubleOf(uint64_t bits) { return __longlong_as_double(static_cast<long long>(bits)); }
 GPU_FUNCTION float F16ToF32(uint16_t h) { return __half2float(__ushort_as_half(h)); }
 GPU_FUNCTION uint16_t F32ToF16(float x) { return __half_as_ushort(__float2half_rn(x)); }
+GPU_FUNCTION float FloatOfByte(uint32_t word, int i) { return static_cast<float>(static_cast<int8_t>(word >> 8 * i)); }
 GPU_FUNCTION int Dot4(uint32_t a, uint32_t b, int c) {
 #if defined(__gfx906__) || defined(__gfx908__) || defined(__gfx90a__) || defined(__gfx940__) || defined(__gfx1030__)
   return __builtin_amdgcn_sdot4(static_cast<int>(a), static_cast<int>(b), c, false);

@@ -18,6 +18,7 @@ struct MfmaMatrix {
 // MatrixHalf the same way: a lane's four halves are words 2 g and 2 g + 1 of eight.
 template <bool kBf16>
 struct MfmaHalf {
+  static constexpr bool kInstruction = true;
   static constexpr int kRows = 16, kCols = 16, kValues = 4;
   GPU_FUNCTION static int Row(int lane, int i) { return 4 * (lane / 16) + i; }
   GPU_FUNCTION static int Col(int lane, int) { return lane % 16; }

@@ -2,6 +2,8 @@
 #include <cmath>
 
 #include "../ops/op_test.h"
+#include "fault_driver.h"
+#include "gpu/arguments.h"
 #include "gpu/gpu_backend.h"
 #include "quant/formats.h"
 #include "simt_driver.h"
@@ -9,10 +11,32 @@
 namespace scout {
 namespace {
 
-std::unique_ptr<Backend> MakeFast(int warp, bool random) {
+// Devices of the emulator: warps of 32 lanes have products of four warps, unless their self-test says that they have not; so it may
+// say that there are no matrix instructions over halves.
+enum class Kind { kFourWarps, kWarp32, kWarp64, kNoHalves };
+
+std::shared_ptr<gpu::Device> MakeDevice(Kind kind, bool random) {
+  const int warp = kind == Kind::kWarp64 ? 64 : 32;
+  if (kind == Kind::kFourWarps || kind == Kind::kWarp64) {
+    auto device = simt::SimtDevice(warp, {random, 5});
+    EXPECT_TRUE(device->fast_instructions().halves);
+    EXPECT_EQ(device->fast_instructions().wide, kind == Kind::kFourWarps);
+    return device;
+  }
+  const auto driver = std::make_shared<simt::FaultDriver>(
+      std::make_shared<simt::SimtDriver>(warp, simt::Schedule{random, 5}, size_t{1} << 30), simt::FaultPlan{});
+  void (*const no_wide)(const void*) = [](const void* arguments) { static_cast<const gpu::CheckFastArgs*>(arguments)->has[0] = 1; };
+  void (*const nothing)(const void*) = [](const void*) {};
+  driver->Change([&](gpu::KernelTable& table) {
+    table.check_fast = reinterpret_cast<const void*>(kind == Kind::kWarp32 ? no_wide : nothing);
+  });
+  return std::make_shared<gpu::Device>(driver);
+}
+
+std::unique_ptr<Backend> MakeFast(Kind kind, bool random) {
   BackendOptions options;
   options.numerics = Numerics::kFast;
-  return gpu::MakeGpuBackend(simt::SimtDevice(warp, {random, 5}), options);
+  return gpu::MakeGpuBackend(MakeDevice(kind, random), options);
 }
 
 std::vector<float> RunLinear(Backend& backend, const WeightDesc& desc, const std::vector<float>& x, int64_t rows,
@@ -33,7 +57,8 @@ std::vector<float> Decoded(const WeightDesc& desc, int64_t values) {
   return out;
 }
 
-// A row as the weight's format has it: BF16 as it is, F16 times a power of two that brings the largest to [2^14, 2^15).
+// A row as the weight's format meets it: F16 times a power of two that brings the largest to [2^14, 2^15), for others BF16 as it
+// is.
 std::vector<double> Rounded(DType format, std::span<const float> row) {
   int exponent = 0;
   float largest = 0;
@@ -41,7 +66,7 @@ std::vector<double> Rounded(DType format, std::span<const float> row) {
   if (largest > 0) std::frexp(largest, &exponent);  // largest = m 2^exponent, m in [0.5, 1)
   std::vector<double> out;
   for (const float x : row) {
-    if (format == DType::kBF16)
+    if (format != DType::kF16)
       out.push_back(quant::Bf16ToF32(quant::F32ToBf16(x)));
     else
       out.push_back(std::ldexp(quant::F16ToF32(quant::F32ToF16(std::ldexp(x, 15 - exponent))), exponent - 15));
@@ -49,18 +74,36 @@ std::vector<double> Rounded(DType format, std::span<const float> row) {
   return out;
 }
 
-class Fast : public testing::TestWithParam<std::tuple<int, DType>> {};
+bool IsOfBlocks(DType format) { return InfoOf(format).values_per_block > 1; }
 
-// Against the exact product of the rounded rows only float32 sums differ: of k products in any order, each sum cut or rounded to
-// 2^-23 of what all of them have in magnitude. Against the rows as they were, rounding adds half a unit of the format's last place.
-TEST_P(Fast, RoundsActivationsToTheWeightsFormatAndSumsInFloat32) {
-  const auto [warp, format] = GetParam();
-  const int64_t outputs = 70;
+class Fast : public testing::TestWithParam<std::tuple<Kind, DType>> {};
+class FastOfEveryFormat : public Fast {};
+std::string NameOfCase(const testing::TestParamInfo<std::tuple<Kind, DType>>& info) {
+  const char* const names[] = {"FourWarps", "Warp32", "Warp64"};
+  return names[static_cast<int>(std::get<0>(info.param))] + std::string(InfoOf(std::get<1>(info.param)).name);
+}
+
+// A product's weights as its matrix instructions meet them. A value of a block is d S code + m M, of which both products are exact
+// in float32: rounded to float32 once and then to BF16.
+std::vector<float> RoundedWeights(DType format, std::vector<float> values) {
+  if (IsOfBlocks(format))
+    for (float& value : values) value = quant::Bf16ToF32(quant::F32ToBf16(value));
+  return values;
+}
+
+// Against the exact product of the rounded rows and weights only float32 sums differ: of k products in any order, each sum cut or
+// rounded to 2^-23 of what all of them have in magnitude. Against both as they were, rounding adds half a unit of the format's last
+// place for the row, and for weights of blocks another.
+TEST_P(FastOfEveryFormat, RoundsActivationsToTheWeightsFormatAndSumsInFloat32) {
+  const auto [kind, format] = GetParam();
+  const int64_t outputs = 70, block = static_cast<int64_t>(InfoOf(format).values_per_block);
   for (const WeightRole role : {WeightRole::kLinear, WeightRole::kManyRows}) {
     for (const bool random : {false, true}) {
-      const auto backend = MakeFast(warp, random);
-      for (const auto& [k, rows] : {std::pair<int64_t, int64_t>{200, 17}, {64, 66}, {136, 90}}) {
+      const auto backend = MakeFast(kind, random);
+      for (const auto& [some, rows] : {std::pair<int64_t, int64_t>{200, 17}, {64, 66}, {136, 90}, {1800, 18}}) {
         if (random && rows > 17) continue;
+        if (block > 1 && rows == 66) continue;
+        const int64_t k = (some + block - 1) / block * block * (block == 256 && rows == 17 ? 2 : 1);
         const WeightDesc desc = RandomWeight(role, 1, {{format, outputs}}, k, 21);
         const std::vector<float> w = Decoded(desc, outputs * k);
         std::vector<float> x = Random(22).Values(rows * k);
@@ -69,7 +112,9 @@ TEST_P(Fast, RoundsActivationsToTheWeightsFormatAndSumsInFloat32) {
           x[static_cast<size_t>(3 * k + i)] *= 1e-9f;
         }
         const std::vector<float> got = RunLinear(*backend, desc, x, rows);
-        const double half_unit = format == DType::kBF16 ? 0x1p-8 : 0x1p-11;
+        const std::vector<float> as_met = RoundedWeights(format, w);
+        // 1.01: rounding what has been rounded
+        const double half_unit = format == DType::kF16 ? 0x1p-11 : 0x1p-8, both = block > 1 ? 2 * half_unit : half_unit;
         for (int64_t n = 0; n < rows; ++n) {
           const std::span<const float> row = std::span(x).subspan(static_cast<size_t>(n * k), static_cast<size_t>(k));
           const std::vector<double> rounded = Rounded(format, row);
@@ -80,14 +125,15 @@ TEST_P(Fast, RoundsActivationsToTheWeightsFormatAndSumsInFloat32) {
             for (int64_t i = 0; i < k; ++i) {
               const double weight = w[static_cast<size_t>(o * k + i)];
               exact += weight * row[static_cast<size_t>(i)];
-              of_rounded += weight * rounded[static_cast<size_t>(i)];
-              magnitude += std::fabs(weight * rounded[static_cast<size_t>(i)]);
+              const double met = as_met[static_cast<size_t>(o * k + i)] * rounded[static_cast<size_t>(i)];
+              of_rounded += met;
+              magnitude += std::fabs(met);
               weights += std::fabs(weight);
             }
             const double y = got[static_cast<size_t>(n * outputs + o)];
             const double of_sums = static_cast<double>(k) * 0x1p-23 * magnitude;
             ASSERT_NEAR(y, of_rounded, of_sums) << rows << " rows, " << n << ", " << o;
-            ASSERT_NEAR(y, exact, of_sums + half_unit * magnitude * 1.01 + 0x1p-39 * largest * weights);
+            ASSERT_NEAR(y, exact, of_sums + both * magnitude * 1.01 + 0x1p-39 * largest * weights);
           }
         }
       }
@@ -96,10 +142,13 @@ TEST_P(Fast, RoundsActivationsToTheWeightsFormatAndSumsInFloat32) {
 }
 
 TEST_P(Fast, KeepsFewRowsAndLengthsThatFillNoPieceAsTheyAre) {
-  const auto [warp, format] = GetParam();
+  const auto [kind, format] = GetParam();
   const auto ref = MakeRef(Numerics::kInvariant);
-  const auto backend = MakeFast(warp, false);
-  for (const auto& [k, rows, same] : {std::tuple<int64_t, int64_t, bool>{64, 16, true}, {60, 20, true}, {64, 20, false}}) {
+  const auto backend = MakeFast(kind, false);
+  const auto block = static_cast<int64_t>(InfoOf(format).values_per_block);
+  for (const auto& [some, rows, same] : {std::tuple<int64_t, int64_t, bool>{64, 16, true}, {60, 20, true}, {64, 20, false}}) {
+    if (block > 1 && some % 8 != 0) continue;  // no such rows
+    const int64_t k = (some + block - 1) / block * block;
     const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, 33}}, k, 23);
     const std::vector<float> x = Random(24).Values(rows * k);
     EXPECT_EQ(SameBits(RunLinear(*ref, desc, x, rows), RunLinear(*backend, desc, x, rows)), same) << k << ", " << rows;
@@ -107,9 +156,9 @@ TEST_P(Fast, KeepsFewRowsAndLengthsThatFillNoPieceAsTheyAre) {
 }
 
 TEST_P(Fast, WhatIsNotFiniteStaysInItsRow) {
-  const auto [warp, format] = GetParam();
-  const int64_t k = 72, rows = 18, outputs = 9;
-  const auto backend = MakeFast(warp, false);
+  const auto [kind, format] = GetParam();
+  const int64_t k = IsOfBlocks(format) ? 256 : 72, rows = 18, outputs = 9;
+  const auto backend = MakeFast(kind, false);
   const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 25);
   std::vector<float> x = Random(26).Values(rows * k);
   std::fill_n(x.begin() + 3 * k, k, 0.0f);
@@ -134,9 +183,9 @@ TEST_P(Fast, WhatIsNotFiniteStaysInItsRow) {
 // Experts in groups of rows give what their rows give one after the other. 60 rows make tiles of 64, 256 of one expert tiles of
 // 128.
 TEST_P(Fast, ExpertsAreTheirRowsProducts) {
-  const auto [warp, format] = GetParam();
-  const auto backend = MakeFast(warp, false);
-  const int64_t d = 64, f = 32;
+  const auto [kind, format] = GetParam();
+  const auto backend = MakeFast(kind, false);
+  const int64_t d = InfoOf(format).values_per_block == 256 ? 256 : 64, f = d == 256 ? d : 32;
   for (const auto& [experts, rows] : {std::pair<int64_t, int64_t>{3, 60}, {1, 256}}) {
     const WeightDesc gate_up = RandomWeight(WeightRole::kExperts, experts, {{format, 2 * f}}, d, 27);
     const WeightDesc down = RandomWeight(WeightRole::kExperts, experts, {{format, d}}, f, 28);
@@ -178,22 +227,50 @@ TEST_P(Fast, ExpertsAreTheirRowsProducts) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, Fast, testing::Combine(testing::Values(32, 64), testing::Values(DType::kF16, DType::kBF16)),
-                         [](const auto& info) {
-                           return "Warp" + std::to_string(std::get<0>(info.param)) +
-                                  std::string(InfoOf(std::get<1>(info.param)).name);
-                         });
+INSTANTIATE_TEST_SUITE_P(Formats, FastOfEveryFormat,
+                         testing::Combine(testing::Values(Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64),
+                                          testing::Values(DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
+                                                          DType::kQ5_1, DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K,
+                                                          DType::kQ5_K, DType::kQ6_K)),
+                         NameOfCase);
+INSTANTIATE_TEST_SUITE_P(Formats, Fast,
+                         testing::Combine(testing::Values(Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64),
+                                          testing::Values(DType::kF16, DType::kBF16, DType::kQ5_1, DType::kQ4_K)),
+                         NameOfCase);
 
-// Formats that the mode changes nothing of.
-TEST(FastNumerics, OtherWeightsKeepTheirBits) {
+// The one format that the mode changes nothing of.
+TEST(FastNumerics, F32WeightsKeepTheirBits) {
   const auto ref = MakeRef(Numerics::kInvariant);
-  for (const int warp : {32, 64}) {
-    const auto backend = MakeFast(warp, false);
-    for (const DType format : {DType::kF32, DType::kQ8_0}) {
-      const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, 40}}, 64, 31);
-      const std::vector<float> x = Random(32).Values(20 * 64);
-      EXPECT_TRUE(SameBits(RunLinear(*ref, desc, x, 20), RunLinear(*backend, desc, x, 20))) << InfoOf(format).name;
-    }
+  for (const Kind kind : {Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64}) {
+    const auto backend = MakeFast(kind, false);
+    const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{DType::kF32, 40}}, 64, 31);
+    const std::vector<float> x = Random(32).Values(20 * 64);
+    EXPECT_TRUE(SameBits(RunLinear(*ref, desc, x, 20), RunLinear(*backend, desc, x, 20)));
+  }
+}
+
+// Without instructions for halves a product of integers is the quicker one.
+TEST(FastNumerics, BlocksKeepTheirBitsWhereThereAreNoInstructionsForHalves) {
+  const auto ref = MakeRef(Numerics::kInvariant);
+  for (const Kind kind : {Kind::kNoHalves, Kind::kWarp32}) {
+    const auto backend = MakeFast(kind, false);
+    const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{DType::kQ8_0, 40}}, 64, 33);
+    const std::vector<float> x = Random(34).Values(20 * 64);
+    EXPECT_EQ(SameBits(RunLinear(*ref, desc, x, 20), RunLinear(*backend, desc, x, 20)), kind == Kind::kNoHalves);
+  }
+}
+
+// Tiles of 128 rows, for which there must be many outputs, give what tiles of 64 do: rows are sums of their own.
+TEST(FastNumerics, LargerTilesOfFourWarpsGiveTheSameRows) {
+  const int64_t k = 96, outputs = 127 * 128 + 70, rows = 128;
+  const auto backend = MakeFast(Kind::kFourWarps, false);
+  const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{DType::kQ5_0, outputs}}, k, 35);
+  const std::vector<float> x = Random(36).Values(rows * k);
+  const std::vector<float> got = RunLinear(*backend, desc, x, rows);
+  for (const int64_t first : {0, 100}) {
+    const std::vector<float> some(x.begin() + first * k, x.begin() + (first + 20) * k);
+    const std::vector<float> alone = RunLinear(*backend, desc, some, 20);
+    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), got.begin() + first * outputs)) << first;
   }
 }
 

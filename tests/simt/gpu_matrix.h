@@ -5,11 +5,14 @@
 #include <type_traits>
 
 #include "mma_software.h"
+#include "wide_software.h"
 
 #include "cuda/mma.h"
 #include "hip/mma.h"
 
 namespace scout::SCOUT_GPU {
+
+constexpr bool kWideProducts = kWarp == 32;  // so that devices with and without are tested
 
 template <int kK>
 using MatrixI8 = std::conditional_t<kWarp == 32, MmaMatrix<kK>, MfmaMatrix<kK>>;

@@ -15,6 +15,7 @@
 
 #define GPU_KERNEL inline void
 #define GPU_LARGE_KERNEL GPU_KERNEL
+#define GPU_WIDE_KERNEL GPU_KERNEL
 #define GPU_FUNCTION inline
 
 namespace scout::SCOUT_GPU {
@@ -188,6 +189,17 @@ inline void AsyncWait() {
   Here().WaitCopies(kGroupsLeft);
 }
 
+using Arrivals = uint64_t;
+inline void InitArrivals(SharedRef<Arrivals> at, int count) { Here().InitArrivals(at.at(), count); }
+inline void Arrive(SharedRef<Arrivals> at) { Here().Arrive(at.at(), 0); }
+inline void ArriveExpecting(SharedRef<Arrivals> at, int bytes) { Here().Arrive(at.at(), bytes); }
+inline void BulkCopy(SharedRef<Int4> to, const void* from, int bytes, SharedRef<Arrivals> arrivals) {
+  Here().BulkCopy(to.at(), static_cast<const std::byte*>(from), bytes, arrivals.at());
+}
+inline void WaitArrivals(SharedRef<Arrivals> at, int parity) { Here().WaitArrivals(at.at(), parity); }
+// Where an element lies in the block's shared memory.
+inline uint32_t SharedAddress(SharedRef<Int4> at) { return static_cast<uint32_t>(at.at() - Here().shared()); }
+
 inline float Fma(float a, float b, float c) { return scout::Fma(a, b, c); }
 inline float Sqrt(float x) { return std::sqrt(x); }
 inline float Divide(float a, float b) { return a / b; }
@@ -199,6 +211,10 @@ inline uint64_t BitsOf(double x) { return std::bit_cast<uint64_t>(x); }
 inline double DoubleOf(uint64_t bits) { return std::bit_cast<double>(bits); }
 inline float F16ToF32(uint16_t h) { return quant::F16ToF32(h); }
 inline uint16_t F32ToF16(float x) { return quant::F32ToF16(x); }
+inline float FloatOfByte(uint32_t word, int i) { return static_cast<int8_t>(word >> 8 * i); }
+inline uint32_t Bf16Pair(float low, float high) {
+  return quant::F32ToBf16(low) | static_cast<uint32_t>(quant::F32ToBf16(high)) << 16;
+}
 // c + the four products of signed bytes
 inline int Dot4(uint32_t a, uint32_t b, int c) {
   for (int i = 0; i < 32; i += 8) c += static_cast<int8_t>(a >> i) * static_cast<int8_t>(b >> i);

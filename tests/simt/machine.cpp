@@ -9,8 +9,6 @@ namespace {
 
 // A warp has at most so many lanes.
 constexpr int kMaxWarp = 64;
-// Bytes that share a trace: no kernel has elements of shared memory that are smaller.
-constexpr size_t kTraced = 2;
 thread_local Machine* current = nullptr;
 
 std::string Number(uint64_t value) { return std::to_string(value); }
@@ -69,6 +67,8 @@ void Machine::RunBlock() {
   std::fill(shared_.begin(), shared_.end(), std::byte{0xff});
   std::fill(trace_.begin(), trace_.end(), Trace());
   warp_time_.assign(static_cast<size_t>((count + launch_->warp - 1) / launch_->warp), 1);
+  arrivals_.clear();
+  wide_.assign(static_cast<size_t>(count), {});
   time_ = 1;
   at_barrier_ = 0;
   live_ = count;
@@ -79,6 +79,11 @@ void Machine::RunBlock() {
     thread.shared_used = 0;
     thread.open.clear();
     thread.groups.clear();
+    thread.known.assign(warp_time_.size(), 0);
+    thread.waited.clear();
+    thread.fenced = false;
+    thread.wide_open.clear();
+    thread.wide_groups.clear();
     thread.fiber->Start(&Machine::Entry, this);
   }
   while (live_ > 0 && !faulted_) {
@@ -92,6 +97,7 @@ void Machine::RunBlock() {
     last_ = running_;
     threads_[static_cast<size_t>(running_)].fiber->Resume();
   }
+  if (!faulted_) CheckEnd();
 }
 
 void Machine::Entry(void* argument) {
@@ -100,6 +106,8 @@ void Machine::Entry(void* argument) {
   try {
     self->launch_->run(self->launch_->arguments);
     if (!thread.open.empty() || !thread.groups.empty()) self->Raise("leaves the kernel without waiting for its copies");
+    if (!thread.wide_open.empty() || !thread.wide_groups.empty())
+      self->Raise("leaves the kernel without waiting for its products of four warps");
   } catch (const Fault& fault) {
     self->faulted_ = true;
     self->fault_ = fault.what();
@@ -202,7 +210,30 @@ std::byte* Machine::TakeShared(size_t bytes) {
 bool Machine::Ordered(int16_t other, uint32_t warp_time) const {
   if (other == running_) return true;
   const int warp = launch_->warp;
-  return other / warp == running_ / warp && warp_time < warp_time_[static_cast<size_t>(running_ / warp)];
+  if (other / warp == running_ / warp && warp_time < warp_time_[static_cast<size_t>(running_ / warp)]) return true;
+  return warp_time < threads_[static_cast<size_t>(running_)].known[static_cast<size_t>(other / warp)];
+}
+
+// What a bulk copy brings must be there, for this thread.
+void Machine::RequireThere(const Trace& trace, size_t i, Access access) {
+  const char* const verb = access == Access::kRead ? "reads" : "writes";
+  if (trace.coming)
+    Raise(std::string(verb) + " byte " + Number(i * kTraced) + " of shared memory, to which a bulk copy is on its way");
+  if (!trace.brought || trace.write_time != time_) return;
+  const auto& waited = threads_[static_cast<size_t>(running_)].waited;
+  const auto known = waited.find(trace.brought);
+  if (known == waited.end() || known->second < trace.brought_phase)
+    Raise(std::string(verb) + " byte " + Number(i * kTraced) +
+          " of shared memory, which a bulk copy has brought that this thread has not waited for");
+}
+void Machine::RequireUnread(const Trace& trace, size_t i) {
+  const int warp = launch_->warp;
+  const bool peers = trace.peers && trace.reader / warp == running_ / warp &&
+                     trace.read_warp_time == warp_time_[static_cast<size_t>(running_ / warp)];
+  if (trace.read_time == time_ && (trace.many_warps || !Ordered(trace.reader, trace.read_warp_time) || peers)) {
+    Raise("writes byte " + Number(i * kTraced) + " of shared memory, which thread " + std::to_string(trace.reader) +
+          " or another has read since the last barrier");
+  }
 }
 
 void Machine::Touch(const std::byte* address, size_t bytes, Access access) {
@@ -212,7 +243,8 @@ void Machine::Touch(const std::byte* address, size_t bytes, Access access) {
   for (size_t i = begin / kTraced; i < (begin + bytes + kTraced - 1) / kTraced; ++i) {
     Trace& trace = trace_[i];
     const bool atomics = access == Access::kAtomic && trace.atomic;
-    if (trace.write_time == time_ && !atomics && !Ordered(trace.writer, trace.write_warp_time)) {
+    RequireThere(trace, i, access);
+    if (trace.write_time == time_ && !trace.brought && !atomics && !Ordered(trace.writer, trace.write_warp_time)) {
       Raise(std::string(access == Access::kRead ? "reads" : "writes") + " byte " + Number(i * kTraced) +
             " of shared memory, which thread " + std::to_string(trace.writer) + " has written since the last barrier");
     }
@@ -226,11 +258,8 @@ void Machine::Touch(const std::byte* address, size_t bytes, Access access) {
       trace.read_warp_time = warp_time_[warp];
       continue;
     }
-    if (trace.read_time == time_ && (trace.many_warps || !Ordered(trace.reader, trace.read_warp_time) ||
-                                     (trace.peers && trace.read_warp_time == warp_time_[warp]))) {
-      Raise("writes byte " + Number(i * kTraced) + " of shared memory, which thread " + std::to_string(trace.reader) +
-            " or another has read since the last barrier");
-    }
+    RequireUnread(trace, i);
+    trace.brought = nullptr;
     trace.write_time = time_;
     trace.write_warp_time = warp_time_[warp];
     trace.writer = static_cast<int16_t>(running_);
@@ -263,10 +292,12 @@ void Machine::WaitCopies(size_t groups_left) {
 }
 
 std::string Machine::WhereAllWait() const {
-  int barrier = 0, done = 0, warp = 0, first_warp = -1;
+  int barrier = 0, done = 0, warp = 0, first_warp = -1, arrivals = 0, wide = 0;
   for (unsigned t = 0; t < launch_->threads; ++t) {
     barrier += threads_[t].state == State::kBarrier;
     done += threads_[t].state == State::kDone;
+    arrivals += threads_[t].state == State::kArrivals;
+    wide += threads_[t].state == State::kWide;
     if (threads_[t].state == State::kWarp && warp++ == 0) first_warp = static_cast<int>(t);
   }
   std::string text = std::to_string(barrier) + " of " + Number(launch_->threads) + " threads wait at a barrier, " +
@@ -274,6 +305,8 @@ std::string Machine::WhereAllWait() const {
   if (warp > 0)
     text += ", " + std::to_string(warp) + " wait for their warp (thread " + std::to_string(first_warp) + " at " +
             threads_[static_cast<size_t>(first_warp)].what + ")";
+  if (arrivals > 0) text += ", " + std::to_string(arrivals) + " wait for arrivals";
+  if (wide > 0) text += ", " + std::to_string(wide) + " wait for their four warps";
   return text;
 }
 

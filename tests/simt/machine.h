@@ -8,13 +8,21 @@
 // A kernel's mistake becomes a Fault with a sentence: a barrier that not all threads reach, lanes of one warp that wait for
 // different things, a lane outside the mask, an access to shared memory outside its array, and two threads of which one writes
 // without anything that orders them (every two bytes remember who wrote and read them since the last barrier). Arrays in device
-// memory are guarded by driver.h. Not seen: races in device memory (random orders of blocks may show one), and what a real device
+// memory are guarded by driver.h.
+//
+// What is asynchronous happens as late as it may (async.cpp). A bulk copy lands when somebody waits for its arrivals, and until
+// then nobody may touch where it goes to; who has not waited himself may not read what it brought. Arrivals order the accesses that
+// their warps have made before against those of whoever waits for them. A product of four warps hands over its sums at the wait for
+// it, and until then neither its factors nor its sums may change.
+//
+// Not seen: races in device memory (random orders of blocks may show one), and what a real device
 // does differently although the rules are kept.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -25,6 +33,9 @@
 namespace scout::simt {
 
 using LaneMask = uint64_t;
+
+// Bytes of shared memory that share a trace: no kernel has elements that are smaller.
+constexpr size_t kTraced = 2;
 
 class Fault : public std::runtime_error {
  public:
@@ -75,10 +86,38 @@ class Machine {
   void CommitCopies();
   void WaitCopies(size_t groups_left);
 
+  // Arrivals, counted in eight bytes of shared memory: a phase is over when `count` arrivals have come and every byte that was
+  // announced. Then the next begins.
+  void InitArrivals(std::byte* at, int count);
+  void Arrive(std::byte* at, int64_t bytes);  // and announces bytes
+  void BulkCopy(std::byte* to, const std::byte* from, int64_t bytes, std::byte* arrivals);
+  void WaitArrivals(std::byte* at, int parity);  // until the phase of that parity is over
+
+  // A product by 128 threads: c += a b, where apply(records) has made a product of what they gave.
+  struct WideProduct {
+    int values = 0;  // of c and of a, in each thread
+    float* c[128] = {};
+    const uint32_t* a[128] = {};
+    uint32_t a_words[128][4] = {};    // as they were
+    std::vector<float> sum[128];      // what c is to be
+    std::vector<std::byte> b_bytes;   // as they were
+    std::vector<const std::byte*> b;  // pieces of sixteen bytes
+  };
+  void WideFence();
+  // Adds a product; `b` are the pieces that it reads. multiply(product) makes its sums from the fragments and from what they were.
+  using Multiply = void (*)(WideProduct& product, const void* how);
+  void WideMultiply(float* c, int values, const uint32_t* a, std::vector<const std::byte*> b, const char* what, Multiply multiply,
+                    const void* how);
+  void WideCommit();
+  void WideWait(size_t groups_left);
+  // Where an address of shared memory begins to count.
+  const std::byte* shared() const { return shared_.data(); }
+  size_t shared_bytes() const { return launch_->shared_bytes; }
+
   [[noreturn]] void Raise(const std::string& message);
 
  private:
-  enum class State { kReady, kBarrier, kWarp, kDone };
+  enum class State { kReady, kBarrier, kWarp, kArrivals, kWide, kDone };
   struct Copy {
     std::byte* to;
     const std::byte* from;
@@ -91,8 +130,23 @@ class Machine {
     LaneMask mask = 0;
     void* record = nullptr;
     size_t shared_used = 0;
-    std::vector<Copy> open;                 // not committed
-    std::vector<std::vector<Copy>> groups;  // oldest first
+    std::vector<Copy> open;                       // not committed
+    std::vector<std::vector<Copy>> groups;        // oldest first
+    std::vector<uint32_t> known;                  // [warps] accesses before that time of each came before what this thread does now
+    std::map<const std::byte*, uint32_t> waited;  // phases of arrivals that this thread knows to be over
+    const std::byte* arrivals = nullptr;          // that it waits for
+    bool fenced = false;
+    std::vector<std::shared_ptr<WideProduct>> wide_open;
+    std::vector<std::vector<std::shared_ptr<WideProduct>>> wide_groups;
+  };
+  struct Arrivals {
+    int count = 0, missing = 0;
+    int64_t bytes = 0;   // announced and not there
+    uint32_t phase = 0;  // phases that are over
+    uint32_t made = 0;   // when
+    int maker = 0;
+    std::vector<Copy> copies;
+    std::vector<uint32_t> released, releasing;  // [warps] by phases that are over, by this one
   };
   // Who touched two bytes of shared memory last. Times count barriers of the block and, inside one, full operations of the warp.
   struct Trace {
@@ -100,8 +154,11 @@ class Machine {
     uint32_t write_warp_time = 0, read_warp_time = 0;
     int16_t writer = 0, reader = 0;
     bool atomic = false;
-    bool many_warps = false;  // readers of more than one warp
-    bool peers = false;       // more than one reader of this warp since its last full operation
+    bool many_warps = false;             // readers of more than one warp
+    bool peers = false;                  // more than one reader of this warp since its last full operation
+    bool coming = false;                 // a bulk copy is on its way here
+    const std::byte* brought = nullptr;  // the arrivals of the bulk copy that wrote last, if it was one
+    uint32_t brought_phase = 0;
   };
 
   static void Entry(void* self);
@@ -110,6 +167,12 @@ class Machine {
   void Wait(State state);
   void Interrupt();
   bool Ordered(int16_t other, uint32_t warp_time) const;
+  void RequireThere(const Trace& trace, size_t i, Access access);
+  void RequireUnread(const Trace& trace, size_t i);
+  Arrivals& ArrivalsAt(const std::byte* at);
+  void EndPhases(const std::byte* at, Arrivals& arrivals);
+  void Land(const std::byte* at, Arrivals& arrivals);
+  void CheckEnd();
   std::string WhereAllWait() const;
   uint64_t Random();
 
@@ -122,6 +185,16 @@ class Machine {
   int running_ = -1, last_ = -1, live_ = 0, at_barrier_ = 0;
   std::vector<std::byte> shared_;
   std::vector<Trace> trace_;
+  std::map<const std::byte*, Arrivals> arrivals_;
+  // What a thread gave; here and not on its stack, which a fault may leave as it is.
+  struct WideRecord {
+    float* c = nullptr;
+    const uint32_t* a = nullptr;
+    std::vector<const std::byte*> b;
+    const char* what = "";
+    std::shared_ptr<WideProduct> product;
+  };
+  std::vector<WideRecord> wide_;  // [threads] at a product of four warps
   uint64_t random_ = 1;
   bool faulted_ = false;
   std::string fault_;

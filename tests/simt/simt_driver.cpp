@@ -144,13 +144,16 @@ gpu::DriverStatus SimtDriver::Drain(Queue& queue) {
     for (const Work& piece : work) piece();
   } catch (const Fault& fault) {
     faults_.push_back(std::make_unique<std::string>(fault.what()));
-    return {700, faults_.back()->c_str(), false};
+    if (queue.failed.ok()) queue.failed = {700, faults_.back()->c_str(), false};
   }
-  return {};
+  return queue.failed;
 }
 gpu::DriverStatus SimtDriver::Synchronize(gpu::Stream stream) {
   const std::lock_guard lock(mutex_);
-  return Drain(*static_cast<Queue*>(stream));
+  Queue& queue = *static_cast<Queue*>(stream);
+  const gpu::DriverStatus status = Drain(queue);
+  queue.failed = {};
+  return status;
 }
 
 std::shared_ptr<gpu::Device> SimtDevice(int warp, const Schedule& schedule, size_t memory_bytes) {

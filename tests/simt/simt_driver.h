@@ -56,6 +56,7 @@ class SimtDriver final : public gpu::Driver {
   using Work = std::function<void()>;
   struct Queue {
     std::vector<Work> work;
+    gpu::DriverStatus failed;  // told to whoever waits next
   };
   // A launch with its arguments.
   struct Node {

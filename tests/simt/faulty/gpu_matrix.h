@@ -26,6 +26,34 @@ struct WrongHalf : MatrixHalf<kBf16> {
 
 }  // namespace scout::SCOUT_GPU
 #define MatrixHalf WrongHalf
+#elif SCOUT_PLANTED == 10 || SCOUT_PLANTED == 12
+namespace scout::SCOUT_GPU {
+
+struct WrongFragment : WideFragment {
+  static int Col(int thread, int i) { return WideFragment::Col(SCOUT_PLANTED == 10 ? thread ^ 1 : thread, i); }
+  static uint64_t Tile(Shared<Int4> at, int next_k) { return WideFragment::Tile(at, SCOUT_PLANTED == 12 ? next_k / 2 : next_k); }
+};
+
+}  // namespace scout::SCOUT_GPU
+#define WideFragment WrongFragment
+#elif SCOUT_PLANTED == 11
+namespace scout::SCOUT_GPU {
+
+template <int kGroupsLeft, size_t kValues, size_t kSteps>
+inline void LateWideWait(float (&c)[kValues], uint32_t (&a)[kSteps][4]) {
+  WideWait<kGroupsLeft + 1>(c, a);
+}
+
+}  // namespace scout::SCOUT_GPU
+#define WideWait LateWideWait
+#elif SCOUT_PLANTED == 14
+namespace scout::SCOUT_GPU {
+
+template <size_t kValues>
+inline void NoWideFence(float (&)[kValues]) {}
+
+}  // namespace scout::SCOUT_GPU
+#define WideFence NoWideFence
 #elif SCOUT_PLANTED == 8
 #define MatrixI8 DotMatrix
 #define MatrixHalf DotHalf

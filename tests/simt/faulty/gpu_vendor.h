@@ -1,7 +1,10 @@
 // The emulator's words with one that does something else, so that the self-test of a device's instructions can be seen to fail:
 // SCOUT_PLANTED is 1 for the matrix instruction's fragments (gpu_matrix.h), 2 for a shuffle, 3 for a division, 4 for copies that
 // nobody waits for, 5 for a vote, 6 for copies of which the last group is left out of the wait, 7 for the
-// matrix instruction over halves; 8 is no fault: a device without matrix instructions.
+// matrix instruction over halves; 8 is no fault: a device without matrix instructions. Of products of four warps: 9 nobody waits
+// for arrivals, 10 a thread takes its neighbour's columns of the result for its own, 11 the last group is left out of the wait, 12
+// the second factor is said to lie closer together than it does, 13 lanes do not wait for their warp, 14 there is no fence, 15
+// those who bring wait for the wrong phase.
 #pragma once
 
 #include "../gpu_vendor.h"
@@ -25,9 +28,20 @@ inline Mask WrongBallot(Mask mask, bool value) {
   return Ballot(mask, value) >> 1;
 }
 
+inline void NoWaitArrivals(SharedRef<Arrivals>, int) {}
+inline void WrongWaitArrivals(SharedRef<Arrivals> at, int parity) { WaitArrivals(at, Thread() < 256 ? parity : parity ^ 1); }
+template <typename Mask>
+inline void NoSyncWarp(Mask) {}
+
 }  // namespace scout::SCOUT_GPU
 
-#if SCOUT_PLANTED == 2
+#if SCOUT_PLANTED == 9
+#define WaitArrivals NoWaitArrivals
+#elif SCOUT_PLANTED == 13
+#define SyncWarp NoSyncWarp
+#elif SCOUT_PLANTED == 15
+#define WaitArrivals WrongWaitArrivals
+#elif SCOUT_PLANTED == 2
 #define ShflXor WrongShflXor
 #elif SCOUT_PLANTED == 3
 #define Divide WrongDivide

@@ -1,6 +1,7 @@
 // The kernel of the self-test over a faulty word.
 #include "gpu/check.h"
 #include "gpu/product_many.h"
+#include "gpu/product_wide.h"
 
 namespace scout::gpu {
 
@@ -15,6 +16,18 @@ const void* SCOUT_NAME(SCOUT_PLANTED)() { return SCOUT_GPU::Handle<&SCOUT_GPU::C
 const void* SCOUT_PRODUCT(SCOUT_PLANTED)();
 const void* SCOUT_PRODUCT(SCOUT_PLANTED)() {
   return SCOUT_GPU::Handle<&SCOUT_GPU::ProductMany<SCOUT_GPU::Q4_K, 64>, ProductArgs>();
+}
+
+// The check of what numerics fast uses, and a product of four warps over it: tiles of 64 rows of Q4_K.
+#define SCOUT_CHECK_FAST_OF(number) FaultyCheckFast##number
+#define SCOUT_CHECK_FAST(number) SCOUT_CHECK_FAST_OF(number)
+const void* SCOUT_CHECK_FAST(SCOUT_PLANTED)();
+const void* SCOUT_CHECK_FAST(SCOUT_PLANTED)() { return SCOUT_GPU::Handle<&SCOUT_GPU::CheckFast, CheckFastArgs>(); }
+#define SCOUT_WIDE_OF(number) FaultyWide##number
+#define SCOUT_WIDE(number) SCOUT_WIDE_OF(number)
+const void* SCOUT_WIDE(SCOUT_PLANTED)();
+const void* SCOUT_WIDE(SCOUT_PLANTED)() {
+  return SCOUT_GPU::Handle<&SCOUT_GPU::ProductWide<SCOUT_GPU::WideBlocks<SCOUT_GPU::Q4_K>, 64>, ProductArgs>();
 }
 
 }  // namespace scout::gpu
