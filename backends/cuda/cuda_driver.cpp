@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <vector>
 
 #include "gpu/plugin_device.h"
 
@@ -26,42 +25,24 @@ DriverStatus StatusOf(cudaError_t error) {
   return {static_cast<int>(error), cudaGetErrorString(error), error == cudaErrorMemoryAllocation, lost};
 }
 
-// A chain of kernel nodes; the nodes name what is updated in what was made of them.
-struct CudaGraph {
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t made = nullptr;
-  std::vector<cudaGraphNode_t> nodes;
-  CudaGraph() = default;
-  CudaGraph(const CudaGraph&) = delete;
-  CudaGraph& operator=(const CudaGraph&) = delete;
-  ~CudaGraph() {
-    if (made) static_cast<void>(cudaGraphExecDestroy(made));
-    if (graph) static_cast<void>(cudaGraphDestroy(graph));
+struct Cuda {
+  using Graph = cudaGraph_t;
+  using MadeGraph = cudaGraphExec_t;
+  using Node = cudaGraphNode_t;
+  static void Free(Graph graph) { static_cast<void>(cudaGraphDestroy(graph)); }
+  static void Free(MadeGraph graph) { static_cast<void>(cudaGraphExecDestroy(graph)); }
+  static int Device() {
+    int index = -1;
+    return cudaGetDevice(&index) == cudaSuccess ? index : -1;
   }
+  static void SetDevice(int index) { static_cast<void>(cudaSetDevice(index)); }
 };
-
-// The device of a call is the calling thread's, which the host may have set for itself.
-class Here {
- public:
-  explicit Here(int index) {
-    if (cudaGetDevice(&before_) != cudaSuccess) before_ = -1;
-    changed_ = before_ != index;
-    if (changed_) static_cast<void>(cudaSetDevice(index));
-  }
-  ~Here() {
-    if (changed_ && before_ >= 0) static_cast<void>(cudaSetDevice(before_));
-  }
-  Here(const Here&) = delete;
-  Here& operator=(const Here&) = delete;
-
- private:
-  int before_ = -1;
-  bool changed_ = false;
-};
+using Here = HereOn<Cuda>;
+using CudaGraph = OwnedGraph<Cuda>;
 
 class CudaDriver final : public Driver {
  public:
-  explicit CudaDriver(int index) : index_(index) {}
+  CudaDriver(int index, bool starts_early) : index_(index), starts_early_(starts_early) {}
   const KernelTable& Kernels() const override { return CudaKernels(); }
   DriverStatus Facts(DeviceFacts& out) override {
     const Here here(index_);
@@ -115,13 +96,21 @@ class CudaDriver final : public Driver {
     const Here here(index_);
     return StatusOf(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, static_cast<cudaStream_t>(stream)));
   }
-  DriverStatus Launch(Stream stream, const void* kernel, Grid grid, unsigned threads, size_t shared_bytes, const void* arguments,
-                      size_t) override {
+  DriverStatus Launch(Stream stream, const KernelLaunch& launch) override {
     const Here here(index_);
-    if (const cudaError_t error = AllowShared(kernel, shared_bytes)) return Cleared(error);
-    void* pointers[] = {const_cast<void*>(arguments)};
-    return Cleared(cudaLaunchKernel(kernel, dim3(grid.x, grid.y, 1), dim3(threads, 1, 1), pointers, shared_bytes,
-                                    static_cast<cudaStream_t>(stream)));
+    if (const cudaError_t error = AllowShared(launch.kernel, launch.shared_bytes)) return Cleared(error);
+    void* pointers[] = {const_cast<void*>(launch.arguments)};
+    cudaLaunchAttribute early = {};
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(launch.grid.x, launch.grid.y, 1);
+    config.blockDim = dim3(launch.threads, 1, 1);
+    config.dynamicSmemBytes = launch.shared_bytes;
+    config.stream = static_cast<cudaStream_t>(stream);
+    config.attrs = &early;
+    config.numAttrs = launch.early && starts_early_ ? 1 : 0;
+    return Cleared(cudaLaunchKernelExC(&config, launch.kernel, pointers));
   }
   DriverStatus Synchronize(Stream stream) override {
     const Here here(index_);
@@ -131,18 +120,12 @@ class CudaDriver final : public Driver {
   DriverStatus MakeGraph(std::span<const KernelLaunch> launches, Graph* out) override {
     const Here here(index_);
     auto graph = std::make_unique<CudaGraph>();
-    cudaError_t error = cudaGraphCreate(&graph->graph, 0);
-    for (const KernelLaunch& launch : launches) {
-      if (error == cudaSuccess) error = AllowShared(launch.kernel, launch.shared_bytes);
-      if (error != cudaSuccess) break;
-      cudaGraphNode_t node = nullptr;
-      const bool first = graph->nodes.empty();
-      void* pointers[] = {const_cast<void*>(launch.arguments)};
-      const cudaKernelNodeParams parameters = Parameters(launch, pointers);
-      error = cudaGraphAddKernelNode(&node, graph->graph, first ? nullptr : &graph->nodes.back(), first ? 0 : 1, &parameters);
-      graph->nodes.push_back(node);
+    cudaError_t error = starts_early_ ? Make(launches, true, *graph) : cudaErrorNotSupported;
+    if (error != cudaSuccess) {  // a driver that refuses early launches inside a graph may take it without
+      graph = std::make_unique<CudaGraph>();
+      static_cast<void>(cudaGetLastError());
+      error = Make(launches, false, *graph);
     }
-    if (error == cudaSuccess) error = cudaGraphInstantiateWithFlags(&graph->made, graph->graph, 0);
     if (error == cudaSuccess) *out = graph.release();
     return Cleared(error);
   }
@@ -178,6 +161,39 @@ class CudaDriver final : public Driver {
     out.kernelParams = pointers;
     return out;
   }
+  static cudaError_t Make(std::span<const KernelLaunch> launches, bool early, CudaGraph& graph) {
+    cudaError_t error = cudaGraphCreate(&graph.graph, 0);
+    for (const KernelLaunch& launch : launches) {
+      if (error == cudaSuccess) error = AllowShared(launch.kernel, launch.shared_bytes);
+      if (error != cudaSuccess) break;
+      cudaGraphNode_t node = nullptr;
+      const bool first = graph.nodes.empty();
+      void* pointers[] = {const_cast<void*>(launch.arguments)};
+      const cudaKernelNodeParams parameters = Parameters(launch, pointers);
+      error = cudaGraphAddKernelNode(&node, graph.graph, nullptr, 0, &parameters);
+      if (error == cudaSuccess && !first) error = AddEdge(graph.graph, graph.nodes.back(), node, early && launch.early);
+      graph.nodes.push_back(node);
+    }
+    if (error == cudaSuccess) error = cudaGraphInstantiateWithFlags(&graph.made, graph.graph, 0);
+    return error;
+  }
+  static cudaError_t AddEdge(cudaGraph_t graph, cudaGraphNode_t from, cudaGraphNode_t to, bool early) {
+#if CUDART_VERSION >= 12030
+    cudaGraphEdgeData edge = {};
+    if (early) {
+      edge.from_port = cudaGraphKernelNodePortProgrammatic;
+      edge.type = cudaGraphDependencyTypeProgrammatic;
+    }
+#if CUDART_VERSION >= 13000
+    return cudaGraphAddDependencies(graph, &from, &to, &edge, 1);
+#else
+    return cudaGraphAddDependencies_v2(graph, &from, &to, &edge, 1);
+#endif
+#else
+    static_cast<void>(early);
+    return cudaGraphAddDependencies(graph, &from, &to, 1);
+#endif
+  }
   // A refusal that has been told is not to be found again by the next call.
   static DriverStatus Cleared(cudaError_t error) {
     if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
@@ -185,6 +201,7 @@ class CudaDriver final : public Driver {
   }
 
   const int index_;
+  const bool starts_early_;  // has launches that begin before the one before them has ended
 };
 
 }  // namespace
@@ -219,7 +236,10 @@ std::shared_ptr<Driver> OpenDriver(int index) {
          ", the plug-in is built for ", SCOUT_GPU_ARCHITECTURES);
   }
   Check(StatusOf(code), "device cuda", "loading kernels");
-  return std::make_shared<CudaDriver>(index);
+  int major = 0;
+  Check(StatusOf(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index)), "device cuda",
+        "asking for the architecture");
+  return std::make_shared<CudaDriver>(index, major >= 9);
 }
 
 }  // namespace scout::gpu

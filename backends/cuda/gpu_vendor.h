@@ -10,6 +10,7 @@
 #define GPU_KERNEL __global__ void __launch_bounds__(256)
 #define GPU_LARGE_KERNEL __global__ void __launch_bounds__(256, 2)
 #define GPU_WIDE_KERNEL __global__ void __launch_bounds__(288, 1)
+#define GPU_FLOW_KERNEL __global__ void __launch_bounds__(256, 4)
 #define GPU_FUNCTION __device__ __forceinline__
 
 namespace scout::SCOUT_GPU {
@@ -135,6 +136,38 @@ GPU_FUNCTION void WaitArrivals(Arrivals& at, int parity) {
         : "=r"(over)
         : "r"(SharedAddress(at)), "r"(parity)
         : "memory");
+#endif
+}
+
+template <typename T>
+GPU_FUNCTION const T& InPlace(const T& argument) {
+  return argument;
+}
+// Since architecture 9.0 a launch may begin before the one before it has ended.
+GPU_FUNCTION void StartNext() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+GPU_FUNCTION void WaitForEarlier() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+GPU_FUNCTION void PrefetchL2(const void* from, int64_t bytes) {
+#if __CUDA_ARCH__ >= 900
+  constexpr int64_t kPiece = 16 * 1024;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(from) / 16 * 16,
+                  end = (reinterpret_cast<uintptr_t>(from) + bytes + 15) / 16 * 16;
+  for (uintptr_t at = begin + threadIdx.x * kPiece; at < end; at += blockDim.x * kPiece) {
+    const uint32_t size = static_cast<uint32_t>(end - at < kPiece ? end - at : kPiece);
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(reinterpret_cast<const void*>(at))),
+                 "r"(size));
+  }
+#elif __CUDA_ARCH__ >= 800
+  constexpr int64_t kLine = 128;
+  for (int64_t at = threadIdx.x * kLine; at < bytes; at += blockDim.x * kLine)
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global(static_cast<const char*>(from) + at)));
 #endif
 }
 

@@ -42,12 +42,24 @@ struct EmbedArgs {
   float* out;            // [N, D]
 };
 
+// Rows rounded to bytes (quant/activation.h); null where that is not wanted.
+struct RowCodes {
+  int8_t* codes;  // [rows, k]
+  float* scales;  // [rows, k / G]
+  int16_t* sums;  // [rows, k / 32] for G = 32, [rows, k / 16] for G = 256
+};
+// What rows become for the products that read them.
+struct RowTargets {
+  float* values;  // as they are, or null
+  RowCodes per32, per256;
+};
+
 struct RmsNormArgs {
   const float* in;  // [N, D]
   const float* weight;
   int32_t cols;
   float eps;
-  float* out;
+  RowTargets out;
 };
 
 struct QuantizeArgs {
@@ -190,6 +202,60 @@ struct RouteArgs {
   int32_t d, experts, top_k;
   int32_t* ids;
   float* gates;
+};
+
+// A step of few rows: what depends on the same results is one launch, a list of tasks for blocks of threads (few.h).
+constexpr int kMostFewRows = 16;
+constexpr int kMostFewJobs = 4;
+constexpr int kFewChoices = 4;       // of a row, at most
+constexpr int kSwiGluValues = 2048;  // that a block takes of a row
+
+// One weight that rows meet: a part of it, and the rows as its format wants them.
+struct FewWeight {
+  const uint8_t* weight;  // [E][rows]
+  int64_t row_bytes, expert_bytes;
+  int32_t format;  // as in KernelTable: blocks, then floats
+  int32_t k;
+  const int8_t* codes;
+  const float* scales;
+  const int16_t* sums;
+  const float* values;
+};
+// out[n] = or += dense . in[n], and then the choices of row n in their order: routed[expert] . in[n k + j]. With `apart` there is
+// no dense weight, and each choice is a row of `out` by itself.
+struct FewJob {
+  FewWeight dense, routed;  // either may be without a weight
+  int32_t blocks;           // of the grid
+  int32_t tiles;            // of rows: of eight, or one for each row where they are grouped by their choices
+  int32_t rows;             // of the weights' parts: outputs
+  int32_t apart, add;
+  float* out;  // row 0, the part's first column
+  int32_t out_cols;
+};
+struct FewArgs {
+  int32_t n;  // rows
+  // Blocks come in this order: routing, swiglu, fetching ahead, jobs.
+  int32_t route_blocks, swiglu_blocks, fetch_blocks, jobs;
+  int32_t terms, staged;  // of shared memory: floats, and pieces of sixteen bytes
+  FewJob job[kMostFewJobs];
+
+  // Choices. Without a router they are given.
+  const float* in;      // [N, D]
+  const float* router;  // [E, D] or null
+  int32_t d, experts, top_k, first_expert, last_expert;
+  int32_t* ids;       // [N, k]
+  float* gates;       // [N, k]
+  RowTargets scaled;  // [N k, D] gate * in
+  int32_t* fault;
+
+  // silu(gate) * up of rows.
+  const float* both;  // [rows, 2F]
+  int32_t width;      // F
+  RowTargets hidden;  // [rows, F]
+
+  // What the next launch reads of the chosen experts' weights: so many bytes from the beginning.
+  const uint8_t* ahead[2];
+  int64_t ahead_expert_bytes[2], ahead_bytes[2];
 };
 
 struct GroupArgs {

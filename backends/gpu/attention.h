@@ -61,6 +61,8 @@ GPU_FUNCTION void StoreRow(uint8_t* to, int format, int count, const Values& val
 
 // grid: [N]. Shared: d, Hq + Hkv and (Hq + Hkv) d floats.
 GPU_LARGE_KERNEL RopeNormStore(gpu::RopeArgs a) {
+  StartNext();
+  WaitForEarlier();
   const int64_t n = BlockX();
   const int turned = a.heads + a.kv_heads, half = a.d / 2;
   SharedCursor cursor;
@@ -132,6 +134,8 @@ struct AttentionShape {
 
 // grid: [items, Hkv]
 GPU_LARGE_KERNEL Attend(gpu::AttentionArgs a) {
+  StartNext();
+  WaitForEarlier();
   const gpu::AttentionItem item = a.items[BlockX()];
   const gpu::KeyArgs& keys = a.keys;
   const int kv_head = BlockY(), group = Quotient(a.heads, a.kv_heads), d = a.d, stride = d + 1;
@@ -295,6 +299,8 @@ GPU_LARGE_KERNEL Attend(gpu::AttentionArgs a) {
 
 // grid: [tiles, Hkv]
 GPU_KERNEL MergeSpans(gpu::MergeSpansArgs a) {
+  StartNext();
+  WaitForEarlier();
   const gpu::MergeSpansItem item = a.items[BlockX()];
   const int kv_head = BlockY(), group = a.heads / a.kv_heads, d = a.d;
   for (int e = Thread(); e < item.pairs * d; e += Threads()) {
@@ -324,6 +330,8 @@ GPU_KERNEL MergeSpans(gpu::MergeSpansArgs a) {
 
 // Rows without a slot: zeros. grid: [N]
 GPU_KERNEL ZeroPadding(gpu::ZeroRowsArgs a) {
+  StartNext();
+  WaitForEarlier();
   const int64_t n = BlockX();
   if (a.slot[n] >= 0) return;
   for (int i = Thread(); i < a.heads * a.d; i += Threads()) a.out[n * a.heads * a.d + i] = 0;

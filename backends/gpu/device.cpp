@@ -98,7 +98,7 @@ void Device::CopyWithin(void* to, const void* from, size_t bytes) {
 void Device::Launch(const char* what, const void* kernel, unsigned threads, size_t shared_bytes, const void* arguments,
                     size_t bytes, unsigned grid) {
   const std::lock_guard lock(mutex_);
-  Check(driver_->Launch(stream_, kernel, {grid, 1}, threads, shared_bytes, arguments, bytes), what);
+  Check(driver_->Launch(stream_, {what, kernel, {grid, 1}, threads, shared_bytes, arguments, bytes}), what);
   Check(driver_->Synchronize(stream_), what);
 }
 

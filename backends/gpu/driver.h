@@ -33,7 +33,7 @@ struct Grid {
 
 using Stream = void*;
 
-// One launch of a graph. `what` is for messages.
+// `what` is for messages.
 struct KernelLaunch {
   const char* what = "";
   const void* kernel = nullptr;
@@ -42,6 +42,8 @@ struct KernelLaunch {
   size_t shared_bytes = 0;
   const void* arguments = nullptr;
   size_t argument_bytes = 0;
+  // Where a device has it: begins when the launch before it lets it (StartNext), and waits by itself (WaitForEarlier).
+  bool early = false;
 };
 // Launches, one after the other, that are handed over by one call.
 using Graph = void*;
@@ -62,9 +64,7 @@ class Driver {
   virtual DriverStatus CopyIn(Stream stream, void* to, const void* from, size_t bytes) = 0;
   virtual DriverStatus CopyOut(Stream stream, void* to, const void* from, size_t bytes) = 0;
   virtual DriverStatus CopyWithin(Stream stream, void* to, const void* from, size_t bytes) = 0;
-  // Arguments are copied before the call returns. Blocks of 256 threads, or of `threads`.
-  virtual DriverStatus Launch(Stream stream, const void* kernel, Grid grid, unsigned threads, size_t shared_bytes,
-                              const void* arguments, size_t argument_bytes) = 0;
+  virtual DriverStatus Launch(Stream stream, const KernelLaunch& launch) = 0;  // arguments are copied before the call returns
   virtual DriverStatus Synchronize(Stream stream) = 0;
 
   // Arguments are copied, as by Launch. What has been launched of a graph does not see later updates.

@@ -8,6 +8,7 @@
 //   GPU_KERNEL, GPU_FUNCTION        what stands before a kernel (void included) and before a function of the device
 //   GPU_LARGE_KERNEL                the same, where registers for two blocks of 256 threads are better than spilling for more
 //   GPU_WIDE_KERNEL                 the same for 288 threads, one block at a time with as many registers as it wants
+//   GPU_FLOW_KERNEL                 the same, where registers for four such blocks hide the wait for memory
 //   kWarp                           lanes of a warp, 32 or 64
 //   Thread() Threads() BlockX() BlockY() BlockZ() GridX()      blocks have one dimension, grids up to three
 //   SyncBlock() SyncWarp(mask)      barriers; order accesses to shared memory
@@ -23,6 +24,13 @@
 //   BulkCopy(to, from, bytes, shared)      device to shared memory, in sixteens; counted in Arrivals, there for who waits for them
 //   WaitArrivals(shared, parity)    until a phase of that parity, 0 for the first, is over
 //   kWideProducts                   whether the device has these and products of four warps (traits.h)
+//   InPlace(argument)               a kernel's own argument, where it lies: for members with an index
+//   WaitForEarlier()                a launch that may begin before the ones before it have ended (KernelLaunch::early) waits here
+//   for
+//                                   them, in every thread, before it reads or writes anything of theirs
+//   StartNext()                     the launch after this one may begin when every block has come here or ended
+//   PrefetchL2(from, bytes)         into the second level cache, by the whole block, of memory that nobody writes meanwhile; or
+//                                   nothing
 //   AtomicAdd(shared, x) AtomicMax(pointer, x)
 //   Fma Sqrt Divide                 one rounding each; + - * are never contracted (a compiler's flag)
 //   RoundToInt                      nearest, ties to even

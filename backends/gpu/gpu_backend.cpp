@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/fp_environment.h"
+#include "gpu/few_rows.h"
 #include "gpu/operations.h"
 #include "quant/formats.h"
 
@@ -92,10 +93,10 @@ class GpuBackend final : public Backend {
     Run([&] { gpu::Embed(step_, op); });
   }
   void RmsNorm(const RmsNormOp& op) noexcept override {
-    Run([&] { gpu::RmsNorm(step_, op); });
+    RunAfter([&] { gpu::RmsNorm(step_, op); });
   }
   void Linear(const LinearOp& op) noexcept override {
-    Run([&] { gpu::Linear(step_, op); });
+    RunAfter([&] { gpu::Linear(step_, op); });
   }
   void RopeNormStore(const RopeNormStoreOp& op) noexcept override {
     Run([&] { gpu::RopeNormStore(step_, op); });
@@ -107,10 +108,10 @@ class GpuBackend final : public Backend {
     Run([&] { gpu::MergeAttention(step_, op); });
   }
   void Route(const RouteOp& op) noexcept override {
-    Run([&] { gpu::Route(step_, op); });
+    RunAfter([&] { gpu::Route(step_, op); });
   }
   void Experts(const ExpertsOp& op) noexcept override {
-    Run([&] { gpu::Experts(step_, op); });
+    RunAfter([&] { gpu::Experts(step_, op); });
   }
   void CombineExperts(const CombineExpertsOp& op) noexcept override {
     Run([&] { gpu::CombineExperts(step_, op); });
@@ -145,15 +146,32 @@ class GpuBackend final : public Backend {
 
  private:
   // What the step has launched is done before memory is touched from outside its stream.
-  void Settle() { step_.Wait(); }
+  void Settle() {
+    LaunchPutOff(step_);
+    step_.Wait();
+  }
 
-  // The first error of a step ends its work and waits for EndStep.
+  // An operation that sees to what was put off itself, and any other.
+  template <typename Operation>
+  void RunAfter(const Operation& operation) noexcept {
+    Try([&] {
+      step_.NextOperation();
+      operation();
+    });
+  }
   template <typename Operation>
   void Run(const Operation& operation) noexcept {
+    RunAfter([&] {
+      LaunchPutOff(step_);
+      operation();
+    });
+  }
+  // The first error of a step ends its work and waits for EndStep.
+  template <typename Operation>
+  void Try(const Operation& operation) noexcept {
     if (error_) return;
     const FpEnvironment environment;
     try {
-      step_.NextOperation();
       operation();
     } catch (const Error& error) {
       error_ = error;
@@ -162,6 +180,7 @@ class GpuBackend final : public Backend {
     } catch (...) {
       error_ = defect_;
     }
+    if (error_) step_.put_off() = {};
   }
 
   const std::shared_ptr<Device> device_;

@@ -35,12 +35,14 @@ struct KernelTable {
     const void* float_rows;
     FastProduct fast;
     size_t few_shared_bytes;
+    int few_terms, few_staged;  // of that: floats, and pieces of sixteen bytes
     std::array<size_t, kTileSizes> many_shared_bytes;
     int group;  // values of an activation's scale
   };
   FloatFormat floats[kFloatFormats];
   BlockFormat blocks[kBlockFormats];
   const void *rms_norm, *quantize32, *quantize256, *swiglu, *gather, *scale_rows, *combine, *route, *count_slots, *list_slots;
+  std::array<const void*, 2> few_tasks;  // a step of few rows, over block formats and over floats
   const void *rope_norm_store, *attend, *merge_spans, *zero_padding, *merge_attention, *sample_blocks;
   const void *finish, *scatter, *unfold, *add_positions, *layer_norm, *rotate, *group_attend, *pixel_shuffle, *check, *probe_copy,
       *probe_matrix;

@@ -4,6 +4,7 @@
 #include "gpu/attention.h"
 #include "gpu/check.h"
 #include "gpu/fast_attention.h"
+#include "gpu/few.h"
 #include "gpu/kernel_table.h"
 #include "gpu/probe.h"
 #include "gpu/product.h"
@@ -59,6 +60,8 @@ gpu::KernelTable::BlockFormat BlockKernels() {
                {},
                {}}),
           FewShape<F>::kSharedBytes,
+          2 * FewShape<F>::kFloats,
+          FewShape<F>::kStages * kFewOutputs * FewShape<F>::kPieces,
           {ManyShape<F, gpu::kManyRows[0]>::kSharedBytes, ManyShape<F, gpu::kManyRows[1]>::kSharedBytes},
           F::kValues};
 }
@@ -78,6 +81,7 @@ inline const gpu::KernelTable& Kernels() {
       Handle<&Route, gpu::RouteArgs>(),
       Handle<&CountSlots, gpu::GroupArgs>(),
       Handle<&ListSlots, gpu::GroupArgs>(),
+      {Handle<&FewTasks<false>, gpu::FewArgs>(), Handle<&FewTasks<true>, gpu::FewArgs>()},
       Handle<&RopeNormStore, gpu::RopeArgs>(),
       Handle<&Attend, gpu::AttentionArgs>(),
       Handle<&MergeSpans, gpu::MergeSpansArgs>(),

@@ -19,7 +19,8 @@ KernelLaunch LaunchList::Launches::Of(size_t i) const {
 bool LaunchList::Launches::SameKernels(const Launches& other) const {
   return std::equal(launches.begin(), launches.end(), other.launches.begin(), other.launches.end(),
                     [](const KernelLaunch& a, const KernelLaunch& b) {
-                      return a.kernel == b.kernel && a.threads == b.threads && a.argument_bytes == b.argument_bytes;
+                      return a.kernel == b.kernel && a.threads == b.threads && a.argument_bytes == b.argument_bytes &&
+                             a.early == b.early;
                     });
 }
 bool LaunchList::Launches::Same(size_t i, const Launches& other) const {
@@ -50,9 +51,7 @@ void LaunchList::Flush(Stream stream) {
   if (known && LaunchAsGraph(stream, *known)) return;
   for (size_t i = 0; i < held_.launches.size(); ++i) {
     const KernelLaunch launch = held_.Of(i);
-    device_->Check(device_->driver().Launch(stream, launch.kernel, launch.grid, launch.threads, launch.shared_bytes,
-                                            launch.arguments, launch.argument_bytes),
-                   launch.what);
+    device_->Check(device_->driver().Launch(stream, launch), launch.what);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "gpu/operations.h"
 
+#include "gpu/few_rows.h"
+
 namespace scout::gpu {
 void Embed(Step& step, const EmbedOp& op) {
   const DeviceWeight& table = OnDevice(op.table);
@@ -18,21 +20,24 @@ void Embed(Step& step, const EmbedOp& op) {
     const int of_floats = FloatFormat(part.format);
     const void* const kernel =
         of_floats >= 0 ? step.kernels().floats[of_floats].embed : step.kernels().blocks[BlockFormat(part.format)].embed;
-    step.Launch("embed", kernel, plan.rows(), 1, kThreads, 0, args);
+    step.Launch("embed", kernel, plan.rows(), 1, kThreads, 0, args, Start::kEarly);
   }
 }
 
 void RmsNorm(Step& step, const RmsNormOp& op) {
   const size_t shared = 16 + 4 * static_cast<size_t>(op.in.cols);
   CheckShared(step, "a norm", shared);
+  if (PutOff(step, op)) return;
   step.Launch("rms norm", step.kernels().rms_norm, op.in.rows, 1, kThreads, shared,
-              RmsNormArgs{DeviceF32(op.in), VectorOf(op.weight), static_cast<int32_t>(op.in.cols), op.eps, DeviceF32(op.out)});
+              RmsNormArgs{DeviceF32(op.in), VectorOf(op.weight), static_cast<int32_t>(op.in.cols), op.eps,
+                          RowTargets{DeviceF32(op.out), {}, {}}},
+              Start::kEarly);
 }
 
 void GatherRows(Step& step, const GatherRowsOp& op) {
   for (const int32_t row : op.rows) SCOUT_CHECK(row >= 0 && row < op.in.rows, "row ", row, " of ", op.in.rows);
   step.Launch("gather", step.kernels().gather, static_cast<int64_t>(op.rows.size()), 1, kThreads, 0,
-              GatherArgs{DeviceF32(op.in), step.Send(op.rows), DeviceF32(op.out), static_cast<int32_t>(op.in.cols)});
+              GatherArgs{DeviceF32(op.in), step.Send(op.rows), DeviceF32(op.out), static_cast<int32_t>(op.in.cols)}, Start::kEarly);
 }
 
 void RopeNormStore(Step& step, const RopeNormStoreOp& op) {
@@ -62,7 +67,7 @@ void RopeNormStore(Step& step, const RopeNormStoreOp& op) {
   const auto turned = static_cast<size_t>(op.heads + spec.kv_heads), d = static_cast<size_t>(spec.head_dim);
   const size_t shared = 4 * (d + turned + turned * d) + 3 * 16;
   CheckShared(step, "rope and norm of heads", shared);
-  step.Launch("rope, norm, store", step.kernels().rope_norm_store, op.qkv.rows, 1, kThreads, shared, args);
+  step.Launch("rope, norm, store", step.kernels().rope_norm_store, op.qkv.rows, 1, kThreads, shared, args, Start::kEarly);
 }
 
 namespace {
@@ -116,7 +121,8 @@ void Attention(Step& step, const AttentionOp& op) {
   args.lse = op.lse.buffer ? DeviceF32(op.lse) : nullptr;
   if (tiles.partials > 0)
     args.partial = step.Temporary<float>(static_cast<int64_t>(tiles.partials) * kTileQueries * spec.kv_heads * (spec.head_dim + 2));
-  step.Launch("attention", step.kernels().attend, static_cast<int64_t>(tiles.items.size()), spec.kv_heads, kThreads, shared, args);
+  step.Launch("attention", step.kernels().attend, static_cast<int64_t>(tiles.items.size()), spec.kv_heads, kThreads, shared, args,
+              Start::kEarly);
   if (!tiles.fast_items.empty()) {
     const size_t fast_shared = step.kernels().attend_fast_shared_bytes(spec.head_dim);
     CheckShared(step, "attention", fast_shared);
@@ -129,10 +135,11 @@ void Attention(Step& step, const AttentionOp& op) {
   }
   step.Launch(
       "merging spans", step.kernels().merge_spans, static_cast<int64_t>(tiles.merges.size()), spec.kv_heads, kThreads, 0,
-      MergeSpansArgs{tiles.device_merges, args.position, args.partial, args.heads, args.kv_heads, args.d, args.out, args.lse});
+      MergeSpansArgs{tiles.device_merges, args.position, args.partial, args.heads, args.kv_heads, args.d, args.out, args.lse},
+      Start::kEarly);
   if (tiles.padding)
     step.Launch("padding", step.kernels().zero_padding, op.q.rows, 1, kThreads, 0,
-                ZeroRowsArgs{step.slot(op.group), args.heads, args.d, args.out, args.lse});
+                ZeroRowsArgs{step.slot(op.group), args.heads, args.d, args.out, args.lse}, Start::kEarly);
 }
 
 void MergeAttention(Step& step, const MergeAttentionOp& op) {
@@ -154,6 +161,10 @@ void MergeAttention(Step& step, const MergeAttentionOp& op) {
 void Route(Step& step, const RouteOp& op) {
   const DeviceWeight& router = OnDevice(op.router);
   SCOUT_CHECK(op.top_k >= 1 && op.top_k <= router.rows(), "top ", op.top_k, " of ", router.rows(), " experts");
+  if (!PutOff(step, op)) LaunchRoute(step, op);
+}
+void LaunchRoute(Step& step, const RouteOp& op) {
+  const DeviceWeight& router = OnDevice(op.router);
   step.Launch("route", step.kernels().route, op.in.rows, 1, kThreads, 4 * static_cast<size_t>(router.rows()) + 16,
               RouteArgs{DeviceF32(op.in), VectorOf(op.router), static_cast<int32_t>(router.cols()),
                         static_cast<int32_t>(router.rows()), op.top_k, DeviceI32(op.ids), DeviceF32(op.gates)});

@@ -27,6 +27,10 @@ void GroupAttention(Step& step, const GroupAttentionOp& op);                   /
 void PixelShuffle(Step& step, const PixelShuffleOp& op);                       // vision.cpp
 void Sample(Step& step, const SampleOp& op, std::span<SampleResult> results);  // sample.cpp
 
+// What products share.
+void LaunchRoute(Step& step, const RouteOp& op);                         // operations.cpp
+void LaunchFinish(Step& step, const LinearOp& op, float* y, bool adds);  // products.cpp: bias and gelu over y
+
 constexpr unsigned kThreads = 256;          // of a block
 constexpr size_t kSharedLimit = 64 * 1024;  // bytes that every device has for a block
 inline void CheckShared(Step& step, const char* what, size_t bytes) {

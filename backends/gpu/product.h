@@ -3,8 +3,9 @@
 //   kManyRows         any format widened to float32, one sum for each 128 values of K, these sums added from left to right
 //   float weights     sixteen partial sums by i mod 16, fused multiply-adds in ascending order, folded 8, 4, 2, 1
 //   block weights     exact integers inside a block, blocks folded from left to right
-// Two forms for block weights: ProductFew streams the weight once for up to eight rows, ProductMany (product_many.h) multiplies
-// tiles with matrix instructions. Either takes plain rows or tiles of slots grouped by expert (arguments.h).
+// Two forms for block weights: FewSum streams the weight once for up to eight rows, ProductMany (product_many.h) multiplies tiles
+// with matrix instructions. Either takes plain rows or tiles of slots grouped by expert (arguments.h); a step of few rows takes
+// FewSum in few.h.
 #pragma once
 
 #include "gpu/arguments.h"
@@ -172,25 +173,23 @@ struct FewShape {
   static constexpr size_t kSharedBytes = 2 * sizeof(float) * kFloats + 16 * static_cast<size_t>(kStages * kFewOutputs * kPieces);
 };
 
-// A thread takes 32 values, a block's terms go to shared memory, and one thread for each (output, row) folds them from left to
-// right while the others are at the next segment. grid: [outputs / 8, tiles of 8]
-template <typename F>
-GPU_KERNEL ProductFew(gpu::ProductArgs a) {
+// The sums of a block of threads over one weight: eight outputs from `first_output` on, for the rows row_of(0 .. count - 1) of the
+// activations. A thread takes 32 values, a block's terms go to shared memory, and one thread for each (output, row), output * 8 +
+// row, folds them from left to right while the others are at the next segment; it gets the sum. Every thread of the block comes
+// here; shared memory is free again for the next barrier's other side.
+template <typename F, typename RowOf>
+GPU_FUNCTION float FewSum(const uint8_t* matrix, int64_t row_bytes, int rows, int first_output, int k, const int8_t* codes,
+                          const float* scales, const int16_t* sums, const RowOf& row_of, int count, Shared<float> terms,
+                          Shared<Int4> staged) {
   using Shape = FewShape<F>;
-  SharedCursor cursor;
-  auto terms = cursor.Take<float>(2 * Shape::kFloats);
-  auto staged = cursor.Take<Int4>(Shape::kStages * kFewOutputs * Shape::kPieces);
-  const RowTile tile = TileOf(a, gpu::kFewRows);
-  if (tile.count <= 0) return;
   const int team = Thread() / kTeam, lane = Thread() % kTeam;
-  const int wanted = BlockX() * kFewOutputs + team, output = wanted < a.rows ? wanted : a.rows - 1;
-  const uint8_t* const weight = a.weight + tile.expert * a.expert_bytes + output * a.row_bytes;
+  const int wanted = first_output + team, output = wanted < rows ? wanted : rows - 1;
+  const uint8_t* const weight = matrix + output * row_bytes;
   constexpr int kGroups = F::kValues / 32;  // threads of a block
-  const int64_t k = a.k;
   // As a folding thread.
   const int my_output = Thread() / gpu::kFewRows, my_row = Thread() % gpu::kFewRows;
-  const bool folds = my_output < kFewOutputs && my_row < tile.count && BlockX() * kFewOutputs + my_output < a.rows;
-  const float* const my_scales = a.scales + (folds ? tile.Row(my_row) : 0) * (k / F::kValues);
+  const bool folds = my_output < kFewOutputs && my_row < count && first_output + my_output < rows;
+  const float* const my_scales = scales + (folds ? row_of(my_row) : 0) * (k / F::kValues);
   float sum = 0;
 
   const auto segment_at = [&](int segment) { return weight + static_cast<int64_t>(segment / F::kValues) * F::kBytes; };
@@ -199,10 +198,9 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
   const auto before = [&](int segment) { return (first_before + segment / kSegment * (Shape::kSegmentBytes % 16)) % 16; };
   const auto stage_at = [&](int stage) { return (stage * kFewOutputs + team) * Shape::kPieces; };
   const auto copy = [&](int segment, int stage) {
-    if (segment < a.k) {
+    if (segment < k) {
       const uint8_t* const begin = segment_at(segment);
-      const int values = a.k - segment < kSegment ? a.k - segment : kSegment,
-                end = before(segment) + values / F::kValues * F::kBytes;
+      const int values = k - segment < kSegment ? k - segment : kSegment, end = before(segment) + values / F::kValues * F::kBytes;
       for (int piece = lane; 16 * piece < end; piece += kTeam)
         AsyncCopy16(staged[stage_at(stage) + piece], begin - before(segment) + 16 * piece);
     }
@@ -212,9 +210,9 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
     for (int i = 0; i + 1 < Shape::kStages; ++i) copy(i * kSegment, i);
 
   int buffer = 0, stage = 0;
-  for (int segment = 0; segment < a.k; segment += kSegment, buffer = 1 - buffer) {
+  for (int segment = 0; segment < k; segment += kSegment, buffer = 1 - buffer) {
     const int at = segment + 32 * lane;
-    const bool inside = at < a.k;
+    const bool inside = at < k;
     if (Shape::kStaged) {
       AsyncWait<Shape::kStages - 2>();
       SyncWarp(kAllLanes);
@@ -232,12 +230,12 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
       d = F::D(block);
       m = F::Minimum(block);
     }
-    for (int n = 0; n < tile.count; ++n) {
+    for (int n = 0; n < count; ++n) {
       int isum = 0, msum = 0;
       if (inside) {
-        const int64_t row = tile.Row(n);
+        const int64_t row = row_of(n);
         constexpr int kSumValues = F::kValues == 32 ? 32 : 16;
-        Dot32<F>(w, S, M, a.codes + row * k + at, a.sums + row * (k / kSumValues) + at / kSumValues, isum, msum);
+        Dot32<F>(w, S, M, codes + row * k + at, sums + row * (k / kSumValues) + at / kSumValues, isum, msum);
       }
 #pragma unroll
       for (int bits = kGroups / 2; bits > 0; bits /= 2) {
@@ -250,7 +248,7 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
     stage = stage + 1 == Shape::kStages ? 0 : stage + 1;
     SyncBlock();
     if (folds) {
-      const int blocks = (a.k - segment) / F::kValues < Shape::kTerms ? (a.k - segment) / F::kValues : Shape::kTerms;
+      const int blocks = (k - segment) / F::kValues < Shape::kTerms ? (k - segment) / F::kValues : Shape::kTerms;
       auto mine = terms.From(buffer * Shape::kFloats + Thread() * Shape::kStride);
       for (int b = 0; b < blocks; ++b) {
         const float term = mine[b];
@@ -259,7 +257,25 @@ GPU_KERNEL ProductFew(gpu::ProductArgs a) {
     }
   }
   if (Shape::kStaged) AsyncWait<0>();
-  if (folds) Write(a, tile.Row(my_row), BlockX() * kFewOutputs + my_output, sum);
+  return sum;
+}
+
+// grid: [outputs / 8, tiles of 8]
+template <typename F>
+GPU_FLOW_KERNEL ProductFew(gpu::ProductArgs a) {
+  using Shape = FewShape<F>;
+  SharedCursor cursor;
+  auto terms = cursor.Take<float>(2 * Shape::kFloats);
+  auto staged = cursor.Take<Int4>(Shape::kStages * kFewOutputs * Shape::kPieces);
+  const RowTile tile = TileOf(a, gpu::kFewRows);
+  if (tile.count <= 0) return;
+  const int first_output = BlockX() * kFewOutputs;
+  const float sum = FewSum<F>(
+      a.weight + tile.expert * a.expert_bytes, a.row_bytes, a.rows, first_output, a.k, a.codes, a.scales, a.sums,
+      [&](int n) { return tile.Row(n); }, tile.count, terms, staged);
+  const int output = Thread() / gpu::kFewRows, row = Thread() % gpu::kFewRows;
+  if (output < kFewOutputs && row < tile.count && first_output + output < a.rows)
+    Write(a, tile.Row(row), first_output + output, sum);
 }
 
 }  // namespace scout::SCOUT_GPU

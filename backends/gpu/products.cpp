@@ -2,13 +2,11 @@
 #include <algorithm>
 #include <array>
 
+#include "gpu/few_rows.h"
 #include "gpu/operations.h"
 
 namespace scout::gpu {
 namespace {
-
-// Up to so many rows the weight is streamed, eight rows at a time; more are multiplied in tiles. Either gives the same bits.
-constexpr int64_t kMostFewRows = 16;
 
 // Slots by expert, in tiles of eight rows and of many as the formats ask.
 struct Groups {
@@ -25,12 +23,7 @@ bool IsWide(const Step& step) { return step.fast() && step.device().fast_instruc
 struct Activations {
   int64_t rows = 0, k = 0;
   const float* values = nullptr;
-  struct Codes {
-    int8_t* codes = nullptr;
-    float* scales = nullptr;
-    int16_t* sums = nullptr;
-  };
-  Codes per32, per256;
+  RowCodes per32{}, per256{};
   struct Halves {
     uint16_t* values = nullptr;  // rows as they are, or packed for products of four warps
     float* scales = nullptr;
@@ -50,14 +43,14 @@ int MeetsHalves(const Step& step, DType format, int64_t rows, int64_t k, const G
   return step.kernels().floats[at].round_rows ? at : -1;
 }
 
-Activations::Codes Quantize(Step& step, const float* values, int64_t rows, int64_t k, int group) {
-  Activations::Codes out;
+RowCodes Quantize(Step& step, const float* values, int64_t rows, int64_t k, int group) {
+  RowCodes out;
   const int64_t groups = rows * k / group;
   out.codes = step.Temporary<int8_t>(rows * k);
   out.scales = step.Temporary<float>(groups);
   out.sums = step.Temporary<int16_t>(group == 32 ? groups : 16 * groups);
   step.Launch("rounding activations", group == 32 ? step.kernels().quantize32 : step.kernels().quantize256, (groups + 7) / 8, 1,
-              kThreads, 0, QuantizeArgs{values, groups, out.codes, out.scales, out.sums});
+              kThreads, 0, QuantizeArgs{values, groups, out.codes, out.scales, out.sums}, Start::kEarly);
   return out;
 }
 
@@ -106,7 +99,7 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
     const int at = BlockFormat(part.format);
     if (at < 0 || weight.meets_floats()) continue;
     const int group = step.kernels().blocks[at].group;
-    Activations::Codes& codes = group == 32 ? in.per32 : in.per256;
+    RowCodes& codes = group == 32 ? in.per32 : in.per256;
     if (!codes.codes) codes = Quantize(step, values, rows, in.k, group);
   }
   return in;
@@ -165,7 +158,7 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
       continue;
     }
     const KernelTable::BlockFormat& format = kernels.blocks[BlockFormat(part.format)];
-    const Activations::Codes& codes = format.group == 32 ? in.per32 : in.per256;
+    const RowCodes& codes = format.group == 32 ? in.per32 : in.per256;
     args.codes = codes.codes;
     args.scales = codes.scales;
     args.sums = codes.sums;
@@ -204,7 +197,20 @@ bool WantsFew(const Step& step, const DeviceWeight& weight, int64_t rows, const 
 
 }  // namespace
 
+void LaunchFinish(Step& step, const LinearOp& op, float* y, bool adds) {
+  const int64_t rows = op.in.rows, cols = OnDevice(op.weight).rows();
+  FinishArgs args{y,
+                  op.bias ? VectorOf(op.bias) : nullptr,
+                  adds ? DeviceF32(op.out) : nullptr,
+                  rows,
+                  static_cast<int32_t>(cols),
+                  op.epilogue == Epilogue::kGelu};
+  step.Launch("bias and gelu", step.kernels().finish, std::min<int64_t>((rows * cols + kThreads - 1) / kThreads, 4096), 1, kThreads,
+              0, args);
+}
+
 void Linear(Step& step, const LinearOp& op) {
+  if (LinearOfFewRows(step, op)) return;
   const DeviceWeight& weight = OnDevice(op.weight);
   const int64_t rows = op.in.rows;
   const Activations in = Prepare(step, weight, DeviceF32(op.in), rows, nullptr);
@@ -213,12 +219,7 @@ void Linear(Step& step, const LinearOp& op) {
     // With a bias the sum is finished before it is added to anything.
     float* const y = adds && op.bias ? step.Temporary<float>(rows * weight.rows()) : DeviceF32(op.out);
     Product(step, weight, in, y, adds && !op.bias, nullptr);
-    if (op.bias || gelu) {
-      FinishArgs args{y,    op.bias ? VectorOf(op.bias) : nullptr, adds ? DeviceF32(op.out) : nullptr,
-                      rows, static_cast<int32_t>(weight.rows()),   gelu};
-      step.Launch("bias and gelu", step.kernels().finish, std::min<int64_t>((rows * weight.rows() + kThreads - 1) / kThreads, 4096),
-                  1, kThreads, 0, args);
-    }
+    if (op.bias || gelu) LaunchFinish(step, op, y, adds);
     return;
   }
   float* const both = step.Temporary<float>(rows * weight.rows());
@@ -227,6 +228,7 @@ void Linear(Step& step, const LinearOp& op) {
 }
 
 void Experts(Step& step, const ExpertsOp& op) {
+  if (ExpertsOfFewRows(step, op)) return;
   const KernelTable& kernels = step.kernels();
   const int64_t rows = op.in.rows, d = op.in.cols, top_k = op.ids.cols, slots = rows * top_k;
   const DeviceWeight &gate_up = OnDevice(op.gate_up), &down = OnDevice(op.down);

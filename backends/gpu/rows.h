@@ -10,6 +10,8 @@ namespace scout::SCOUT_GPU {
 // grid: [N]
 template <typename F>
 GPU_KERNEL EmbedBlocks(gpu::EmbedArgs a) {
+  StartNext();
+  WaitForEarlier();
   const int id = a.token[BlockX()] - a.first_row;
   if (id < 0 || id >= a.rows) return;
   const uint8_t* const row = a.table + id * a.row_bytes;
@@ -22,6 +24,8 @@ GPU_KERNEL EmbedBlocks(gpu::EmbedArgs a) {
 }
 template <typename F>
 GPU_KERNEL EmbedValues(gpu::EmbedArgs a) {
+  StartNext();
+  WaitForEarlier();
   const int id = a.token[BlockX()] - a.first_row;
   if (id < 0 || id >= a.rows) return;
   for (int i = Thread(); i < a.cols; i += Threads())
@@ -40,8 +44,68 @@ GPU_FUNCTION float InverseRms(const Values& x, int first, int count, float eps) 
   return Divide(1.0f, Sqrt(mean + eps));
 }
 
+// quant/activation.h: a team of 32 threads rounds a group, each with its kGroup / 32 values of it. Every thread of the warp comes
+// here, those whose group there is not (`mine`) too.
+template <int kGroup>
+GPU_FUNCTION void QuantizeGroup(const float (&x)[kGroup / kTeam], bool mine, int8_t* codes, float* scale, int16_t* sums) {
+  constexpr int kEach = kGroup / kTeam;  // values of a thread: 1 or 8
+  const int lane = Thread() % kTeam;
+  uint32_t max_bits = 0;  // magnitudes order like their bits; NaN and infinity come last
+  for (int i = 0; i < kEach; ++i) {
+    const uint32_t bits = BitsOf(x[i]) & 0x7fffffff;
+    max_bits = bits > max_bits ? bits : max_bits;
+  }
+  for (int bits = kTeam / 2; bits > 0; bits /= 2) {
+    const uint32_t other = ShflXor(kAllLanes, max_bits, bits);
+    max_bits = other > max_bits ? other : max_bits;
+  }
+  const float max = FloatOf(max_bits);
+  const bool finite = max_bits < kInfinityBits;
+  const bool zero = !finite || max < 0x1p-116f;
+  const float inverse = zero ? 0.0f : Divide(127.0f, max);
+  int sum = 0;
+  for (int i = 0; i < kEach; ++i) {
+    const int code = zero ? 0 : RoundToInt(x[i] * inverse);
+    if (mine) codes[lane * kEach + i] = static_cast<int8_t>(code);
+    sum += code;
+  }
+  // One sum per 32 values, or per 16: of two threads.
+  constexpr int kSumThreads = kGroup == 32 ? kTeam : 2;
+  for (int bits = kSumThreads / 2; bits > 0; bits /= 2) sum += ShflXor(kAllLanes, sum, bits);
+  if (!mine) return;
+  if (lane == 0) *scale = finite ? (zero ? 0.0f : Divide(max, 127.0f)) : FloatOf(0x7fc00000);
+  if (lane % kSumThreads == 0) sums[lane / kSumThreads] = static_cast<int16_t>(sum);
+}
+
+// Groups of row `row` of `cols` values, from `first` to `end`. The whole block comes here.
+template <int kGroup, typename Value>
+GPU_FUNCTION void EmitCodes(const gpu::RowCodes& to, int64_t row, int cols, int first, int end, const Value& value) {
+  if (!to.codes) return;
+  constexpr int kEach = kGroup / kTeam;
+  const int lane = Thread() % kTeam;
+  for (int at = first; at < end; at += kBlockThreads / kTeam * kGroup) {
+    const int wanted = at + Thread() / kTeam * kGroup;
+    const bool mine = wanted < end;
+    const int begin = mine ? wanted : first;
+    float x[kEach];
+    for (int i = 0; i < kEach; ++i) x[i] = value(begin + lane * kEach + i);
+    const int64_t begins = row * cols + begin;
+    QuantizeGroup<kGroup>(x, mine, to.codes + begins, to.scales + begins / kGroup, to.sums + begins / (kGroup == 32 ? 32 : 16));
+  }
+}
+template <typename Value>
+GPU_FUNCTION void EmitRow(const gpu::RowTargets& to, int64_t row, int cols, int first, int end, const Value& value) {
+  if (to.values)
+    for (int i = first + Thread(); i < end; i += kBlockThreads) to.values[row * cols + i] = value(i);
+  EmitCodes<32>(to.per32, row, cols, first, end, value);
+  EmitCodes<256>(to.per256, row, cols, first, end, value);
+}
+
 // grid: [N]. Shared: one float and cols floats.
 GPU_KERNEL RmsNorm(gpu::RmsNormArgs a) {
+  if (BlockX() == 0) PrefetchL2(a.weight, 4 * static_cast<int64_t>(a.cols));
+  StartNext();
+  WaitForEarlier();
   SharedCursor cursor;
   auto scale = cursor.Take<float>(1);
   auto row = cursor.Take<float>(a.cols);
@@ -54,48 +118,24 @@ GPU_KERNEL RmsNorm(gpu::RmsNormArgs a) {
   }
   SyncBlock();
   const float s = scale[0];
-  for (int i = Thread(); i < a.cols; i += Threads()) {
+  EmitRow(a.out, BlockX(), a.cols, 0, a.cols, [&](int i) {
     const float x = row[i];
-    a.out[static_cast<int64_t>(BlockX()) * a.cols + i] = x * s * a.weight[i];
-  }
+    return x * s * a.weight[i];
+  });
 }
 
-// quant/activation.h, a team of 32 threads for a group of kGroup values. grid: [groups / 8]
+// A team for a group. grid: [groups / 8]
 template <int kGroup>
 GPU_KERNEL Quantize(gpu::QuantizeArgs a) {
-  constexpr int kEach = kGroup / kTeam;  // values of a thread: 1 or 8
+  StartNext();
+  WaitForEarlier();
+  constexpr int kEach = kGroup / kTeam;
   const int64_t wanted = static_cast<int64_t>(BlockX()) * (kBlockThreads / kTeam) + Thread() / kTeam;
   const bool mine = wanted < a.groups;
   const int64_t group = mine ? wanted : 0;
-  const int lane = Thread() % kTeam;
   float x[kEach];
-  uint32_t max_bits = 0;  // magnitudes order like their bits; NaN and infinity come last
-  for (int i = 0; i < kEach; ++i) {
-    x[i] = a.in[group * kGroup + lane * kEach + i];
-    const uint32_t bits = BitsOf(x[i]) & 0x7fffffff;
-    max_bits = bits > max_bits ? bits : max_bits;
-  }
-  for (int bits = kTeam / 2; bits > 0; bits /= 2) {
-    const uint32_t other = ShflXor(kAllLanes, max_bits, bits);
-    max_bits = other > max_bits ? other : max_bits;
-  }
-  const float max = FloatOf(max_bits);
-  const bool finite = max_bits < kInfinityBits;
-  const bool zero = !finite || max < 0x1p-116f;
-  const float scale = finite ? (zero ? 0.0f : Divide(max, 127.0f)) : FloatOf(0x7fc00000);
-  const float inverse = zero ? 0.0f : Divide(127.0f, max);
-  int sum = 0;
-  for (int i = 0; i < kEach; ++i) {
-    const int code = zero ? 0 : RoundToInt(x[i] * inverse);
-    if (mine) a.codes[group * kGroup + lane * kEach + i] = static_cast<int8_t>(code);
-    sum += code;
-  }
-  // One sum per 32 values, or per 16: of two threads.
-  constexpr int kSumThreads = kGroup == 32 ? kTeam : 2;
-  for (int bits = kSumThreads / 2; bits > 0; bits /= 2) sum += ShflXor(kAllLanes, sum, bits);
-  if (!mine) return;
-  if (lane == 0) a.scales[group] = scale;
-  if (lane % kSumThreads == 0) a.sums[group * (kTeam / kSumThreads) + lane / kSumThreads] = static_cast<int16_t>(sum);
+  for (int i = 0; i < kEach; ++i) x[i] = a.in[group * kGroup + Thread() % kTeam * kEach + i];
+  QuantizeGroup<kGroup>(x, mine, a.codes + group * kGroup, a.scales + group, a.sums + group * (kGroup == 32 ? 1 : 16));
 }
 
 // grid: [any]
@@ -123,6 +163,8 @@ GPU_KERNEL Finish(gpu::FinishArgs a) {
 
 // grid: [M]
 GPU_KERNEL Gather(gpu::GatherArgs a) {
+  StartNext();
+  WaitForEarlier();
   const int64_t from = static_cast<int64_t>(a.rows[BlockX()]) * a.cols, to = static_cast<int64_t>(BlockX()) * a.cols;
   for (int i = Thread(); i < a.cols; i += Threads()) a.out[to + i] = a.in[from + i];
 }
@@ -153,39 +195,47 @@ GPU_KERNEL Combine(gpu::CombineArgs a) {
 }
 
 // Logits by float dots, a team of sixteen for each expert; then the best k, ties to the lower index, a NaN only when nothing else
-// is left. grid: [N]. Shared: E floats.
-GPU_KERNEL Route(gpu::RouteArgs a) {
-  SharedCursor cursor;
-  auto logits = cursor.Take<float>(a.experts);
-  const int64_t n = BlockX();
-  const float* const x = a.in + n * a.d;
+// is left. Ids and gates are there for all threads of the block afterwards. Shared: E floats.
+GPU_FUNCTION void RouteRow(const float* x, const float* router, int d, int experts, int top_k, int32_t* ids, float* gates,
+                           Shared<float> logits) {
   const int teams = Threads() / kLanes16, lane = Thread() % kLanes16;
-  for (int first = 0; first < a.experts; first += teams) {
-    const int wanted = first + Thread() / kLanes16, e = wanted < a.experts ? wanted : a.experts - 1;
-    const float* const w = a.router + static_cast<int64_t>(e) * a.d;
+  for (int first = 0; first < experts; first += teams) {
+    const int wanted = first + Thread() / kLanes16, e = wanted < experts ? wanted : experts - 1;
+    const float* const w = router + static_cast<int64_t>(e) * d;
     float sum = 0;
-    for (int i = lane; i < a.d; i += kLanes16) sum = Fma(w[i], x[i], sum);
+#pragma unroll 4  // so many loads are on their way
+    for (int i = lane; i < d; i += kLanes16) sum = Fma(w[i], x[i], sum);
     sum = FoldLanes16(sum);
-    if (lane == 0 && wanted < a.experts) logits[e] = sum;
+    if (lane == 0 && wanted < experts) logits[e] = sum;
   }
   SyncBlock();
-  if (Thread() != 0) return;
-  for (int i = 0; i < a.top_k; ++i) {
-    int best = -1;
-    float best_logit = 0;
-    for (int e = 0; e < a.experts; ++e) {
-      bool taken = false;
-      for (int j = 0; j < i; ++j) taken = taken || a.ids[n * a.top_k + j] == e;
-      if (taken) continue;
-      const float logit = logits[e];
-      if (best < 0 || logit > best_logit || (best_logit != best_logit && logit == logit)) {
-        best = e;
-        best_logit = logit;
+  if (Thread() == 0) {
+    for (int i = 0; i < top_k; ++i) {
+      int best = -1;
+      float best_logit = 0;
+      for (int e = 0; e < experts; ++e) {
+        bool taken = false;
+        for (int j = 0; j < i; ++j) taken = taken || ids[j] == e;
+        if (taken) continue;
+        const float logit = logits[e];
+        if (best < 0 || logit > best_logit || (best_logit != best_logit && logit == logit)) {
+          best = e;
+          best_logit = logit;
+        }
       }
+      ids[i] = best;
+      gates[i] = Sigmoid(best_logit);
     }
-    a.ids[n * a.top_k + i] = best;
-    a.gates[n * a.top_k + i] = Sigmoid(best_logit);
   }
+  SyncBlock();
+}
+
+// grid: [N]. Shared: E floats.
+GPU_KERNEL Route(gpu::RouteArgs a) {
+  SharedCursor cursor;
+  const int64_t n = BlockX();
+  RouteRow(a.in + n * a.d, a.router, a.d, a.experts, a.top_k, a.ids + n * a.top_k, a.gates + n * a.top_k,
+           cursor.Take<float>(a.experts));
 }
 
 // Groups slots by expert without leaving the device: first how many each expert has. grid: [E], one warp.

@@ -63,6 +63,7 @@ void Step::End() {
 }
 
 void Step::Release() {
+  put_off_ = {};
   held_.Drop();
   const DriverStatus status = device_->driver().Synchronize(stream_);  // nothing may still read what is given up
   plan_ = nullptr;
@@ -94,15 +95,15 @@ const void* Step::FetchBytes(const void* from, size_t bytes) {
   return staged;
 }
 void Step::LaunchBytes(const char* what, const void* kernel, int64_t x, int64_t y, unsigned threads, size_t shared_bytes,
-                       const void* arguments, size_t bytes) {
+                       const void* arguments, size_t bytes, Start start) {
   if (x == 0 || y == 0) return;
   if (x > 0x7fffffff || y > 65535) Fail(ErrorCode::kLimit, device_->name(), ": ", what, " over a grid of ", x, " x ", y);
   const Grid grid = {static_cast<unsigned>(x), static_cast<unsigned>(y)};
-  if (plan_ && plan_->rows() <= kMostHeldRows) {
-    held_.Add({what, kernel, grid, threads, shared_bytes, arguments, bytes});
-    return;
-  }
-  device_->Check(device_->driver().Launch(stream_, kernel, grid, threads, shared_bytes, arguments, bytes), what);
+  const KernelLaunch launch = {what, kernel, grid, threads, shared_bytes, arguments, bytes, start == Start::kEarly};
+  if (plan_ && plan_->rows() <= kMostHeldRows)
+    held_.Add(launch);
+  else
+    device_->Check(device_->driver().Launch(stream_, launch), what);
 }
 
 AttentionTiles& Step::Tiles(const AttentionTiles& key) {

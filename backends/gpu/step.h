@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -61,6 +62,9 @@ struct AttentionTiles {
 // Fills `tiles` from the plan. Throws an internal error where a position is on no page.
 void PlanAttention(const StepPlan& plan, AttentionTiles& tiles);
 
+// When a launch begins: after the ones before it, or early, where its kernel waits for them itself.
+enum class Start { kInTurn, kEarly };
+
 class Step {
  public:
   Step(std::shared_ptr<Device> device, bool fast);
@@ -99,6 +103,14 @@ class Step {
   // Without a plan: what Send and Fetch gave is no longer used.
   void Release();
 
+  // What waits for the operations after it (few_rows.h).
+  struct Waiting {
+    std::optional<RmsNormOp> norm;
+    std::optional<RouteOp> route;
+  };
+  Waiting& put_off() { return put_off_; }
+  const Waiting& put_off() const { return put_off_; }
+
   const int32_t* token() const { return token_; }
   const int32_t* position() const { return position_; }
   const int64_t* slot(int group) const { return slot_[static_cast<size_t>(group)]; }
@@ -111,9 +123,9 @@ class Step {
   const KernelTable& kernels() const { return device_->driver().Kernels(); }
   template <typename Arguments>
   void Launch(const char* what, const void* kernel, int64_t x, int64_t y, unsigned threads, size_t shared_bytes,
-              const Arguments& arguments) {
+              const Arguments& arguments, Start start = Start::kInTurn) {
     static_assert(std::is_trivially_copyable_v<Arguments>);
-    LaunchBytes(what, kernel, x, y, threads, shared_bytes, &arguments, sizeof arguments);
+    LaunchBytes(what, kernel, x, y, threads, shared_bytes, &arguments, sizeof arguments, start);
   }
   Device& device() const { return *device_; }
   bool fast() const { return fast_; }  // Numerics::kFast
@@ -122,7 +134,7 @@ class Step {
   void* SendBytes(const void* from, size_t bytes);
   const void* FetchBytes(const void* from, size_t bytes);
   void LaunchBytes(const char* what, const void* kernel, int64_t x, int64_t y, unsigned threads, size_t shared_bytes,
-                   const void* arguments, size_t bytes);
+                   const void* arguments, size_t bytes, Start start);
 
   std::shared_ptr<Device> device_;
   const bool fast_;
@@ -132,6 +144,7 @@ class Step {
   // Steps of at most so many rows are held back; larger ones take so long that their launches cost nothing.
   static constexpr int64_t kMostHeldRows = 64;
   LaunchList held_;
+  Waiting put_off_;
   const StepPlan* plan_ = nullptr;
   const int32_t* token_ = nullptr;
   const int32_t* position_ = nullptr;

@@ -10,6 +10,7 @@
 #define GPU_KERNEL __global__ void __launch_bounds__(256)
 #define GPU_LARGE_KERNEL GPU_KERNEL
 #define GPU_WIDE_KERNEL __global__ void __launch_bounds__(288)
+#define GPU_FLOW_KERNEL __global__ void __launch_bounds__(256, 4)
 #define GPU_FUNCTION __device__ __forceinline__
 
 namespace scout::SCOUT_GPU {
@@ -90,6 +91,16 @@ GPU_FUNCTION void AsyncCopy16(Int4& to, const void* from) { to = *static_cast<co
 GPU_FUNCTION void AsyncCommit() {}
 template <int kGroupsLeft>
 GPU_FUNCTION void AsyncWait() {}
+
+// In the constant memory that the kernel gets it in: an index that is not known would bring a copy of it to every thread.
+template <typename T>
+GPU_FUNCTION const T& InPlace(const T&) {
+  return *(const T*)__builtin_amdgcn_kernarg_segment_ptr();
+}
+// Launches follow each other, and nothing is fetched ahead.
+GPU_FUNCTION void StartNext() {}
+GPU_FUNCTION void WaitForEarlier() {}
+GPU_FUNCTION void PrefetchL2(const void*, int64_t) {}
 
 GPU_FUNCTION float Fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 GPU_FUNCTION float Sqrt(float x) { return __fsqrt_rn(x); }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <vector>
 
 #include "gpu/plugin_device.h"
 
@@ -24,38 +23,20 @@ DriverStatus StatusOf(hipError_t error) {
   return {static_cast<int>(error), hipGetErrorString(error), error == hipErrorOutOfMemory, lost};
 }
 
-// A chain of kernel nodes; the nodes name what is updated in what was made of them.
-struct HipGraph {
-  hipGraph_t graph = nullptr;
-  hipGraphExec_t made = nullptr;
-  std::vector<hipGraphNode_t> nodes;
-  HipGraph() = default;
-  HipGraph(const HipGraph&) = delete;
-  HipGraph& operator=(const HipGraph&) = delete;
-  ~HipGraph() {
-    if (made) static_cast<void>(hipGraphExecDestroy(made));
-    if (graph) static_cast<void>(hipGraphDestroy(graph));
+struct Hip {
+  using Graph = hipGraph_t;
+  using MadeGraph = hipGraphExec_t;
+  using Node = hipGraphNode_t;
+  static void Free(Graph graph) { static_cast<void>(hipGraphDestroy(graph)); }
+  static void Free(MadeGraph graph) { static_cast<void>(hipGraphExecDestroy(graph)); }
+  static int Device() {
+    int index = -1;
+    return hipGetDevice(&index) == hipSuccess ? index : -1;
   }
+  static void SetDevice(int index) { static_cast<void>(hipSetDevice(index)); }
 };
-
-// The device of a call is the calling thread's, which the host may have set for itself.
-class Here {
- public:
-  explicit Here(int index) {
-    if (hipGetDevice(&before_) != hipSuccess) before_ = -1;
-    changed_ = before_ != index;
-    if (changed_) static_cast<void>(hipSetDevice(index));
-  }
-  ~Here() {
-    if (changed_ && before_ >= 0) static_cast<void>(hipSetDevice(before_));
-  }
-  Here(const Here&) = delete;
-  Here& operator=(const Here&) = delete;
-
- private:
-  int before_ = -1;
-  bool changed_ = false;
-};
+using Here = HereOn<Hip>;
+using HipGraph = OwnedGraph<Hip>;
 
 class HipDriver final : public Driver {
  public:
@@ -113,12 +94,11 @@ class HipDriver final : public Driver {
     const Here here(index_);
     return StatusOf(hipMemcpyAsync(to, from, bytes, hipMemcpyDeviceToDevice, static_cast<hipStream_t>(stream)));
   }
-  DriverStatus Launch(Stream stream, const void* kernel, Grid grid, unsigned threads, size_t shared_bytes, const void* arguments,
-                      size_t) override {
+  DriverStatus Launch(Stream stream, const KernelLaunch& launch) override {
     const Here here(index_);
-    void* pointers[] = {const_cast<void*>(arguments)};
-    return Cleared(hipLaunchKernel(kernel, dim3(grid.x, grid.y, 1), dim3(threads, 1, 1), pointers, shared_bytes,
-                                   static_cast<hipStream_t>(stream)));
+    void* pointers[] = {const_cast<void*>(launch.arguments)};
+    return Cleared(hipLaunchKernel(launch.kernel, dim3(launch.grid.x, launch.grid.y, 1), dim3(launch.threads, 1, 1), pointers,
+                                   launch.shared_bytes, static_cast<hipStream_t>(stream)));
   }
   DriverStatus Synchronize(Stream stream) override {
     const Here here(index_);

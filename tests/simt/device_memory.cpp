@@ -54,6 +54,14 @@ void DeviceMemory::Free(std::byte* begin) {
   blocks_.erase(found);
 }
 
+bool DeviceMemory::Holds(const std::byte* begin, size_t bytes) const {
+  auto block = blocks_.upper_bound(const_cast<std::byte*>(begin));
+  if (block == blocks_.begin()) return false;
+  --block;
+  const auto at = static_cast<size_t>(begin - block->first);
+  return at <= block->second.bytes && bytes <= block->second.bytes - at;
+}
+
 void DeviceMemory::CheckGuards() const {
   for (const auto& [begin, block] : blocks_) CheckGuards(begin, block);
 }

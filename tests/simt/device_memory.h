@@ -18,8 +18,9 @@ class DeviceMemory {
 
   // Null when the limit would be passed. Aligned to 256 bytes.
   std::byte* Allocate(size_t bytes);
-  void Free(std::byte* block);  // throws Fault for what Allocate did not give, and for touched guards
-  void CheckGuards() const;     // throws Fault naming the block
+  void Free(std::byte* block);                             // throws Fault for what Allocate did not give, and for touched guards
+  void CheckGuards() const;                                // throws Fault naming the block
+  bool Holds(const std::byte* begin, size_t bytes) const;  // as a part of one block
   size_t used_bytes() const { return used_; }
   size_t limit_bytes() const { return limit_; }
   size_t blocks() const { return blocks_.size(); }

@@ -70,9 +70,8 @@ class FaultDriver final : public gpu::Driver {
   gpu::DriverStatus CopyWithin(gpu::Stream stream, void* to, const void* from, size_t bytes) override {
     return Do([&] { return inner_->CopyWithin(stream, to, from, bytes); });
   }
-  gpu::DriverStatus Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
-                           const void* arguments, size_t argument_bytes) override {
-    return Do([&] { return inner_->Launch(stream, kernel, grid, threads, shared_bytes, arguments, argument_bytes); });
+  gpu::DriverStatus Launch(gpu::Stream stream, const gpu::KernelLaunch& launch) override {
+    return Do([&] { return inner_->Launch(stream, launch); });
   }
   gpu::DriverStatus MakeGraph(std::span<const gpu::KernelLaunch> launches, gpu::Graph* out) override {
     return Refused(Do([&] { return inner_->MakeGraph(launches, out); }));

@@ -16,6 +16,7 @@
 #define GPU_KERNEL inline void
 #define GPU_LARGE_KERNEL GPU_KERNEL
 #define GPU_WIDE_KERNEL GPU_KERNEL
+#define GPU_FLOW_KERNEL GPU_KERNEL
 #define GPU_FUNCTION inline
 
 namespace scout::SCOUT_GPU {
@@ -199,6 +200,14 @@ inline void BulkCopy(SharedRef<Int4> to, const void* from, int bytes, SharedRef<
 inline void WaitArrivals(SharedRef<Arrivals> at, int parity) { Here().WaitArrivals(at.at(), parity); }
 // Where an element lies in the block's shared memory.
 inline uint32_t SharedAddress(SharedRef<Int4> at) { return static_cast<uint32_t>(at.at() - Here().shared()); }
+
+template <typename T>
+inline const T& InPlace(const T& argument) {
+  return argument;
+}
+inline void StartNext() {}  // the driver lets launches begin as early as they may
+inline void WaitForEarlier() { Here().WaitForEarlier(); }
+inline void PrefetchL2(const void* from, int64_t bytes) { Here().Prefetch(static_cast<const std::byte*>(from), bytes); }
 
 inline float Fma(float a, float b, float c) { return scout::Fma(a, b, c); }
 inline float Sqrt(float x) { return std::sqrt(x); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 namespace scout::simt {
 namespace {
@@ -27,12 +28,11 @@ uint64_t Machine::Random() {
   return random_;
 }
 
-void Machine::Run(const Launch& launch, const Schedule& schedule) {
+void Machine::Prepare(const Launch& launch, const Schedule& schedule) {
   if (launch.threads == 0 || launch.threads > 1024 || (launch.warp != 32 && launch.warp != 64))
     throw Fault("a launch of " + Number(launch.threads) + " threads in warps of " + std::to_string(launch.warp));
-  Machine* const former = current;
-  current = this;
-  launch_ = &launch;
+  own_ = launch;
+  launch_ = &own_;
   schedule_ = schedule;
   random_ = schedule.seed * 0x9e3779b97f4a7c15ull + 0x632be59bd9b4e019ull;
   threads_.resize(std::max<size_t>(threads_.size(), launch.threads));
@@ -41,27 +41,60 @@ void Machine::Run(const Launch& launch, const Schedule& schedule) {
   shared_.resize(launch.shared_bytes);
   trace_.resize(launch.shared_bytes / kTraced + 1);
 
-  const uint64_t blocks = uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2];
+  blocks_ = uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2];
   // A random order of blocks: steps of a size that has no factor in common with their number.
-  uint64_t stride = 1, at = 0;
-  if (schedule.random && blocks > 1) {
-    do stride = 1 + Random() % (blocks - 1);
-    while (std::gcd(stride, blocks) != 1);
-    at = Random() % blocks;
+  stride_ = 1;
+  at_ = 0;
+  if (schedule.random && blocks_ > 1) {
+    do stride_ = 1 + Random() % (blocks_ - 1);
+    while (std::gcd(stride_, blocks_) != 1);
+    at_ = Random() % blocks_;
   }
+  done_blocks_ = 0;
   faulted_ = false;
-  for (uint64_t i = 0; i < blocks && !faulted_; ++i, at = (at + stride) % blocks) {
-    block_[0] = static_cast<unsigned>(at % launch.grid[0]);
-    block_[1] = static_cast<unsigned>(at / launch.grid[0] % launch.grid[1]);
-    block_[2] = static_cast<unsigned>(at / launch.grid[0] / launch.grid[1]);
-    RunBlock();
+  block_begun_ = false;
+  earlier_done_ = true;
+}
+
+void Machine::Run(const Launch& launch, const Schedule& schedule) {
+  Prepare(launch, schedule);
+  Finish();
+}
+
+void Machine::Begin(const Launch& launch, const Schedule& schedule) {
+  Prepare(launch, schedule);
+  if (blocks_ == 0) return;
+  Machine* const former = std::exchange(current, this);
+  earlier_done_ = false;
+  StartBlock();
+  RunThreads();
+  block_begun_ = true;
+  current = former;
+}
+
+void Machine::Finish() {
+  Machine* const former = std::exchange(current, this);
+  earlier_done_ = true;
+  if (block_begun_) {
+    for (unsigned t = 0; t < launch_->threads; ++t)
+      if (threads_[t].state == State::kEarlier) threads_[t].state = State::kReady;
+    RunThreads();
+    EndBlock();
+  }
+  while (done_blocks_ < blocks_ && !faulted_) {
+    StartBlock();
+    RunThreads();
+    EndBlock();
   }
   current = former;
   launch_ = nullptr;
   if (faulted_) throw Fault(fault_);
 }
 
-void Machine::RunBlock() {
+void Machine::StartBlock() {
+  block_[0] = static_cast<unsigned>(at_ % launch_->grid[0]);
+  block_[1] = static_cast<unsigned>(at_ / launch_->grid[0] % launch_->grid[1]);
+  block_[2] = static_cast<unsigned>(at_ / launch_->grid[0] / launch_->grid[1]);
   const auto count = static_cast<int>(launch_->threads);
   // Shared memory begins as rubbish: NaN in every float format.
   std::fill(shared_.begin(), shared_.end(), std::byte{0xff});
@@ -77,6 +110,7 @@ void Machine::RunBlock() {
     Thread& thread = threads_[static_cast<size_t>(t)];
     thread.state = State::kReady;
     thread.shared_used = 0;
+    thread.waited_for_earlier = false;
     thread.open.clear();
     thread.groups.clear();
     thread.known.assign(warp_time_.size(), 0);
@@ -86,18 +120,36 @@ void Machine::RunBlock() {
     thread.wide_groups.clear();
     thread.fiber->Start(&Machine::Entry, this);
   }
+}
+
+void Machine::RunThreads() {
   while (live_ > 0 && !faulted_) {
     running_ = Next();
-    if (running_ < 0) {
-      faulted_ = true;
-      fault_ = "block " + Number(block_[0]) + "," + Number(block_[1]) + "," + Number(block_[2]) +
-               ": no thread can go on: " + WhereAllWait();
-      break;
-    }
+    if (running_ < 0) return;
     last_ = running_;
     threads_[static_cast<size_t>(running_)].fiber->Resume();
   }
+}
+
+void Machine::EndBlock() {
+  if (live_ > 0 && !faulted_) {
+    faulted_ = true;
+    fault_ = "block " + Number(block_[0]) + "," + Number(block_[1]) + "," + Number(block_[2]) +
+             ": no thread can go on: " + WhereAllWait();
+  }
   if (!faulted_) CheckEnd();
+  ++done_blocks_;
+  at_ = (at_ + stride_) % blocks_;
+}
+
+void Machine::WaitForEarlier() {
+  threads_[static_cast<size_t>(running_)].waited_for_earlier = true;
+  if (!earlier_done_) Wait(State::kEarlier);
+}
+
+void Machine::Prefetch(const std::byte* from, int64_t bytes) {
+  if (bytes < 0 || (bytes > 0 && launch_->memory && !launch_->memory->Holds(from, static_cast<size_t>(bytes))))
+    Raise("fetches " + std::to_string(bytes) + " bytes ahead that are not of one block of device memory");
 }
 
 void Machine::Entry(void* argument) {
@@ -105,6 +157,8 @@ void Machine::Entry(void* argument) {
   Thread& thread = self->threads_[static_cast<size_t>(self->running_)];
   try {
     self->launch_->run(self->launch_->arguments);
+    if (self->launch_->early && !thread.waited_for_earlier)
+      self->Raise("leaves a launch that may begin early without waiting for what is before it");
     if (!thread.open.empty() || !thread.groups.empty()) self->Raise("leaves the kernel without waiting for its copies");
     if (!thread.wide_open.empty() || !thread.wide_groups.empty())
       self->Raise("leaves the kernel without waiting for its products of four warps");
@@ -175,7 +229,7 @@ void Machine::Collect(const char* what, LaneMask mask, void* record, Apply apply
         Raise(std::string(what) + " waits for lane " + std::to_string(l) + ", which has left the kernel");
       if (other.state == State::kBarrier)
         Raise(std::string(what) + " waits for lane " + std::to_string(l) + ", which is at a barrier");
-      if (other.state != State::kWarp) {
+      if (other.state != State::kWarp) {  // kEarlier too: it will come
         complete = false;
         continue;
       }

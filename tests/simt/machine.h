@@ -28,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include "device_memory.h"
 #include "fiber.h"
 
 namespace scout::simt {
@@ -54,6 +55,8 @@ struct Launch {
   int warp = 32;  // lanes: 32 or 64
   void (*run)(const void* arguments) = nullptr;
   const void* arguments = nullptr;
+  bool early = false;                    // may begin before the launches before it have ended; every thread waits for them
+  const DeviceMemory* memory = nullptr;  // what is fetched ahead lies there
 };
 
 class Machine {
@@ -62,6 +65,10 @@ class Machine {
   ~Machine();
   // Runs the whole grid. Throws Fault; the memory that the kernel wrote stays as it then is.
   void Run(const Launch& launch, const Schedule& schedule);
+  // The same in two parts: a block of an early launch until no thread can go on without what comes before, and everything else once
+  // that is there. Other machines may run in between.
+  void Begin(const Launch& launch, const Schedule& schedule);
+  void Finish();
 
   // What follows is for the words of gpu_vendor.h, from inside a kernel.
   static Machine& Current();
@@ -84,6 +91,8 @@ class Machine {
   // A copy that lands when its thread waits for it.
   void CopyLater(std::byte* to, const std::byte* from, size_t bytes);
   void CommitCopies();
+  void WaitForEarlier();
+  void Prefetch(const std::byte* from, int64_t bytes);
   void WaitCopies(size_t groups_left);
 
   // Arrivals, counted in eight bytes of shared memory: a phase is over when `count` arrivals have come and every byte that was
@@ -117,7 +126,7 @@ class Machine {
   [[noreturn]] void Raise(const std::string& message);
 
  private:
-  enum class State { kReady, kBarrier, kWarp, kArrivals, kWide, kDone };
+  enum class State { kReady, kBarrier, kWarp, kEarlier, kArrivals, kWide, kDone };
   struct Copy {
     std::byte* to;
     const std::byte* from;
@@ -130,6 +139,7 @@ class Machine {
     LaneMask mask = 0;
     void* record = nullptr;
     size_t shared_used = 0;
+    bool waited_for_earlier = false;              // launches
     std::vector<Copy> open;                       // not committed
     std::vector<std::vector<Copy>> groups;        // oldest first
     std::vector<uint32_t> known;                  // [warps] accesses before that time of each came before what this thread does now
@@ -162,7 +172,10 @@ class Machine {
   };
 
   static void Entry(void* self);
-  void RunBlock();
+  void Prepare(const Launch& launch, const Schedule& schedule);
+  void StartBlock();
+  void RunThreads();  // until none can go on
+  void EndBlock();
   int Next();
   void Wait(State state);
   void Interrupt();
@@ -176,8 +189,11 @@ class Machine {
   std::string WhereAllWait() const;
   uint64_t Random();
 
+  Launch own_;
   const Launch* launch_ = nullptr;
   Schedule schedule_;
+  uint64_t blocks_ = 0, stride_ = 1, at_ = 0, done_blocks_ = 0;
+  bool earlier_done_ = true, block_begun_ = false;
   unsigned block_[3] = {};
   std::vector<Thread> threads_;
   std::vector<uint32_t> warp_time_;  // [warps]

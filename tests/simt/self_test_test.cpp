@@ -118,7 +118,7 @@ TEST(SelfTest, FindsAKernelOfEachFamilyThatIsNotTheRightOne) {
   // Places in the table. A kernel taken for another must stay inside what it is given, or the process ends as a device would be
   // lost: it reads smaller blocks, and words no wider than the blocks' alignment (Q3_K's two bytes, where Q4_K's sixteen would
   // not lie right); one that does nothing needs no arguments; lists stay lists, since products take addresses from them.
-  constexpr int kF16 = 1, kBF16 = 2, kQ3_K = 6, kQ4_K = 7, kQ6_K = 9;
+  constexpr int kF16 = 1, kBF16 = 2, kQ8_0 = 4, kQ3_K = 6, kQ4_K = 7, kQ6_K = 9;
   void (*const do_nothing)(const void*) = [](const void*) {};
   const void* const nothing = reinterpret_cast<const void*>(do_nothing);
   void (*const list_nobody)(const void*) = [](const void* arguments) {
@@ -133,17 +133,22 @@ TEST(SelfTest, FindsAKernelOfEachFamilyThatIsNotTheRightOne) {
   } planted[] = {
       {"embedding", [&](KernelTable& t) { t.blocks[kQ4_K].embed = t.blocks[kQ3_K].embed; }, "embedding and norm"},
       {"norm", [&](KernelTable& t) { t.rms_norm = nothing; }, "embedding and norm"},
-      {"floats", [&](KernelTable& t) { t.floats[kF16].product = t.floats[kBF16].product; }, "a product of few rows, F16"},
-      {"few rows", [&](KernelTable& t) { t.blocks[kQ6_K].few = t.blocks[kQ3_K].few; }, "a product of few rows, Q6_K"},
+      {"few rows",
+       [&](KernelTable& t) {
+         t.few_tasks = {nothing, nothing};
+       },
+       "a product of few rows, F16"},
+      {"floats", [&](KernelTable& t) { t.floats[kF16].product = t.floats[kBF16].product; }, "a product of many rows, F16"},
+      {"some rows", [&](KernelTable& t) { t.blocks[kQ8_0].few = nothing; }, "experts of some rows, Q8_0"},
       {"many rows", [&](KernelTable& t) { t.blocks[kQ6_K].many = t.blocks[kQ3_K].many; }, "a product of many rows, Q6_K"},
       {"rounding to bytes", [&](KernelTable& t) { t.quantize32 = nothing; }, "a product of few rows, Q8_0"},
       {"swiglu", [&](KernelTable& t) { t.swiglu = nothing; }, "a product of many rows, Q4_K"},
       {"rope and store", [&](KernelTable& t) { t.rope_norm_store = nothing; }, "attention over everything, F16 pages"},
       {"attention", [&](KernelTable& t) { t.attend = nothing; }, "attention over everything, F16 pages"},
-      {"route", [&](KernelTable& t) { t.route = nothing; }, "experts of few rows, Q8_0"},
+      {"route", [&](KernelTable& t) { t.route = nothing; }, "experts of some rows, Q8_0"},
       {"listing experts", [&](KernelTable& t) { t.list_slots = reinterpret_cast<const void*>(list_nobody); },
-       "experts of few rows, Q8_0"},
-      {"adding experts", [&](KernelTable& t) { t.combine = nothing; }, "experts of few rows, Q8_0"},
+       "experts of some rows, Q8_0"},
+      {"adding experts", [&](KernelTable& t) { t.combine = nothing; }, "experts of some rows, Q8_0"},
       {"sampling", [&](KernelTable& t) { t.sample_blocks = nothing; }, "sampling"},
   };
   for (const auto& fault : planted) {

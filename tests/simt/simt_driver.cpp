@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace scout::gpu {
 const KernelTable& Simt32Kernels();
@@ -34,7 +35,7 @@ gpu::DriverStatus SimtDriver::Allocate(size_t bytes, void** out) {
 // As with the real ones, what is running is done first.
 void SimtDriver::Free(void* block) {
   const std::lock_guard lock(mutex_);
-  for (const auto& queue : queues_) static_cast<void>(Drain(*queue));
+  for (const auto& queue : queues_) Drain(*queue);
   memory_.Free(static_cast<std::byte*>(block));
 }
 gpu::DriverStatus SimtDriver::AllocateStaging(size_t bytes, void** out) {
@@ -43,7 +44,7 @@ gpu::DriverStatus SimtDriver::AllocateStaging(size_t bytes, void** out) {
 }
 void SimtDriver::FreeStaging(void* block) {
   const std::lock_guard lock(mutex_);
-  for (const auto& queue : queues_) static_cast<void>(Drain(*queue));
+  for (const auto& queue : queues_) Drain(*queue);
   delete[] static_cast<std::byte*>(block);
 }
 
@@ -55,13 +56,13 @@ gpu::DriverStatus SimtDriver::MakeStream(gpu::Stream* out) {
 }
 void SimtDriver::FreeStream(gpu::Stream stream) {
   const std::lock_guard lock(mutex_);
-  static_cast<void>(Drain(*static_cast<Queue*>(stream)));
+  Drain(*static_cast<Queue*>(stream));
   std::erase_if(queues_, [&](const auto& queue) { return queue.get() == stream; });
 }
 
 gpu::DriverStatus SimtDriver::Copy(gpu::Stream stream, void* to, const void* from, size_t bytes) {
   const std::lock_guard lock(mutex_);
-  static_cast<Queue*>(stream)->work.emplace_back([=] { std::memcpy(to, from, bytes); });
+  static_cast<Queue*>(stream)->work.push_back({[=] { std::memcpy(to, from, bytes); }, {}, {}});
   return {};
 }
 gpu::DriverStatus SimtDriver::CopyIn(gpu::Stream stream, void* to, const void* from, size_t bytes) {
@@ -79,7 +80,7 @@ SimtDriver::Node SimtDriver::NodeOf(const gpu::KernelLaunch& launch) {
   std::memcpy(node.arguments.data(), launch.arguments, launch.argument_bytes);
   return node;
 }
-void SimtDriver::Run(const Node& node) {
+simt::Launch SimtDriver::LaunchOf(const Node& node) const {
   simt::Launch launch;
   launch.grid[0] = node.launch.grid.x;
   launch.grid[1] = node.launch.grid.y;
@@ -88,18 +89,43 @@ void SimtDriver::Run(const Node& node) {
   launch.warp = warp_;
   launch.run = reinterpret_cast<void (*)(const void*)>(const_cast<void*>(node.launch.kernel));
   launch.arguments = node.arguments.data();
-  ++schedule_.seed;
+  launch.early = node.launch.early;
+  launch.memory = &memory_;
+  return launch;
+}
+void SimtDriver::Run(Work& work) {
+  if (work.copy) return work.copy();
   ++launches_;
-  machine_.Run(launch, schedule_);
+  names_.emplace_back(work.node.launch.what);
+  if (work.machine) {
+    work.machine->Finish();
+    idle_.push_back(std::move(work.machine));
+  } else {
+    ++schedule_.seed;
+    machine_.Run(LaunchOf(work.node), schedule_);
+  }
   memory_.CheckGuards();
 }
 
-gpu::DriverStatus SimtDriver::Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
-                                     const void* arguments, size_t argument_bytes) {
+// Launches that follow the running one without a gap, each of which may begin early, begin or do not, as chance has it: three deep,
+// since those before a waiting one may let it begin before they themselves have ended.
+void SimtDriver::BeginSome(std::vector<Work>& work, size_t after) {
+  constexpr size_t kDepth = 3;
+  for (size_t i = after + 1; i < work.size() && i <= after + kDepth && !work[i].copy && work[i].node.launch.early; ++i) {
+    ++schedule_.seed;
+    if (work[i].machine || (schedule_.seed * 0x9e3779b97f4a7c15ull >> 62) == 0) continue;
+    if (idle_.empty()) idle_.push_back(std::make_unique<Machine>());
+    work[i].machine = std::move(idle_.back());
+    idle_.pop_back();
+    ++begun_early_;
+    work[i].machine->Begin(LaunchOf(work[i].node), schedule_);
+  }
+}
+
+gpu::DriverStatus SimtDriver::Launch(gpu::Stream stream, const gpu::KernelLaunch& launch) {
   const std::lock_guard lock(mutex_);
   ++calls_.launches;
-  static_cast<Queue*>(stream)->work.emplace_back(
-      [this, node = NodeOf({"", kernel, grid, threads, shared_bytes, arguments, argument_bytes})] { Run(node); });
+  static_cast<Queue*>(stream)->work.push_back({{}, NodeOf(launch), {}});
   return {};
 }
 
@@ -123,8 +149,7 @@ gpu::DriverStatus SimtDriver::UpdateGraph(gpu::Graph graph, size_t at, const gpu
 gpu::DriverStatus SimtDriver::LaunchGraph(gpu::Stream stream, gpu::Graph graph) {
   const std::lock_guard lock(mutex_);
   ++calls_.graph_launches;
-  for (const Node& node : *static_cast<std::vector<Node>*>(graph))
-    static_cast<Queue*>(stream)->work.emplace_back([this, node] { Run(node); });
+  for (const Node& node : *static_cast<std::vector<Node>*>(graph)) static_cast<Queue*>(stream)->work.push_back({{}, node, {}});
   return {};
 }
 void SimtDriver::FreeGraph(gpu::Graph graph) {
@@ -132,28 +157,34 @@ void SimtDriver::FreeGraph(gpu::Graph graph) {
   std::erase_if(graphs_, [&](const auto& known) { return known.get() == graph; });
 }
 
+std::vector<std::string> SimtDriver::TakeNames() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(names_, {});
+}
+
 void SimtDriver::DropWork() {
   const std::lock_guard lock(mutex_);
   for (const auto& queue : queues_) queue->work.clear();
 }
 
-gpu::DriverStatus SimtDriver::Drain(Queue& queue) {
+void SimtDriver::Drain(Queue& queue) {
   std::vector<Work> work = std::move(queue.work);
   queue.work.clear();
   try {
-    for (const Work& piece : work) piece();
+    for (size_t i = 0; i < work.size(); ++i) {
+      if (schedule_.random && !work[i].copy) BeginSome(work, i);
+      Run(work[i]);
+    }
   } catch (const Fault& fault) {
     faults_.push_back(std::make_unique<std::string>(fault.what()));
-    if (queue.failed.ok()) queue.failed = {700, faults_.back()->c_str(), false};
+    if (queue.status.ok()) queue.status = {700, faults_.back()->c_str(), false};
   }
-  return queue.failed;
 }
 gpu::DriverStatus SimtDriver::Synchronize(gpu::Stream stream) {
   const std::lock_guard lock(mutex_);
-  Queue& queue = *static_cast<Queue*>(stream);
-  const gpu::DriverStatus status = Drain(queue);
-  queue.failed = {};
-  return status;
+  auto& queue = *static_cast<Queue*>(stream);
+  Drain(queue);
+  return std::exchange(queue.status, {});
 }
 
 std::shared_ptr<gpu::Device> SimtDevice(int warp, const Schedule& schedule, size_t memory_bytes) {

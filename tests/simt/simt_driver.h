@@ -32,8 +32,7 @@ class SimtDriver final : public gpu::Driver {
   gpu::DriverStatus CopyIn(gpu::Stream stream, void* to, const void* from, size_t bytes) override;
   gpu::DriverStatus CopyOut(gpu::Stream stream, void* to, const void* from, size_t bytes) override;
   gpu::DriverStatus CopyWithin(gpu::Stream stream, void* to, const void* from, size_t bytes) override;
-  gpu::DriverStatus Launch(gpu::Stream stream, const void* kernel, gpu::Grid grid, unsigned threads, size_t shared_bytes,
-                           const void* arguments, size_t argument_bytes) override;
+  gpu::DriverStatus Launch(gpu::Stream stream, const gpu::KernelLaunch& launch) override;
   gpu::DriverStatus Synchronize(gpu::Stream stream) override;
   gpu::DriverStatus MakeGraph(std::span<const gpu::KernelLaunch> launches, gpu::Graph* out) override;
   gpu::DriverStatus UpdateGraph(gpu::Graph graph, size_t at, const gpu::KernelLaunch& launch) override;
@@ -43,7 +42,10 @@ class SimtDriver final : public gpu::Driver {
   // What has not run yet never will: the device is gone.
   void DropWork();
 
-  uint64_t launches() const { return launches_; }  // kernels that have run
+  uint64_t launches() const { return launches_; }        // kernels that have run
+  uint64_t begun_early() const { return begun_early_; }  // of them, before the one before them had ended
+  // What has been launched since this was last asked, by name.
+  std::vector<std::string> TakeNames();
   // How they were handed over.
   struct Calls {
     uint64_t launches = 0, graphs_made = 0, graph_updates = 0, graph_launches = 0;
@@ -53,20 +55,26 @@ class SimtDriver final : public gpu::Driver {
   size_t used_bytes() const { return memory_.used_bytes(); }
 
  private:
-  using Work = std::function<void()>;
-  struct Queue {
-    std::vector<Work> work;
-    gpu::DriverStatus failed;  // told to whoever waits next
-  };
-  // A launch with its arguments.
+  // A launch with its arguments, or a copy.
   struct Node {
     gpu::KernelLaunch launch;
     std::vector<uint64_t> arguments;  // aligned as the struct is: it holds pointers
   };
+  struct Work {
+    std::function<void()> copy;
+    Node node;
+    std::unique_ptr<Machine> machine;  // where it has begun before its turn
+  };
+  struct Queue {
+    std::vector<Work> work;
+    gpu::DriverStatus status;  // of work that nobody has waited for yet
+  };
   static Node NodeOf(const gpu::KernelLaunch& launch);
-  void Run(const Node& node);
+  simt::Launch LaunchOf(const Node& node) const;
+  void Run(Work& work);
+  void BeginSome(std::vector<Work>& work, size_t after);
   gpu::DriverStatus Copy(gpu::Stream stream, void* to, const void* from, size_t bytes);
-  gpu::DriverStatus Drain(Queue& queue);
+  void Drain(Queue& queue);
 
   const int warp_;
   Schedule schedule_;
@@ -76,7 +84,9 @@ class SimtDriver final : public gpu::Driver {
   Machine machine_;
   std::vector<std::unique_ptr<std::string>> faults_;  // texts of statuses live for ever
   std::vector<std::unique_ptr<std::vector<Node>>> graphs_;
-  uint64_t launches_ = 0;
+  std::vector<std::unique_ptr<Machine>> idle_;  // for launches that begin early
+  uint64_t launches_ = 0, begun_early_ = 0;
+  std::vector<std::string> names_;
   Calls calls_;
 };
 

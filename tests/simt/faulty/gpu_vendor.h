@@ -4,7 +4,7 @@
 // matrix instruction over halves; 8 is no fault: a device without matrix instructions. Of products of four warps: 9 nobody waits
 // for arrivals, 10 a thread takes its neighbour's columns of the result for its own, 11 the last group is left out of the wait, 12
 // the second factor is said to lie closer together than it does, 13 lanes do not wait for their warp, 14 there is no fence, 15
-// those who bring wait for the wrong phase.
+// those who bring wait for the wrong phase. 16 and 17: launches do not wait for the ones before them.
 #pragma once
 
 #include "../gpu_vendor.h"
@@ -32,6 +32,8 @@ inline void NoWaitArrivals(SharedRef<Arrivals>, int) {}
 inline void WrongWaitArrivals(SharedRef<Arrivals> at, int parity) { WaitArrivals(at, Thread() < 256 ? parity : parity ^ 1); }
 template <typename Mask>
 inline void NoSyncWarp(Mask) {}
+inline void WaitAtTheEnd() { WaitForEarlier(); }
+inline void NoWaitForEarlier() {}
 
 }  // namespace scout::SCOUT_GPU
 
@@ -51,4 +53,6 @@ inline void NoSyncWarp(Mask) {}
 #define AsyncWait LateAsyncWait
 #elif SCOUT_PLANTED == 5
 #define Ballot WrongBallot
+#elif SCOUT_PLANTED == 16 || SCOUT_PLANTED == 17
+#define WaitForEarlier NoWaitForEarlier
 #endif

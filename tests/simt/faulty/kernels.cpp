@@ -1,5 +1,6 @@
-// The kernel of the self-test over a faulty word.
+// The kernel of the self-test over a faulty word, and others over it.
 #include "gpu/check.h"
+#include "gpu/few.h"
 #include "gpu/product_many.h"
 #include "gpu/product_wide.h"
 
@@ -29,5 +30,22 @@ const void* SCOUT_WIDE(SCOUT_PLANTED)();
 const void* SCOUT_WIDE(SCOUT_PLANTED)() {
   return SCOUT_GPU::Handle<&SCOUT_GPU::ProductWide<SCOUT_GPU::WideBlocks<SCOUT_GPU::Q4_K>, 64>, ProductArgs>();
 }
+
+#if SCOUT_PLANTED == 16
+// A norm that does its work before it waits.
+}
+namespace scout::SCOUT_GPU {
+GPU_KERNEL HastyNorm(gpu::RmsNormArgs a) {
+  RmsNorm(a);
+  WaitAtTheEnd();
+}
+}  // namespace scout::SCOUT_GPU
+namespace scout::gpu {
+const void* FaultyNorm16();
+const void* FaultyNorm16() { return SCOUT_GPU::Handle<&SCOUT_GPU::HastyNorm, RmsNormArgs>(); }
+#elif SCOUT_PLANTED == 17
+const void* FaultyTasks17();
+const void* FaultyTasks17() { return SCOUT_GPU::Handle<&SCOUT_GPU::FewTasks<false>, FewArgs>(); }
+#endif
 
 }  // namespace scout::gpu
