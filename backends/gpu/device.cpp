@@ -70,23 +70,30 @@ void Device::Upload(std::span<const Piece> pieces) {
   for (const Piece& piece : pieces) all += piece.bytes;
   if (all == 0) return;
   const std::lock_guard lock(mutex_);
-  const bool ring = all > ring_.slot_bytes() && ring_.Ready();
-  for (const Piece& piece : pieces) {
-    if (piece.bytes == 0) continue;
-    if (ring) {
-      ring_.Add(piece.to, piece.from, piece.bytes, "upload");
-      continue;
-    }
-    Check(driver_->CopyIn(stream_, piece.to, piece.from, piece.bytes), "upload");
-    Check(driver_->Synchronize(stream_), "upload");
+  if (all > ring_.slot_bytes() && ring_.Ready()) {
+    for (const Piece& piece : pieces)
+      if (piece.bytes > 0) ring_.Add(piece.to, piece.from, piece.bytes, "upload");
+    ring_.Finish("upload");
+    return;
   }
-  if (ring) ring_.Finish("upload");
+  Copy(pieces, &Driver::CopyIn, "upload");
 }
-void Device::Download(void* to, const void* from, size_t bytes) {
-  if (bytes == 0) return;
+void Device::Download(std::span<const Piece> pieces) {
   const std::lock_guard lock(mutex_);
-  Check(driver_->CopyOut(stream_, to, from, bytes), "download");
-  Check(driver_->Synchronize(stream_), "download");
+  Copy(pieces, &Driver::CopyOut, "download");
+}
+void Device::Copy(std::span<const Piece> pieces, CopyCall copy, const char* what) {
+  DriverStatus status;
+  size_t all = 0;
+  for (const Piece& piece : pieces) {
+    if (piece.bytes == 0 || !status.ok()) continue;
+    status = (driver_.get()->*copy)(stream_, piece.to, piece.from, piece.bytes);
+    all += piece.bytes;
+  }
+  if (all == 0) return;
+  const DriverStatus waited = driver_->Synchronize(stream_);  // nothing is copied any more, whatever failed
+  Check(status, what);
+  Check(waited, what);
 }
 void Device::CopyWithin(void* to, const void* from, size_t bytes) {
   if (bytes == 0 || to == from) return;

@@ -54,13 +54,20 @@ class Device : public std::enable_shared_from_this<Device> {
     const Piece piece{to, from, bytes};
     Upload({&piece, 1});
   }
-  void Download(void* to, const void* from, size_t bytes);
+  void Download(std::span<const Piece> pieces);
+  void Download(void* to, const void* from, size_t bytes) {
+    const Piece piece{to, from, bytes};
+    Download({&piece, 1});
+  }
   void CopyWithin(void* to, const void* from, size_t bytes);
   // A grid of one dimension, and waits for it.
   void Launch(const char* what, const void* kernel, unsigned threads, size_t shared_bytes, const void* arguments, size_t bytes,
               unsigned grid = 1);
 
  private:
+  using CopyCall = DriverStatus (Driver::*)(Stream, void*, const void*, size_t);
+  void Copy(std::span<const Piece> pieces, CopyCall copy, const char* what);
+
   std::shared_ptr<Driver> driver_;
   std::string name_;
   std::mutex mutex_;

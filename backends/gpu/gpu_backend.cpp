@@ -1,10 +1,9 @@
 #include "gpu/gpu_backend.h"
 
 #include <algorithm>
-#include <exception>
-#include <new>
 #include <optional>
 
+#include "backend/step_errors.h"
 #include "base/fp_environment.h"
 #include "gpu/few_rows.h"
 #include "gpu/operations.h"
@@ -41,16 +40,26 @@ class GpuBackend final : public Backend {
     return std::make_unique<DeviceBuffer>(device_, bytes, NameOf(kind));
   }
   void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) override {
-    const size_t size = to.size_bytes();
-    SCOUT_CHECK(offset <= size && from.size() <= size - offset, "upload of ", from.size(), " bytes at ", offset, " of ", size);
-    Settle();
-    device_->Upload(static_cast<DeviceBuffer&>(to).data() + offset, from.data(), from.size());
+    const Upward piece{&to, offset, from};
+    UploadAll({&piece, 1});
   }
   void Download(const Buffer& from, size_t offset, std::span<std::byte> to) override {
-    const size_t size = from.size_bytes();
-    SCOUT_CHECK(offset <= size && to.size() <= size - offset, "download of ", to.size(), " bytes at ", offset, " of ", size);
+    const Downward piece{&from, offset, to};
+    DownloadAll({&piece, 1});
+  }
+  void UploadAll(std::span<const Upward> pieces) override {
+    std::vector<Device::Piece> copies;
+    for (const Upward& piece : pieces)
+      copies.push_back({At(*piece.to, piece.offset, piece.from.size()), piece.from.data(), piece.from.size()});
     Settle();
-    device_->Download(to.data(), static_cast<const DeviceBuffer&>(from).data() + offset, to.size());
+    device_->Upload(copies);
+  }
+  void DownloadAll(std::span<const Downward> pieces) override {
+    std::vector<Device::Piece> copies;
+    for (const Downward& piece : pieces)
+      copies.push_back({piece.to.data(), At(*piece.from, piece.offset, piece.to.size()), piece.to.size()});
+    Settle();
+    device_->Download(copies);
   }
 
   std::unique_ptr<KvPages> AllocPages(const PageGroupSpec& spec) override { return std::make_unique<DevicePages>(device_, spec); }
@@ -70,22 +79,21 @@ class GpuBackend final : public Backend {
     device_->CopyWithin(device_pages.Page(to, bytes), device_pages.Page(from, bytes), bytes);
   }
 
-  StepMode BeginStep(const StepPlan& plan) noexcept override {
-    error_.reset();
+  void BeginStep(const StepPlan& plan) noexcept override {
+    errors_.Clear();
     Run([&] { step_.Begin(plan); });
-    return StepMode::kRun;
   }
   bool IsAsynchronous() const override { return true; }
   void Submit() noexcept override {
     Run([&] { step_.Submit(); });
   }
   std::optional<Error> EndStep() noexcept override {
-    std::optional<Error> earlier = std::exchange(error_, std::nullopt);
+    std::optional<Error> earlier = errors_.Take();
     Run([&] {
       step_.End();
       step_.Release();
     });
-    std::optional<Error> last = std::exchange(error_, std::nullopt);
+    std::optional<Error> last = errors_.Take();
     return earlier ? earlier : last;
   }
 
@@ -145,6 +153,11 @@ class GpuBackend final : public Backend {
   }
 
  private:
+  static uint8_t* At(const Buffer& buffer, size_t offset, size_t bytes) {
+    const size_t size = buffer.size_bytes();
+    SCOUT_CHECK(offset <= size && bytes <= size - offset, "a copy of ", bytes, " bytes at ", offset, " of ", size);
+    return static_cast<const DeviceBuffer&>(buffer).data() + offset;
+  }
   // What the step has launched is done before memory is touched from outside its stream.
   void Settle() {
     LaunchPutOff(step_);
@@ -154,10 +167,12 @@ class GpuBackend final : public Backend {
   // An operation that sees to what was put off itself, and any other.
   template <typename Operation>
   void RunAfter(const Operation& operation) noexcept {
-    Try([&] {
+    const FpEnvironment environment;
+    errors_.Run([&] {
       step_.NextOperation();
       operation();
     });
+    if (errors_.any()) step_.put_off() = {};
   }
   template <typename Operation>
   void Run(const Operation& operation) noexcept {
@@ -166,29 +181,10 @@ class GpuBackend final : public Backend {
       operation();
     });
   }
-  // The first error of a step ends its work and waits for EndStep.
-  template <typename Operation>
-  void Try(const Operation& operation) noexcept {
-    if (error_) return;
-    const FpEnvironment environment;
-    try {
-      operation();
-    } catch (const Error& error) {
-      error_ = error;
-    } catch (const std::bad_alloc&) {
-      error_ = no_memory_;
-    } catch (...) {
-      error_ = defect_;
-    }
-    if (error_) step_.put_off() = {};
-  }
 
   const std::shared_ptr<Device> device_;
   Step step_;
-  // Made before they are needed: copies take no memory.
-  const Error no_memory_{ErrorCode::kNoMemory, "the process has no memory left for a step of a device"};
-  const Error defect_{ErrorCode::kInternal, "internal error: a step of a device threw what is no error"};
-  std::optional<Error> error_;
+  StepErrors errors_{"a step of a device"};
 };
 
 }  // namespace

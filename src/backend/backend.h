@@ -42,8 +42,6 @@ struct BackendOptions {
 
 enum class MemoryKind { kWeights, kKv, kWorkspace, kStaging };
 
-enum class StepMode { kRun, kReplayed };
-
 struct DeviceInfo {
   std::string name;         // "cpu", "ref"
   std::string description;  // "AMD EPYC, AVX-512, 2 threads"
@@ -65,6 +63,23 @@ class Backend {
   virtual std::unique_ptr<Buffer> Alloc(MemoryKind kind, size_t bytes) = 0;
   virtual void Upload(Buffer& to, size_t offset, std::span<const std::byte> from) = 0;
   virtual void Download(const Buffer& from, size_t offset, std::span<std::byte> to) = 0;
+  // Several, one after the other; a device waits for all of them together.
+  struct Upward {
+    Buffer* to;
+    size_t offset;
+    std::span<const std::byte> from;
+  };
+  struct Downward {
+    const Buffer* from;
+    size_t offset;
+    std::span<std::byte> to;
+  };
+  virtual void UploadAll(std::span<const Upward> pieces) {
+    for (const Upward& piece : pieces) Upload(*piece.to, piece.offset, piece.from);
+  }
+  virtual void DownloadAll(std::span<const Downward> pieces) {
+    for (const Downward& piece : pieces) Download(*piece.from, piece.offset, piece.to);
+  }
 
   virtual std::unique_ptr<KvPages> AllocPages(const PageGroupSpec& spec) = 0;
   // A page in the one canonical layout: [layer][K then V][slot][kv head][d], in the pages' own formats.
@@ -74,7 +89,7 @@ class Backend {
   virtual void CopyPage(KvPages& pages, int64_t from, int64_t to) = 0;
 
   // The plan must stay alive and unchanged until EndStep.
-  virtual StepMode BeginStep(const StepPlan& plan) noexcept = 0;
+  virtual void BeginStep(const StepPlan& plan) noexcept = 0;
   // Whether operations return before they are done, so that others may work in the meantime. Submit begins what was asked for,
   // where the backend holds it back, and does not wait.
   virtual bool IsAsynchronous() const { return false; }

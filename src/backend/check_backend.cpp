@@ -59,13 +59,12 @@ class CheckBackend final : public ForwardingBackend {
     inner().Download(Checked(from).inner(), offset + kGuard, to);
   }
 
-  StepMode BeginStep(const StepPlan& plan) noexcept override {
+  void BeginStep(const StepPlan& plan) noexcept override {
     error_.reset();
     plan_ = &plan;
-    const StepMode mode = inner().BeginStep(plan);
+    inner().BeginStep(plan);
     operation_ = "BeginStep";
     Guarded([&] { CheckPlan(plan); });
-    return mode;
   }
 
   void Embed(const EmbedOp& op) noexcept override {

@@ -23,7 +23,7 @@ class ForwardingBackend : public Backend {
   void WritePage(KvPages& pages, int64_t page, std::span<const std::byte> in) override { inner_->WritePage(pages, page, in); }
   void CopyPage(KvPages& pages, int64_t from, int64_t to) override { inner_->CopyPage(pages, from, to); }
 
-  StepMode BeginStep(const StepPlan& plan) noexcept override { return inner_->BeginStep(plan); }
+  void BeginStep(const StepPlan& plan) noexcept override { inner_->BeginStep(plan); }
   bool IsAsynchronous() const override { return inner_->IsAsynchronous(); }
   void Submit() noexcept override { inner_->Submit(); }
   void Embed(const EmbedOp& op) noexcept override { inner_->Embed(op); }

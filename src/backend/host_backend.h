@@ -2,9 +2,7 @@
 // that keeps its first error. `Context` is what such a backend's operations take; it has a member `plan`.
 #pragma once
 
-#include <exception>
 #include <memory>
-#include <new>
 #include <optional>
 #include <utility>
 
@@ -13,6 +11,7 @@
 #include "backend/host_pages.h"
 #include "backend/host_weight.h"
 #include "backend/packed_weights.h"
+#include "backend/step_errors.h"
 #include "base/fp_environment.h"
 #include "quant/formats.h"
 
@@ -51,14 +50,13 @@ class HostBackend : public Backend, public PackedWeights {
   }
   void CopyPage(KvPages& pages, int64_t from, int64_t to) override { static_cast<HostPages&>(pages).CopyPage(from, to); }
 
-  StepMode BeginStep(const StepPlan& plan) noexcept override {
-    error_.reset();
+  void BeginStep(const StepPlan& plan) noexcept override {
+    errors_.Clear();
     context_.plan = &plan;
-    return StepMode::kRun;
   }
   std::optional<Error> EndStep() noexcept override {
     context_.plan = nullptr;
-    return std::exchange(error_, std::nullopt);
+    return errors_.Take();
   }
 
  protected:
@@ -67,23 +65,14 @@ class HostBackend : public Backend, public PackedWeights {
   // Runs one operation; the first error of a step ends its work and waits for EndStep.
   template <typename Operation>
   void RunOperation(const Operation& operation) noexcept {
-    if (error_) return;
     const FpEnvironment environment;
-    try {
-      operation();
-    } catch (const Error& error) {
-      error_ = error;
-    } catch (const std::bad_alloc&) {
-      error_.emplace(ErrorCode::kNoMemory, "no memory for a step");
-    } catch (const std::exception& error) {
-      error_.emplace(ErrorCode::kInternal, error.what());
-    }
+    errors_.Run(operation);
   }
 
   Context context_;
 
  private:
-  std::optional<Error> error_;
+  StepErrors errors_{"a step"};
 };
 
 }  // namespace scout

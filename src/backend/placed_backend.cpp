@@ -8,6 +8,7 @@
 
 #include "backend/placed_buffer.h"
 #include "backend/placed_experts.h"
+#include "backend/step_errors.h"
 
 namespace scout {
 
@@ -197,12 +198,9 @@ class PlacedBackend final : public Backend, private PlacedMemory {
       if (const auto& part = Placed(pages).part[static_cast<size_t>(i)]) At(i).CopyPage(*part, from, to);
   }
 
-  StepMode BeginStep(const StepPlan& plan) noexcept override {
-    error_.reset();
-    bool replayed = false;
-    ForWorkers([&](Backend& instance) { replayed |= instance.BeginStep(plan) == StepMode::kReplayed; });
-    if (replayed) error_ = replayed_;
-    return StepMode::kRun;
+  void BeginStep(const StepPlan& plan) noexcept override {
+    errors_.Clear();
+    ForWorkers([&](Backend& instance) { instance.BeginStep(plan); });
   }
   bool IsAsynchronous() const override { return true; }  // where one instance is
   void Submit() noexcept override {
@@ -215,7 +213,7 @@ class PlacedBackend final : public Backend, private PlacedMemory {
       if (error && !first) first = std::move(error);
     });
     // What failed here failed because of what an instance knows, or by itself.
-    std::optional<Error> own = std::exchange(error_, std::nullopt);
+    std::optional<Error> own = errors_.Take();
     return first ? std::move(first) : std::move(own);
   }
 
@@ -388,16 +386,7 @@ class PlacedBackend final : public Backend, private PlacedMemory {
   // The first error ends the step's work here; instances keep their own.
   template <typename Body>
   void Run(const Body& body) noexcept {
-    if (error_) return;
-    try {
-      body();
-    } catch (const Error& error) {
-      error_ = error;
-    } catch (const std::bad_alloc&) {
-      error_ = no_memory_;
-    } catch (...) {
-      error_ = defect_;
-    }
+    errors_.Run(body);
   }
 
   const Placement::Layer& LayerOf(const ModelUnit& unit) const {
@@ -506,11 +495,7 @@ class PlacedBackend final : public Backend, private PlacedMemory {
   std::vector<std::byte> staging_;
   ScratchBuffers lent_;
   PlacedExperts experts_;
-  std::optional<Error> error_;
-  // Made before they are needed: copies take no memory.
-  const Error no_memory_{ErrorCode::kNoMemory, "no memory for a step over several devices"};
-  const Error defect_{ErrorCode::kInternal, "internal error: a step over several devices threw what is no error"};
-  const Error replayed_{ErrorCode::kInternal, "internal error: a device of several replayed a step as a whole"};
+  StepErrors errors_{"a step over several devices"};
 };
 
 }  // namespace

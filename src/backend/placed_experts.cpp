@@ -58,13 +58,11 @@ void PlacedExperts::Fetch(const ExpertsOp& op, int home) {
   ids_.resize(choices);
   gates_.resize(choices);
   Backend& backend = memory_.At(home);
-  const auto fetch = [&](const Act& from, auto& to) {
-    const Act here = memory_.In(from, home);
-    backend.Download(*here.buffer, here.offset, std::as_writable_bytes(std::span(to)));
-  };
-  fetch(op.ids, ids_);
-  fetch(op.gates, gates_);
-  fetch(op.in, y_);
+  const Act ids = memory_.In(op.ids, home), gates = memory_.In(op.gates, home), in = memory_.In(op.in, home);
+  const Backend::Downward pieces[] = {{ids.buffer, ids.offset, std::as_writable_bytes(std::span(ids_))},
+                                      {gates.buffer, gates.offset, std::as_writable_bytes(std::span(gates_))},
+                                      {in.buffer, in.offset, std::as_writable_bytes(std::span(y_))}};
+  backend.DownloadAll(pieces);
 }
 
 void PlacedExperts::Deal(const ExpertsOp& op, int /*home*/) {
@@ -124,16 +122,16 @@ void PlacedExperts::Start(const ExpertsOp& op, Share& share) {
   Cursor& cursor = cursor_[static_cast<size_t>(share.owner)];
   const Act in = cursor.Take(rows, d), ids = cursor.Take(rows, k), gates = cursor.Take(rows, k);
   share.addends = cursor.Take(rows * k, d);
-  if (rows == op.in.rows) {
-    Send(backend, in, y_);
-  } else {
+  const bool all = rows == op.in.rows;
+  if (!all) {
     packed_.resize(static_cast<size_t>(rows * d));
     for (int64_t row = 0; row < rows; ++row)
       std::memcpy(packed_.data() + row * d, y_.data() + share.rows[static_cast<size_t>(row)] * d, static_cast<size_t>(d) * 4);
-    Send(backend, in, packed_);
   }
-  Send(backend, ids, share.ids);
-  Send(backend, gates, share.gates);
+  const Backend::Upward pieces[] = {{in.buffer, in.offset, std::as_bytes(std::span(all ? y_ : packed_))},
+                                    {ids.buffer, ids.offset, std::as_bytes(std::span(share.ids))},
+                                    {gates.buffer, gates.offset, std::as_bytes(std::span(share.gates))}};
+  backend.UploadAll(pieces);
   backend.Experts({.in = in,
                    .ids = ids,
                    .gates = gates,

@@ -29,9 +29,9 @@ class TraceBackend final : public ForwardingBackend {
   TraceBackend(std::unique_ptr<Backend> inner, std::function<void(const std::string&)> record)
       : ForwardingBackend(std::move(inner)), record_(std::move(record)) {}
 
-  StepMode BeginStep(const StepPlan& plan) noexcept override {
+  void BeginStep(const StepPlan& plan) noexcept override {
     Record([&] { return StrCat("BeginStep ", plan.rows(), " rows of ", plan.sequences(), " sequences"); });
-    return ForwardingBackend::BeginStep(plan);
+    ForwardingBackend::BeginStep(plan);
   }
   void Embed(const EmbedOp& op) noexcept override {
     Record([&] { return StrCat("Embed ", Shape(op.out)); });

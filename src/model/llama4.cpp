@@ -122,10 +122,7 @@ void Llama4::Begin(const StepPlan& plan) noexcept {
   }
   a_ = workspace_.For(plan.rows(), static_cast<int64_t>(plan.logit_row.size()));
   begun_ = true;
-  if (backend_->BeginStep(plan) == StepMode::kReplayed) {
-    next_layer_ = config_.layers + 1;
-    return;
-  }
+  backend_->BeginStep(plan);
   Embed();
 }
 

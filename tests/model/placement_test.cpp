@@ -34,10 +34,10 @@ constinit Faults g_faults;
 class FaultyBackend final : public ForwardingBackend {
  public:
   using ForwardingBackend::ForwardingBackend;
-  StepMode BeginStep(const StepPlan& plan) noexcept override {
+  void BeginStep(const StepPlan& plan) noexcept override {
     ++g_faults.open_steps;
     failed_ = false;
-    return ForwardingBackend::BeginStep(plan);
+    ForwardingBackend::BeginStep(plan);
   }
   void Linear(const LinearOp& op) noexcept override {
     if (Fails()) return;

@@ -2,6 +2,7 @@
 #include <cfenv>
 #include <functional>
 
+#include "backend/step_errors.h"
 #include "op_test.h"
 #include "support/small_stack.h"
 
@@ -78,6 +79,26 @@ TEST(Host, ItsRoundingModeAndFlushingChangeNothing) {
   }
 }
 #endif
+
+TEST(StepErrors, TheFirstEndsTheStepAndIsTakenOnce) {
+  StepErrors errors("a test");
+  int done = 0;
+  errors.Run([&] { ++done; });
+  EXPECT_FALSE(errors.any());
+  errors.Run([] { Fail(ErrorCode::kDevice, "first"); });
+  errors.Run([&] { ++done; });
+  EXPECT_EQ(done, 1);
+  const std::optional<Error> first = errors.Take();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->code(), ErrorCode::kDevice);
+  EXPECT_FALSE(errors.Take().has_value());
+  errors.Run([] { throw std::bad_alloc(); });
+  EXPECT_EQ(errors.Take()->code(), ErrorCode::kNoMemory);
+  errors.Run([] { throw 5; });
+  const std::optional<Error> defect = errors.Take();
+  EXPECT_EQ(defect->code(), ErrorCode::kInternal);
+  EXPECT_STREQ(defect->what(), "internal error: a test threw what is no error");
+}
 
 }  // namespace
 }  // namespace scout

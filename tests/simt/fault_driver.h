@@ -24,6 +24,7 @@ class FaultDriver final : public gpu::Driver {
  public:
   FaultDriver(std::shared_ptr<SimtDriver> inner, const FaultPlan& plan)
       : inner_(std::move(inner)), plan_(plan), table_(inner_->Kernels()) {}
+  const SimtDriver& inner() const { return *inner_; }
   int64_t calls() const { return calls_; }
   bool fired() const { return plan_.at >= 0 && calls_ > plan_.at; }
   bool refused_graph() const { return refused_graph_; }  // what failed was the making of a graph, or an update

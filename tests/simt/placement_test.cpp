@@ -3,6 +3,7 @@
 // devices.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 
 #include "fault_driver.h"
@@ -105,6 +106,26 @@ std::vector<float> Logits(const Model& model, int64_t step) {
 
 bool BitEqual(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Steps that come again are graphs on each device, which the placement does not see.
+TEST(GpuPlacement, RepeatsStepsAsGraphsOfEachDevice) {
+  const std::vector<float> want = Logits(*Load("ref", ""), 1);
+  const char* const spreads[][2] = {{"first,second", "layers 0-1=first; layers 2=second; head=second"},
+                                    {"first", "experts=second"}};
+  for (const auto& [devices, placement] : spreads) {
+    SCOPED_TRACE(StrCat(devices, ": ", placement));
+    const auto model = Load(devices, placement);
+    const auto launches = [] {
+      return std::array{TheMachine<0>().driver->inner().calls().graph_launches,
+                        TheMachine<1>().driver->inner().calls().graph_launches};
+    };
+    const auto before = launches();
+    EXPECT_TRUE(BitEqual(want, Logits(*model, 1)));
+    const auto after = launches();
+    EXPECT_GT(after[0], before[0] + 5);
+    EXPECT_GT(after[1], before[1] + 5);
+  }
 }
 
 TEST(GpuPlacement, GivesTheBitsOfTheProcessor) {

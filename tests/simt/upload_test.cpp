@@ -39,6 +39,27 @@ TEST(UploadRing, BringsEveryByteOfEveryPiece) {
   }
 }
 
+TEST(Copies, OfSeveralPiecesAreWaitedForTogether) {
+  const auto driver =
+      std::make_shared<FaultDriver>(std::make_shared<simt::SimtDriver>(32, simt::Schedule{}, size_t{1} << 20), simt::FaultPlan{});
+  const auto device = std::make_shared<gpu::Device>(driver, kSlot);
+  const gpu::DeviceBlock block(device, 90, false, "a test");
+  const std::vector<uint8_t> want = Bytes(90, 3);
+  std::vector<uint8_t> got(90);
+  std::vector<gpu::Device::Piece> up, down;
+  for (size_t at = 0; at < 90; at += 30) {
+    up.push_back({block.data() + at, want.data() + at, 30});
+    down.push_back({got.data() + at, block.data() + at, 30});
+  }
+  int64_t calls = driver->calls();
+  device->Upload(up);
+  EXPECT_EQ(driver->calls() - calls, 3 + 1);
+  calls = driver->calls();
+  device->Download(down);
+  EXPECT_EQ(driver->calls() - calls, 3 + 1);
+  EXPECT_TRUE(got == want);
+}
+
 TEST(UploadRing, AnyCallMayFail) {
   for (const DriverFault fault : {DriverFault::kFailure, DriverFault::kNoMemory, DriverFault::kEaten, DriverFault::kLost}) {
     int64_t errors = 0, without = 0;
