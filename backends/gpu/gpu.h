@@ -25,9 +25,9 @@
 //   WaitArrivals(shared, parity)    until a phase of that parity, 0 for the first, is over
 //   kWideProducts                   whether the device has these and products of four warps (traits.h)
 //   InPlace(argument)               a kernel's own argument, where it lies: for members with an index
-//   WaitForEarlier()                a launch that may begin before the ones before it have ended (KernelLaunch::early) waits here
-//   for
-//                                   them, in every thread, before it reads or writes anything of theirs
+//   WaitForEarlier()                a launch that may begin before the ones before it have ended (KernelLaunch::early) waits for
+//   them
+//                                   here: every thread, before it reads or writes anything of theirs
 //   StartNext()                     the launch after this one may begin when every block has come here or ended
 //   PrefetchL2(from, bytes)         into the second level cache, by the whole block, of memory that nobody writes meanwhile; or
 //                                   nothing
