@@ -99,6 +99,8 @@ struct V {
 
 #include "cpu/rounded_avx512.inl"
 
+#include "cpu/round_block_avx512.inl"
+
 #include "cpu/packed_avx512.inl"
 
 #include "cpu/packed32_avx512.inl"
