@@ -13,10 +13,9 @@
 
 namespace scout::SCOUT_GPU {
 
-// The pieces of sixteen bytes, eight values of K of one column each, that a descriptor names: of column n its values 0 .. 7, then 8
-// ..
-// 15. Matrices of eight columns by sixteen bytes lie together. Bits 0 to 13 are where the first lies, 16 to 29 how far the next
-// along K is, 32 to 45 how far the next eight columns are, all in pieces; the rest is for layouts that are not used here.
+// The pieces of sixteen bytes, eight values of K of one column each, that a descriptor names: of column n its values 0 .. 7, then
+// 8 .. 15. Matrices of eight columns by sixteen bytes lie together. Bits 0 to 13 are where the first lies, 16 to 29 how far the
+// next along K is, 32 to 45 how far the next eight columns are, all in pieces; the rest is for layouts that are not used here.
 inline std::vector<const std::byte*> WidePieces(uint64_t descriptor, int columns) {
   simt::Machine& machine = simt::Machine::Current();
   if (descriptor >> 46 != 0 || (descriptor >> 14 & 3) != 0 || (descriptor >> 30 & 3) != 0)
