@@ -37,8 +37,8 @@ AVPixelFormat PlainFormat(int format, bool& full) {
   }
 }
 
-// What a container says is passed on unchecked, so a frame's field may hold a number that its enumeration has no name for, and may
-// not be read as one.
+// What a stream says is passed on unchecked, so a frame's field may hold a number that its enumeration has no name for, and may not
+// be read as one.
 template <typename Field>
 int NumberIn(const Field& field) {
   static_assert(sizeof(Field) == sizeof(int));
