@@ -178,7 +178,7 @@ inline void Tiles32(const PackedPanels& w, const RoundedRows& x, int64_t count, 
   }
 }
 
-// The rows from `row` on.
+// The rows from `row` on (RowsFrom in product.h is not for files of a wider instruction set, which share no inline code).
 template <int Group>
 inline RoundedRows RowsOnward(const RoundedRows& x, int64_t row) {
   RoundedRows from = x;

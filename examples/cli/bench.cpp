@@ -255,7 +255,7 @@ void Bench::OneRound(scout_engine* engine) {
 // As many bytes as the weights have, since memory may be faster in one place than in another; not more than half of what is free.
 size_t ProbeBytes(const BenchOptions& options, const scout_model_info& info) {
   if (options.probe_mb > 0) return static_cast<size_t>(options.probe_mb) << 20;
-  size_t bytes = size_t{256} << 20;
+  size_t bytes = probes::BeyondCaches();
 #if defined(_SC_AVPHYS_PAGES)
   const long pages = ::sysconf(_SC_AVPHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
   if (pages > 0 && page > 0)

@@ -172,6 +172,8 @@ double OpsPerSecond(int threads, const Loop& loop) {
   return BestRate(threads, loop.ops_per_round * static_cast<double>(kRounds), 256 * threads, [&](int64_t) { loop.run(kRounds); });
 }
 
+}  // namespace
+
 size_t BeyondCaches() {
   size_t bytes = size_t{256} << 20;
 #if defined(_SC_LEVEL3_CACHE_SIZE)
@@ -179,8 +181,6 @@ size_t BeyondCaches() {
 #endif
   return bytes;
 }
-
-}  // namespace
 
 struct Probes::Block {
   std::byte* data = nullptr;

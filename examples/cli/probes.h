@@ -17,11 +17,14 @@ struct Peaks {
   double f32_ops = 0;     // f32 fused: the widest of AVX-512, AVX2 and SSE2 (there a product and a sum)
 };
 
+// Half as much again as the largest cache, at least 256 MiB: of a block of that size, read from end to end again and again, nothing
+// is still in a cache.
+size_t BeyondCaches();
+
 class Probes {
  public:
-  // `threads` 0: as many as the process may use. `read_bytes` 0: half as much again as the largest cache, at least 256 MiB (of a
-  // block read from end to end again and again nothing is still there); less measures a cache. Throws std::bad_alloc when there is
-  // no memory for the block that is read.
+  // `threads` 0: as many as the process may use. `read_bytes` 0: BeyondCaches(); less measures a cache. Throws std::bad_alloc when
+  // there is no memory for the block that is read.
   explicit Probes(int threads, size_t read_bytes = 0);
   ~Probes();
   Probes(const Probes&) = delete;
