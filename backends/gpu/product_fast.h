@@ -4,7 +4,7 @@
 // largest; the result is divided by it, exactly. Values of blocks are computed in float32 and rounded to BF16.
 #pragma once
 
-#include "gpu/product.h"
+#include "gpu/raw_blocks.h"
 
 namespace scout::SCOUT_GPU {
 
@@ -172,11 +172,10 @@ GPU_FUNCTION void BlockHalves(const uint8_t* block, int s, int half, uint32_t (&
 // unpacked, and their halves another.
 template <typename F, int kTileRows>
 struct FastBlockShape {
-  static constexpr int kOutputs = 64, kStep = 64;
-  static constexpr int kWords = kStep / 2 + 4;                           // of a row
-  static constexpr int kLoad = F::kValues > kStep ? F::kValues : kStep;  // values of a row whose blocks are copied at once
-  static constexpr int kBytes = kLoad / F::kValues * F::kBytes;
-  static constexpr int kPieces = F::kBytes % 16 == 0 ? kBytes / 16 : (kBytes + 14 + 15) / 16;  // as in ManyShape
+  static constexpr int kStep = 64;
+  using Raw = RawBlocks<F, kStep>;
+  static constexpr int kOutputs = Raw::kOutputs, kLoad = Raw::kLoad, kPieces = Raw::kPieces;
+  static constexpr int kWords = kStep / 2 + 4;  // of a row
   static constexpr size_t kSharedBytes =
       4 * static_cast<size_t>(2 * kTileRows + kOutputs) * kWords + 16 * static_cast<size_t>(kOutputs) * kPieces;
   static_assert(kSharedBytes <= 65536);
@@ -192,18 +191,7 @@ GPU_FUNCTION void CopyFastStep(const gpu::ProductArgs& a, const RowTile& tile, i
     if (row < tile.count && k < a.k)
       AsyncCopy16(x.From(row * Shape::kWords + 4 * piece).template As<Int4>()[0], a.halves + tile.Row(row) * a.k + k);
   }
-  if (at % Shape::kLoad == 0) {
-    const int first_output = BlockX() * Shape::kOutputs;
-    const int blocks = (a.k - at < Shape::kLoad ? a.k - at : Shape::kLoad) / F::kValues;
-    const uint8_t* const weight = a.weight + tile.expert * a.expert_bytes + static_cast<int64_t>(at / F::kValues) * F::kBytes;
-    for (int i = Thread(); i < Shape::kOutputs * Shape::kPieces; i += kBlockThreads) {
-      const int row = i / Shape::kPieces, piece = i % Shape::kPieces;
-      if (first_output + row >= a.rows) break;
-      const uint8_t* const begin = weight + (first_output + row) * a.row_bytes;
-      const int before = static_cast<int>(reinterpret_cast<uintptr_t>(begin) % 16);
-      if (16 * piece < before + blocks * F::kBytes) AsyncCopy16(raw[i], begin - before + 16 * piece);
-    }
-  }
+  if (at % Shape::kLoad == 0) CopyBlocks<F, Shape::kStep>(a, tile, at, raw);
   AsyncCommit();
 }
 
@@ -230,14 +218,8 @@ GPU_LARGE_KERNEL ProductFastBlocks(gpu::ProductArgs a) {
     for (int i = Thread(); i < Shape::kOutputs * kSixteens; i += kBlockThreads) {
       const int row = i / kSixteens, sixteen = i % kSixteens, k = at + 16 * sixteen;
       uint32_t halves[8] = {};
-      if (first_output + row < a.rows && k < a.k) {
-        const int in_load = k % Shape::kLoad;
-        const uint8_t* const begin = a.weight + tile.expert * a.expert_bytes + (first_output + row) * a.row_bytes +
-                                     static_cast<int64_t>((k - in_load) / F::kValues) * F::kBytes;
-        const int before = static_cast<int>(reinterpret_cast<uintptr_t>(begin) % 16);
-        BlockHalves<F>(SharedBytes(raw, row * Shape::kPieces * 16 + before + in_load / F::kValues * F::kBytes, F::kBytes),
-                       in_load % F::kValues / 32, sixteen % 2, halves);
-      }
+      if (first_output + row < a.rows && k < a.k)
+        BlockHalves<F>(CopiedBlock<F, Shape::kStep>(a, tile, row, k, raw), k % F::kValues / 32, sixteen % 2, halves);
 #pragma unroll
       for (int j = 0; j < 8; ++j) w[row * Shape::kWords + 8 * sixteen + j] = halves[j];
     }

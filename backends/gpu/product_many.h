@@ -10,20 +10,17 @@
 // A block of 256 values takes two steps: its integer sum stays in registers between them.
 #pragma once
 
-#include "gpu/product.h"
+#include "gpu/raw_blocks.h"
 
 namespace scout::SCOUT_GPU {
 
 template <typename F, int kTileRows>
 struct ManyShape {
-  static constexpr int kOutputs = 64, kStep = 128;
-  static constexpr bool kLong = F::kValues > kStep;         // a block takes two steps
-  static constexpr int kWords = kStep / 4 + 4;              // of a row, four more so that rows meet different banks
-  static constexpr int kLoad = kLong ? F::kValues : kStep;  // values of a row whose blocks are copied at once
-  static constexpr int kBlocks = kLoad / F::kValues;        // blocks of a row in them
-  static constexpr int kBytes = kBlocks * F::kBytes;
-  // Blocks are copied in aligned pieces of sixteen bytes: where they begin at other places, with what lies beside them.
-  static constexpr int kPieces = F::kBytes % 16 == 0 ? kBytes / 16 : (kBytes + 14 + 15) / 16;
+  static constexpr int kStep = 128;
+  using Raw = RawBlocks<F, kStep>;
+  static constexpr int kOutputs = Raw::kOutputs, kLoad = Raw::kLoad, kBlocks = Raw::kBlocks, kPieces = Raw::kPieces;
+  static constexpr bool kLong = F::kValues > kStep;             // a block takes two steps
+  static constexpr int kWords = kStep / 4 + 4;                  // of a row, four more so that rows meet different banks
   static constexpr int kSubs = kLoad / F::kSub;                 // sub-blocks of a row in a load
   static constexpr int kStepSubs = kStep / F::kSub;             // and in a step
   static constexpr int kScales = kLong ? kOutputs * kSubs : 0;  // S and M of each sub-block: of K-quants
@@ -44,18 +41,7 @@ GPU_FUNCTION void CopyStep(const gpu::ProductArgs& a, const RowTile& tile, int a
     if (row < tile.count && 16 * part < values)
       AsyncCopy16(x.From(row * Shape::kWords + 4 * part).template As<Int4>()[0], a.codes + tile.Row(row) * a.k + at + 16 * part);
   }
-  if (at % Shape::kLoad == 0) {
-    const int first_output = BlockX() * Shape::kOutputs;
-    const int blocks = (a.k - at < Shape::kLoad ? a.k - at : Shape::kLoad) / F::kValues;
-    const uint8_t* const weight = a.weight + tile.expert * a.expert_bytes + static_cast<int64_t>(at / F::kValues) * F::kBytes;
-    for (int i = Thread(); i < Shape::kOutputs * Shape::kPieces; i += kBlockThreads) {
-      const int row = i / Shape::kPieces, piece = i % Shape::kPieces;
-      if (first_output + row >= a.rows) break;
-      const uint8_t* const begin = weight + (first_output + row) * a.row_bytes;
-      const int before = static_cast<int>(reinterpret_cast<uintptr_t>(begin) % 16);
-      if (16 * piece < before + blocks * F::kBytes) AsyncCopy16(raw[i], begin - before + 16 * piece);
-    }
-  }
+  if (at % Shape::kLoad == 0) CopyBlocks<F, Shape::kStep>(a, tile, at, raw);
   AsyncCommit();
 }
 
@@ -121,10 +107,7 @@ GPU_LARGE_KERNEL ProductMany(gpu::ProductArgs a) {
       if (first_output + row >= a.rows || 32 * group >= values) continue;
       constexpr int kGroups = F::kValues / 32;
       const int in_load = at % Shape::kLoad / 32 + group;
-      const uint8_t* const begin = a.weight + tile.expert * a.expert_bytes + (first_output + row) * a.row_bytes +
-                                   static_cast<int64_t>(at / Shape::kLoad * Shape::kBlocks) * F::kBytes;
-      const int before = static_cast<int>(reinterpret_cast<uintptr_t>(begin) % 16);
-      const uint8_t* const block = SharedBytes(raw, row * Shape::kPieces * 16 + before + in_load / kGroups * F::kBytes, F::kBytes);
+      const uint8_t* const block = CopiedBlock<F, Shape::kStep>(a, tile, row, at + 32 * group, raw);
       uint32_t words[8];
       F::Codes(block, in_load % kGroups, words);
 #pragma unroll
