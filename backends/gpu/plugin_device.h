@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "gpu/device.h"
 
@@ -19,40 +18,6 @@ std::shared_ptr<Driver> OpenDriver(int index);
 inline std::string NameOfDevice(int index) {
   return index == 0 ? std::string(kPluginDevice) : std::string(kPluginDevice) + ":" + std::to_string(index);
 }
-// The device of a vendor's call is the calling thread's, which the host may have set for itself. `Vendor` has
-// `static int Device()`, -1 where there is none, and `static void SetDevice(int)`.
-template <typename Vendor>
-class HereOn {
- public:
-  explicit HereOn(int index) : before_(Vendor::Device()) {
-    changed_ = before_ != index;
-    if (changed_) Vendor::SetDevice(index);
-  }
-  ~HereOn() {
-    if (changed_ && before_ >= 0) Vendor::SetDevice(before_);
-  }
-  HereOn(const HereOn&) = delete;
-  HereOn& operator=(const HereOn&) = delete;
-
- private:
-  const int before_;
-  bool changed_ = false;
-};
-
-// A chain of kernel nodes; the nodes name what is updated in what was made of them. `Vendor` has the types, and Free for either.
-template <typename Vendor>
-struct OwnedGraph {
-  typename Vendor::Graph graph = nullptr;
-  typename Vendor::MadeGraph made = nullptr;
-  std::vector<typename Vendor::Node> nodes;
-  OwnedGraph() = default;
-  OwnedGraph(const OwnedGraph&) = delete;
-  OwnedGraph& operator=(const OwnedGraph&) = delete;
-  ~OwnedGraph() {
-    if (made) Vendor::Free(made);
-    if (graph) Vendor::Free(graph);
-  }
-};
 
 // Throws kDevice where there are not so many.
 inline void CheckIndex(int index, int count) {
