@@ -36,23 +36,27 @@ Inputs Slice(const Inputs& all, int64_t first, int64_t rows) {
 
 // run(item, first panel, end panel) over all items, which are those of most rows first; each has the panels that `panels_of` says.
 //
-// Every other thread begins at the list's end. So items of many rows, whose products want arithmetic, and those of few, which want
-// memory, are worked on at the same time as long as there are both, and neither waits for the other's share of the machine.
+// Where some have many rows, every other thread begins at the list's end. So items of many rows, whose products want arithmetic,
+// and those of few, which want memory, are worked on at the same time as long as there are both, and neither waits for the other's
+// share of the machine.
 template <typename PanelCount, typename Body>
 void ForItems(Context& context, const Item* items, int64_t count, const PanelCount& panels_of, const Body& run) {
-  int64_t* const begin = context.arena.Take<int64_t>(count + 1);  // tasks of items before this one
+  if (count == 0) return;
+  int64_t* const begin = context.arena.Take<int64_t>(count + 1);  // panels of items before this one
   begin[0] = 0;
-  int64_t all_panels = 0;
-  for (int64_t i = 0; i < count; ++i) all_panels += panels_of(items[i]);
-  const int64_t per_task = PanelsPerTask(all_panels, context.threads, count > 0 ? items[0].rows : 0);
-  for (int64_t i = 0; i < count; ++i) begin[i + 1] = begin[i] + (panels_of(items[i]) + per_task - 1) / per_task;
+  for (int64_t i = 0; i < count; ++i) begin[i + 1] = begin[i] + panels_of(items[i]);
+  const PanelTasks tasks(begin[count], context.threads, items[0].rows);
+  const bool both_ends = items[0].rows > kMemoryBoundRows;
   std::atomic<int64_t> from_front{0}, from_back{0};  // tasks taken; together never more than there are
-  context.Parallel(begin[count], [&](int64_t, int thread) {
-    const int64_t task = thread % 2 == 0 ? from_front.fetch_add(1, std::memory_order_relaxed)
-                                         : begin[count] - 1 - from_back.fetch_add(1, std::memory_order_relaxed);
-    const int64_t i = std::upper_bound(begin, begin + count + 1, task) - begin - 1;
-    const int64_t first = (task - begin[i]) * per_task;
-    run(items[i], first, std::min(panels_of(items[i]), first + per_task));
+  context.Parallel(tasks.count(), [&](int64_t, int thread) {
+    const int64_t task = !both_ends || thread % 2 == 0 ? from_front.fetch_add(1, std::memory_order_relaxed)
+                                                       : tasks.count() - 1 - from_back.fetch_add(1, std::memory_order_relaxed);
+    auto [first, end] = tasks.Of(task);
+    for (int64_t i = std::upper_bound(begin, begin + count + 1, first) - begin - 1; first < end; ++i) {
+      const int64_t item_end = std::min(end, begin[i + 1]);
+      if (item_end > first) run(items[i], first - begin[i], item_end - begin[i]);
+      first = item_end;
+    }
   });
 }
 

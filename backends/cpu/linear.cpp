@@ -14,9 +14,9 @@ void Linear(Context& context, const LinearOp& op) {
   const int64_t outputs = op.epilogue == Epilogue::kSwiGlu ? weight.rows() / 2 : weight.rows();
   float* const out = HostF32(op.out);                               // [N, outputs]
   const float* const bias = op.bias ? VectorOf(op.bias) : nullptr;  // [outputs]
-  const int64_t panels = PanelsOf(outputs), per_task = PanelsPerTask(panels, context.threads, op.in.rows);
-  context.Parallel((panels + per_task - 1) / per_task, [&](int64_t task, int) {
-    const int64_t first = task * per_task, end = std::min(panels, first + per_task);
+  const PanelTasks tasks(PanelsOf(outputs), context.threads, op.in.rows);
+  context.Parallel(tasks.count(), [&](int64_t task, int) {
+    const auto [first, end] = tasks.Of(task);
     switch (op.epilogue) {
       case Epilogue::kSwiGlu:
         return SwiGluPanels(kernels, weight, 0, first, end, in, out);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cpu/context.h"
+#include "cpu/panel_tasks.h"
 
 namespace scout::cpu {
 
@@ -59,8 +60,6 @@ void PanelProducts(const Kernels& kernels, const HostWeight& weight, int64_t exp
                    const Inputs& in, int64_t first, int64_t count, float* y);
 
 inline int64_t PanelsOf(int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
-// Panels that one task takes of a product with `rows` rows, so that there are several tasks per thread.
-int64_t PanelsPerTask(int64_t panels, int threads, int64_t rows);
 
 // store(n, o, values, count): y values of row n, outputs o .. o + count - 1, for panels [first_panel, end_panel) of W[expert].
 template <typename Store>
