@@ -1,7 +1,6 @@
 // The mixture of experts: rows are sorted by expert, and one list of tasks runs over (shared or expert, panels of outputs), so
 // that every weight that is needed is read once, whatever the number of rows.
 #include <algorithm>
-#include <atomic>
 
 #include "cpu/product.h"
 
@@ -25,38 +24,28 @@ struct Item {
   int64_t first, rows;  // of the side's rows
 };
 
-Inputs Slice(const Inputs& all, int64_t first, int64_t rows) {
-  Inputs slice = all;
-  slice.rows = rows;
-  if (all.values) slice.values = all.values + first * all.k;
-  if (all.per32.codes) slice.per32 = RowsFrom(all.per32, first, all.k, 32);
-  if (all.per256.codes) slice.per256 = RowsFrom(all.per256, first, all.k, 256);
-  return slice;
-}
-
-// run(item, first panel, end panel) over all items, which are those of most rows first; each has the panels that `panels_of` says.
-//
-// Where some have many rows, every other thread begins at the list's end. So items of many rows, whose products want arithmetic,
-// and those of few, which want memory, are worked on at the same time as long as there are both, and neither waits for the other's
-// share of the machine.
-template <typename PanelCount, typename Body>
-void ForItems(Context& context, const Item* items, int64_t count, const PanelCount& panels_of, const Body& run) {
-  if (count == 0) return;
-  int64_t* const begin = context.arena.Take<int64_t>(count + 1);  // panels of items before this one
-  begin[0] = 0;
-  for (int64_t i = 0; i < count; ++i) begin[i + 1] = begin[i] + panels_of(items[i]);
-  const PanelTasks tasks(begin[count], context.threads, items[0].rows);
-  const bool both_ends = items[0].rows > kMemoryBoundRows;
-  std::atomic<int64_t> from_front{0}, from_back{0};  // tasks taken; together never more than there are
-  context.Parallel(tasks.count(), [&](int64_t, int thread) {
-    const int64_t task = !both_ends || thread % 2 == 0 ? from_front.fetch_add(1, std::memory_order_relaxed)
-                                                       : tasks.count() - 1 - from_back.fetch_add(1, std::memory_order_relaxed);
-    auto [first, end] = tasks.Of(task);
-    for (int64_t i = std::upper_bound(begin, begin + count + 1, first) - begin - 1; first < end; ++i) {
-      const int64_t item_end = std::min(end, begin[i + 1]);
-      if (item_end > first) run(items[i], first - begin[i], item_end - begin[i]);
-      first = item_end;
+// run(item, rows, first panel, end panel) over all items, in pieces; each has the inputs and the panels that are said.
+template <typename InputsOf, typename PanelCount, typename Body>
+void ForItems(Context& context, std::span<const Item> items, const InputsOf& inputs_of, const PanelCount& panels_of,
+              const Body& run) {
+  const auto blocks_of = [&](const Item& item) { return RowBlocks(item.rows, inputs_of(item).block); };
+  int64_t count = 0;
+  for (const Item& item : items) count += blocks_of(item);
+  Piece* const pieces = context.arena.Take<Piece>(count);
+  Piece* next = pieces;
+  for (size_t i = 0; i < items.size(); ++i) {
+    for (int64_t block = 0; block < blocks_of(items[i]); ++block) {
+      RowBlock rows = RowBlockOf(items[i].rows, inputs_of(items[i]).block, block);
+      rows.first += items[i].first;
+      *next++ = {static_cast<int64_t>(i), rows, panels_of(items[i])};
     }
+  }
+  std::sort(pieces, next, [](const Piece& a, const Piece& b) {
+    if (a.rows.count != b.rows.count) return a.rows.count > b.rows.count;
+    return a.item != b.item ? a.item < b.item : a.rows.first < b.rows.first;
+  });
+  ForPieces(context, {pieces, static_cast<size_t>(count)}, [&](const Piece& piece, int64_t first, int64_t end) {
+    run(items[static_cast<size_t>(piece.item)], piece.rows, first, end);
   });
 }
 
@@ -146,13 +135,12 @@ void Experts(Context& context, const ExpertsOp& op) {
     return !MeetsManyFloats(context, *item.side->gate_up, item.rows) || !MeetsManyFloats(context, *item.side->down, item.rows);
   });
   MultiplyMany(context, {many, items + item_count}, d);
-  item_count = many - items;
-  std::sort(items, items + item_count, [](const Item& a, const Item& b) { return a.rows > b.rows; });
+  const std::span<const Item> few = {items, many};
   ForItems(
-      context, items, item_count, [](const Item& item) { return PanelsOf(item.side->down->cols()); },
-      [&](const Item& item, int64_t first, int64_t end) {
-        SwiGluPanels(kernels, *item.side->gate_up, item.expert, first, end, Slice(item.side->in, item.first, item.rows),
-                     item.side->hidden + item.first * item.side->down->cols());
+      context, few, [](const Item& item) -> const Inputs& { return item.side->in; },
+      [](const Item& item) { return PanelsOf(item.side->down->cols()); },
+      [&](const Item& item, RowBlock block, int64_t first, int64_t end) {
+        SwiGluPanels(kernels, *item.side->gate_up, item.expert, first, end, item.side->in, block, item.side->hidden);
       });
   const int64_t shared_rows = shared.gate_up ? rows : 0;
   context.ParallelRows(shared_rows + pairs, 4, [&](int64_t row) {
@@ -161,11 +149,12 @@ void Experts(Context& context, const ExpertsOp& op) {
     RoundRow(kernels, side.hidden + at * side.hidden_in.k, at, side.hidden_in);
   });
   ForItems(
-      context, items, item_count, [&](const Item&) { return PanelsOf(d); },
-      [&](const Item& item, int64_t first, int64_t end) {
-        float* const y = item.side->y + item.first * d;
-        ForPanels(kernels, *item.side->down, item.expert, d, first, end, Slice(item.side->hidden_in, item.first, item.rows),
-                  [&](int64_t n, int64_t o, const float* values, int count) { StorePanel(values, count, y + n * d + o); });
+      context, few, [](const Item& item) -> const Inputs& { return item.side->hidden_in; },
+      [&](const Item&) { return PanelsOf(d); },
+      [&](const Item& item, RowBlock block, int64_t first, int64_t end) {
+        ForPanels(
+            kernels, *item.side->down, item.expert, d, first, end, item.side->hidden_in, block,
+            [&](int64_t n, int64_t o, const float* values, int count) { StorePanel(values, count, item.side->y + n * d + o); });
       });
 
   if (op.addends.buffer) {

@@ -14,33 +14,37 @@ void Linear(Context& context, const LinearOp& op) {
   const int64_t outputs = op.epilogue == Epilogue::kSwiGlu ? weight.rows() / 2 : weight.rows();
   float* const out = HostF32(op.out);                               // [N, outputs]
   const float* const bias = op.bias ? VectorOf(op.bias) : nullptr;  // [outputs]
-  const PanelTasks tasks(PanelsOf(outputs), context.threads, op.in.rows);
-  context.Parallel(tasks.count(), [&](int64_t task, int) {
-    const auto [first, end] = tasks.Of(task);
+  const int64_t blocks = RowBlocks(in.rows, in.block);
+  Piece* const pieces = context.arena.Take<Piece>(blocks);
+  for (int64_t i = 0; i < blocks; ++i) pieces[i] = {0, RowBlockOf(in.rows, in.block, i), PanelsOf(outputs)};
+  ForPieces(context, {pieces, static_cast<size_t>(blocks)}, [&](const Piece& piece, int64_t first, int64_t end) {
     switch (op.epilogue) {
       case Epilogue::kSwiGlu:
-        return SwiGluPanels(kernels, weight, 0, first, end, in, out);
+        return SwiGluPanels(kernels, weight, 0, first, end, in, piece.rows, out);
       case Epilogue::kStore:
-        return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
-          float* const to = out + n * outputs + o;
-          StorePanel(y, rows, to);
-          if (bias) kernels.add(bias + o, rows, to);
-        });
+        return ForPanels(kernels, weight, 0, outputs, first, end, in, piece.rows,
+                         [&](int64_t n, int64_t o, const float* y, int rows) {
+                           float* const to = out + n * outputs + o;
+                           StorePanel(y, rows, to);
+                           if (bias) kernels.add(bias + o, rows, to);
+                         });
       case Epilogue::kAdd:
-        return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
-          float* const to = out + n * outputs + o;
-          if (bias)
-            for (int r = 0; r < rows; ++r) to[r] += y[r] + bias[o + r];
-          else
-            for (int r = 0; r < rows; ++r) to[r] += y[r];
-        });
+        return ForPanels(kernels, weight, 0, outputs, first, end, in, piece.rows,
+                         [&](int64_t n, int64_t o, const float* y, int rows) {
+                           float* const to = out + n * outputs + o;
+                           if (bias)
+                             for (int r = 0; r < rows; ++r) to[r] += y[r] + bias[o + r];
+                           else
+                             for (int r = 0; r < rows; ++r) to[r] += y[r];
+                         });
       case Epilogue::kGelu:
-        return ForPanels(kernels, weight, 0, outputs, first, end, in, [&](int64_t n, int64_t o, const float* y, int rows) {
-          float* const to = out + n * outputs + o;
-          StorePanel(y, rows, to);
-          if (bias) kernels.add(bias + o, rows, to);
-          kernels.gelu(to, rows, to);
-        });
+        return ForPanels(kernels, weight, 0, outputs, first, end, in, piece.rows,
+                         [&](int64_t n, int64_t o, const float* y, int rows) {
+                           float* const to = out + n * outputs + o;
+                           StorePanel(y, rows, to);
+                           if (bias) kernels.add(bias + o, rows, to);
+                           kernels.gelu(to, rows, to);
+                         });
     }
   });
 }
@@ -74,14 +78,15 @@ void Route(Context& context, const RouteOp& op) {
   const int64_t per_task = std::max<int64_t>(8, (rows + context.threads - 1) / context.threads);
   context.Parallel((rows + per_task - 1) / per_task, [&](int64_t task, int) {
     const int64_t first = task * per_task;
-    Inputs mine = in;
-    mine.values = in.values + first * in.k;
-    mine.rows = std::min(per_task, rows - first);
-    ForPanels(*context.kernels, router, 0, experts, 0, PanelsOf(experts), mine,
-              [&](int64_t n, int64_t o, const float* y, int count) {
-                std::memcpy(logits + (first + n) * experts + o, y, static_cast<size_t>(count) * 4);
-              });
-    for (int64_t n = first; n < first + mine.rows; ++n) {
+    const int64_t mine = std::min(per_task, rows - first);
+    for (int64_t i = 0; i < RowBlocks(mine, in.block); ++i) {
+      const RowBlock block = RowBlockOf(mine, in.block, i);
+      ForPanels(*context.kernels, router, 0, experts, 0, PanelsOf(experts), in, {first + block.first, block.count},
+                [&](int64_t n, int64_t o, const float* y, int count) {
+                  std::memcpy(logits + n * experts + o, y, static_cast<size_t>(count) * 4);
+                });
+    }
+    for (int64_t n = first; n < first + mine; ++n) {
       for (int32_t i = 0; i < op.top_k; ++i) {
         const int32_t best = Best(logits + n * experts, static_cast<int32_t>(experts), ids + n * op.top_k, i);
         ids[n * op.top_k + i] = best;

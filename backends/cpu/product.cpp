@@ -208,39 +208,35 @@ void PanelProducts(const Kernels& kernels, const HostWeight& weight, int64_t exp
 }
 
 void SwiGluPanels(const Kernels& kernels, const HostWeight& gate_up, int64_t expert, int64_t first_panel, int64_t end_panel,
-                  const Inputs& in, float* hidden) {
-  const int64_t width = gate_up.rows() / 2;
+                  const Inputs& in, RowBlock rows, float* hidden) {
+  const int64_t width = gate_up.rows() / 2, count = rows.count;
   alignas(64) float y[2 * kRowBlock * kPanelRows];
-  const int64_t block = in.EvenBlock();
-  for (int64_t first = 0; first < in.rows; first += block) {
-    const int64_t count = std::min(block, in.rows - first);
-    // Gate and up lie apart. A few rows meet many panels of the one, as they follow each other in memory, and then of the other.
-    const int64_t together = in.rows <= kMemoryBoundRows ? kRowBlock / count : 1;
-    for (int64_t panel = first_panel; panel < end_panel; panel += together) {
-      const int64_t panels = std::min(together, end_panel - panel);
-      float* const up = y + panels * count * kPanelRows;
-      const auto at = [&](int64_t p) {
-        const int64_t j = (panel + p) * kPanelRows;
-        return PanelOfWeight{j, static_cast<int>(std::min<int64_t>(kPanelRows, width - j))};
-      };
-      if (panels == 1) {
-        const PanelOfWeight gate = at(0), pair[2] = {gate, {width + gate.first_row, gate.rows}};
-        PanelProducts(kernels, gate_up, expert, pair, in, first, count, y);
-      } else {
-        for (int64_t p = 0; p < panels; ++p) {
-          const PanelOfWeight gate = at(p);
-          PanelProducts(kernels, gate_up, expert, {&gate, 1}, in, first, count, y + p * count * kPanelRows);
-        }
-        for (int64_t p = 0; p < panels; ++p) {
-          const PanelOfWeight gate = at(p), other = {width + gate.first_row, gate.rows};
-          PanelProducts(kernels, gate_up, expert, {&other, 1}, in, first, count, up + p * count * kPanelRows);
-        }
+  // Gate and up lie apart. A few rows meet many panels of the one, as they follow each other in memory, and then of the other.
+  const int64_t together = count <= kMemoryBoundRows ? kRowBlock / count : 1;
+  for (int64_t panel = first_panel; panel < end_panel; panel += together) {
+    const int64_t panels = std::min(together, end_panel - panel);
+    float* const up = y + panels * count * kPanelRows;
+    const auto at = [&](int64_t p) {
+      const int64_t j = (panel + p) * kPanelRows;
+      return PanelOfWeight{j, static_cast<int>(std::min<int64_t>(kPanelRows, width - j))};
+    };
+    if (panels == 1) {
+      const PanelOfWeight gate = at(0), pair[2] = {gate, {width + gate.first_row, gate.rows}};
+      PanelProducts(kernels, gate_up, expert, pair, in, rows.first, count, y);
+    } else {
+      for (int64_t p = 0; p < panels; ++p) {
+        const PanelOfWeight gate = at(p);
+        PanelProducts(kernels, gate_up, expert, {&gate, 1}, in, rows.first, count, y + p * count * kPanelRows);
       }
-      for (int64_t p = 0; p < panels; ++p)
-        for (int64_t n = 0; n < count; ++n)
-          kernels.swiglu(y + (p * count + n) * kPanelRows, up + (p * count + n) * kPanelRows, at(p).rows,
-                         hidden + (first + n) * width + at(p).first_row);
+      for (int64_t p = 0; p < panels; ++p) {
+        const PanelOfWeight gate = at(p), other = {width + gate.first_row, gate.rows};
+        PanelProducts(kernels, gate_up, expert, {&other, 1}, in, rows.first, count, up + p * count * kPanelRows);
+      }
     }
+    for (int64_t p = 0; p < panels; ++p)
+      for (int64_t n = 0; n < count; ++n)
+        kernels.swiglu(y + (p * count + n) * kPanelRows, up + (p * count + n) * kPanelRows, at(p).rows,
+                       hidden + (rows.first + n) * width + at(p).first_row);
   }
 }
 
