@@ -275,7 +275,8 @@ void Bench::Run() {
   if (!options_.no_probes) probes_.emplace(options_.model.threads, ProbeBytes(options_, info_));
   state_ = options_.seed;
   for (int i = 0; i < options_.batch; ++i) depth_.push_back(RandomIds(state_, options_.depth, info_.vocabulary));
-  OneRun(engine.get(), {RandomIds(state_, std::min<int64_t>(options_.prompt, 16), info_.vocabulary)}, 2, 0);  // warm-up
+  // A step of the size that comes, so that memory is touched for the first time before anything is measured.
+  OneRun(engine.get(), {RandomIds(state_, std::min<int64_t>(options_.prompt, StepRows(options_)), info_.vocabulary)}, 2, 0);
 
   Progress progress("bench", options_.model.quiet);
   for (int i = 0; i < options_.rounds; ++i) {
@@ -397,14 +398,14 @@ void AddBench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
   AddModelOptions(*command, options->model);
   command->add_option("-p,--prompt", options->prompt, "prompt tokens of a stream")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, kMostTokens))
       ->capture_default_str();
   command->add_option("-n,--generate", options->generate, "tokens that a stream generates")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, kMostTokens))
       ->capture_default_str();
   command->add_option("-b,--batch", options->batch, "streams at once")->check(CLI::Range(1, 4096))->capture_default_str();
   command->add_option("-d,--depth", options->depth, "tokens already in each stream's context")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, kMostTokens))
       ->capture_default_str();
   command->add_option("-r,--rounds,--repeat", options->rounds, "rounds")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_option("--step-rows", options->step_rows, "most tokens of a step; 0 = the engine's own choice")

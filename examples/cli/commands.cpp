@@ -14,9 +14,10 @@ void AddModelOptions(CLI::App& command, ModelOptions& options) {
       ->check(CLI::Range(0, 4096));
   command.add_option("--numerics", options.numerics, "invariant, fast, or float32 (device ref)")->capture_default_str();
   command.add_option("--kv", options.kv, "format of keys and values: f16, q8 (half of it), bf16, f32")->capture_default_str();
-  command.add_option("--context", options.context, "positions of context; 0 = what fits")->check(CLI::NonNegativeNumber);
+  command.add_option("--context", options.context, "positions of context; 0 = what fits")
+      ->check(CLI::Range(int64_t{0}, kMostTokens));
   command.add_option("--kv-gb", options.kv_gb, "GB for keys and values; 0 = a quarter of the memory left, at most 4")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, 1e6));
   command.add_flag("--map", options.map, "map the file instead of reading it");
   command.add_flag("--packed", options.packed, "use the side-file MODEL.pack that `scout pack` made: loads in milliseconds");
   command.add_option("--pack-file", options.pack_file, "use this side-file");

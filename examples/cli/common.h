@@ -47,6 +47,9 @@ using Scores = std::unique_ptr<scout_scores, Free>;
 using Image = std::unique_ptr<scout_image, Free>;
 using Video = std::unique_ptr<scout_video, Free>;
 
+// What a command line may ask for; the library has limits of its own.
+inline constexpr int64_t kMostTokens = 1'000'000'000;
+
 // Options that every command with a model takes.
 struct ModelOptions {
   std::string model;

@@ -98,7 +98,7 @@ void AddPerplexity(CLI::App& app) {
       ->check(CLI::Range(int64_t{8}, int64_t{10485760}))
       ->capture_default_str();
   command->add_option("--stride", options->stride, "new tokens of each further window; 0 = half a window")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(int64_t{0}, int64_t{10485760}));
   command->add_flag("--json", options->json, "as JSON");
   command->callback([options] { Perplexity(*options); });
 }

@@ -27,6 +27,15 @@ TEST(Program, WrongCommandLinesExitWithTwoAndSayWhyOnStderr) {
   }
 }
 
+TEST(Program, ANumberOutOfRangeIsToldWithItsLimits) {
+  for (const auto& [arguments, told] : std::vector<std::pair<std::string, std::string>>{
+           {"bench x -p 0", "--prompt: Value 0 not in range 1 to 1000000000"},
+           {"bench x -d -1", "--depth: Value -1 not in range 0 to 1000000000"},
+           {"run x --context -1 y", "--context: Value -1 not in range 0 to 1000000000"},
+           {"perplexity x y --stride -1", "--stride: Value -1 not in range 0 to 10485760"}})
+    EXPECT_EQ(Scout(arguments).err.find(told), 0u) << arguments << "\n" << Scout(arguments).err;
+}
+
 TEST(Program, HelpAndVersionGoToStdout) {
   for (const char* arguments : {"--help", "--version", "run --help"}) {
     const Result result = Scout(arguments);
