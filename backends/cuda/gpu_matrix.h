@@ -56,6 +56,7 @@ GPU_FUNCTION uint32_t Bf16Pair(float low, float high) {
 }  // namespace scout::SCOUT_GPU
 
 #include "cuda/mma.h"
+#include "cuda/tensor_memory.h"
 #include "cuda/wide.h"
 
 namespace scout::SCOUT_GPU {

@@ -10,6 +10,7 @@
 #define GPU_KERNEL __global__ void __launch_bounds__(256)
 #define GPU_LARGE_KERNEL __global__ void __launch_bounds__(256, 2)
 #define GPU_WIDE_KERNEL __global__ void __launch_bounds__(288, 1)
+#define GPU_TENSOR_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 #define GPU_FLOW_KERNEL __global__ void __launch_bounds__(256, 4)
 #define GPU_FUNCTION __device__ __forceinline__
 
@@ -96,7 +97,8 @@ GPU_FUNCTION void AsyncWait() {
 #endif
 }
 
-// Arrivals and bulk copies are of architecture 9.0 on; kernels that use them are compiled for 9.0a only (kWideProducts).
+// Arrivals and bulk copies are of architecture 9.0 on; kernels that use them are compiled for 9.0a (kWideProducts), 10.0a and 10.3a
+// (kTensorProducts) only.
 using Arrivals = uint64_t;
 template <typename T>
 GPU_FUNCTION uint32_t SharedAddress(T& at) {

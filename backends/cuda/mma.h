@@ -34,6 +34,24 @@ struct WideFragment {
   }
 };
 
+// Products with sums in tensor memory: tcgen05.mma m128nNk16, kind::f16. Lane i of tensor memory is row i; sixteen values of the
+// first factor are eight columns of two, a sum is a column. What warps store and load are sixteen rows with the fragments above: a
+// warp's are lanes 32 (w mod 4) on, or sixteen further.
+struct TensorFragment {
+  static constexpr int kRows = 128;
+  // Of two times four warps that reach all lanes.
+  GPU_FUNCTION static int FirstRow(int warp) { return warp % 4 * 32 + warp / 4 % 2 * 16; }
+  GPU_FUNCTION static uint32_t At(uint32_t begin, int row, int column) {
+    return begin + (static_cast<uint32_t>(row) << 16) + static_cast<uint32_t>(column);
+  }
+  // As wgmma's, and the version that architecture 10.0 wants in bit 46.
+  GPU_FUNCTION static uint64_t Tile(Shared<Int4> at, int next_k) { return WideFragment::Tile(at, next_k) | uint64_t{1} << 46; }
+  // Sums in float32, both factors' formats, columns, rows.
+  GPU_FUNCTION static uint32_t Instruction(bool bf16, int columns) {
+    return 1u << 4 | (bf16 ? 1u << 7 | 1u << 10 : 0u) | static_cast<uint32_t>(columns / 8) << 17 | uint32_t{kRows / 16} << 24;
+  }
+};
+
 // MatrixHalf the same way: m16n8k16, each word two halves.
 template <bool kBf16>
 struct MmaHalf {

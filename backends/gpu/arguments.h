@@ -13,6 +13,8 @@ constexpr int kFewRows = 8;
 constexpr int kManyRows[] = {64, 96};
 constexpr int kWideRows[] = {64, 128}, kWideOutputs = 128;  // of products of four warps
 constexpr unsigned kWideThreads = 288;
+constexpr int kTensorOutputs[] = {128, 256};  // of products in tensor memory, in tiles of kWideRows[]
+constexpr unsigned kTensorThreads[] = {320, 576};
 // Queries, (row, head) pairs, of an attention tile, and floats of its output that it holds.
 constexpr int kTileQueries = 16;
 constexpr int kTileValues = 2048;
@@ -352,14 +354,14 @@ struct CheckArgs {
   int32_t* lanes;  // [answers, lanes]
 };
 
-// What only Numerics::kFast uses (check.h): products [64, kCheckDepth] of small whole numbers by columns of kWideRows[], as F16 and
-// as BF16.
-constexpr int kCheckDepth = 32, kCheckWideRows = 64;
+// What only Numerics::kFast uses (check.h): products [rows, kCheckDepth] of small whole numbers by columns of kWideRows[], as F16
+// and as BF16; rows of four warps' products, then of those in tensor memory.
+constexpr int kCheckDepth = 64, kCheckWideRows[] = {64, 128};
 struct CheckFastArgs {
-  const uint16_t* a[2];     // of F16 and of BF16: [kCheckWideRows, kCheckDepth]
+  const uint16_t* a[2];     // of F16 and of BF16: [rows, kCheckDepth]
   const uint16_t* b[2][2];  // of either, for each number of columns: [kCheckDepth / 8][columns][8]
-  int32_t* product[2][2];   // [kCheckWideRows, columns]
-  int32_t* has;             // [2]: 1 where there are matrix instructions over halves; and products of four warps
+  int32_t* product[2][2];   // [rows, columns]
+  int32_t* has;             // [2]: 1 where there are matrix instructions over halves; and such products
 };
 
 // What a device can do at all (probe.h).

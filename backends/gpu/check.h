@@ -133,4 +133,76 @@ GPU_KERNEL CheckFast(gpu::CheckFastArgs args) {
   }
 }
 
+// The same in tensor memory, whose address is in `sums`: a warp stores what two fragments hold.
+template <bool kBf16, int kColumns>
+GPU_FUNCTION void CheckInTensorMemory(const uint16_t* a, const uint16_t* b, int32_t* out, Shared<Int4> tile,
+                                      Shared<Arrivals> arrivals, uint32_t sums, int phase) {
+  constexpr int kPieces = gpu::kCheckDepth / 8 * kColumns, kSteps = gpu::kCheckDepth / 16;
+  const int lane = Thread() % kWarp;
+  const uint32_t factor = TensorFragment::At(sums, 0, gpu::kWideRows[1]);
+  if (Thread() == 0) {
+    ArriveExpecting(arrivals[0], 16 * kPieces);
+    BulkCopy(tile[0], b, 16 * kPieces, arrivals[0]);
+  }
+  for (int half = 0; half < 2; ++half) {
+    const int first = TensorFragment::FirstRow(Thread() / kWarp + 4 * half);
+    uint32_t words[kSteps][4];
+    for (int step = 0; step < kSteps; ++step)
+      for (int i = 0; i < 4; ++i) {
+        const int row = first + lane / 4 + 8 * (i % 2), k = 16 * step + 2 * (lane % 4) + 8 * (i / 2);
+        words[step][i] = *reinterpret_cast<const uint32_t*>(a + row * gpu::kCheckDepth + k);
+      }
+    TensorStore(TensorFragment::At(factor, first, 0), words);
+  }
+  TensorDone();
+  SyncBlock();
+  if (Thread() == 0) {
+    WaitArrivals(arrivals[0], phase % 2);
+    TensorFence();
+    for (int step = 0; step < kSteps; ++step)
+      TensorMultiplyAdd(sums, TensorFragment::At(factor, 0, 8 * step),
+                        TensorFragment::Tile(tile.From(2 * step * kColumns), 16 * kColumns),
+                        TensorFragment::Instruction(kBf16, kColumns), step > 0);
+    TensorCommit(arrivals[1]);
+  }
+  WaitArrivals(arrivals[1], phase % 2);
+  TensorFence();
+  for (int half = 0; half < 2; ++half) {
+    const int first = TensorFragment::FirstRow(Thread() / kWarp + 4 * half);
+    for (int column = 0; column < kColumns; column += 32) {
+      float c[16];
+      TensorLoad(TensorFragment::At(sums, first, column), c);
+      for (int i = 0; i < 16; ++i)
+        out[(first + lane / 4 + 8 * (i / 2 % 2)) * kColumns + column + WideFragment::Col(lane, i)] = RoundToInt(c[i]);
+    }
+  }
+  TensorDone();
+  SyncBlock();  // before the next copy and the next stores
+  TensorFence();
+}
+
+// grid: one block of 128 threads.
+GPU_KERNEL CheckTensor(gpu::CheckFastArgs args) {
+  if (Thread() == 0) {
+    args.has[0] = MatrixHalf<false>::kInstruction && MatrixHalf<true>::kInstruction ? 1 : 0;
+    args.has[1] = kTensorProducts ? 1 : 0;
+  }
+  if constexpr (kTensorProducts) {
+    SharedCursor cursor;
+    auto tile = cursor.Take<Int4>(gpu::kCheckDepth / 8 * gpu::kWideRows[1]);
+    auto arrivals = cursor.Take<Arrivals>(2);
+    auto where = cursor.Take<uint32_t>(1);
+    if (Thread() == 0)
+      for (int i = 0; i < 2; ++i) InitArrivals(arrivals[i], 1);
+    if (Thread() / kWarp == 0) TensorReserve<256>(where[0]);
+    SyncBlock();
+    const uint32_t sums = where[0];
+    CheckInTensorMemory<false, gpu::kWideRows[0]>(args.a[0], args.b[0][0], args.product[0][0], tile, arrivals, sums, 0);
+    CheckInTensorMemory<false, gpu::kWideRows[1]>(args.a[0], args.b[0][1], args.product[0][1], tile, arrivals, sums, 1);
+    CheckInTensorMemory<true, gpu::kWideRows[0]>(args.a[1], args.b[1][0], args.product[1][0], tile, arrivals, sums, 2);
+    CheckInTensorMemory<true, gpu::kWideRows[1]>(args.a[1], args.b[1][1], args.product[1][1], tile, arrivals, sums, 3);
+    if (Thread() / kWarp == 0) TensorFree<256>(sums);
+  }
+}
+
 }  // namespace scout::SCOUT_GPU

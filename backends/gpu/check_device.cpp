@@ -131,14 +131,14 @@ void CheckInstructions(const std::shared_ptr<Device>& device) {
 
 namespace {
 
-// The products of four warps: bytes of the tables above as halves, more rows of them.
+// The products of four warps and in tensor memory: bytes of the tables above as halves, more rows of them.
 struct WideInputs {
-  std::vector<int8_t> a, b;         // [kCheckWideRows, kCheckDepth], [kWideRows[1], kCheckDepth]
+  std::vector<int8_t> a, b;         // [rows, kCheckDepth], [kWideRows[1], kCheckDepth]
   std::vector<uint16_t> halves[6];  // F16: a, b of either number of columns; the same in BF16
 };
-WideInputs MakeWideInputs() {
+WideInputs MakeWideInputs(int rows) {
   WideInputs in;
-  for (int row = 0; row < kCheckWideRows; ++row)
+  for (int row = 0; row < rows; ++row)
     for (int i = 0; i < kCheckDepth; ++i) in.a.push_back(ByteOf(row, i, 11));
   for (int row = 0; row < kWideRows[1]; ++row)
     for (int i = 0; i < kCheckDepth; ++i) in.b.push_back(ByteOf(row, i, 200));
@@ -157,15 +157,15 @@ WideInputs MakeWideInputs() {
   return in;
 }
 
-}  // namespace
-
-Device::FastInstructions CheckFastInstructions(const std::shared_ptr<Device>& device) {
-  const KernelTable& kernels = device->driver().Kernels();
-  const WideInputs in = MakeWideInputs();
-  constexpr size_t kProducts[] = {kCheckWideRows * size_t{kWideRows[0]}, kCheckWideRows * size_t{kWideRows[1]}};
+struct Found {
+  bool halves = false, wide = false;  // matrix instructions over halves, and what `kernel` checks
+};
+Found CheckOneKind(const std::shared_ptr<Device>& device, const char* name, const void* kernel, int rows) {
+  const WideInputs in = MakeWideInputs(rows);
+  const size_t products[] = {static_cast<size_t>(rows * kWideRows[0]), static_cast<size_t>(rows * kWideRows[1])};
   size_t input_bytes = 0;
   for (const auto& halves : in.halves) input_bytes += (2 * halves.size() + 255) / 256 * 256;
-  std::vector<int32_t> got(2 + 2 * (kProducts[0] + kProducts[1]), 0);
+  std::vector<int32_t> got(2 + 2 * (products[0] + products[1]), 0);
   const DeviceBlock block(device, input_bytes + 4 * got.size(), false, "a self-test");
   auto* const out = reinterpret_cast<int32_t*>(block.data() + input_bytes);
   CheckFastArgs args{};
@@ -180,36 +180,44 @@ Device::FastInstructions CheckFastInstructions(const std::shared_ptr<Device>& de
     } else {
       args.b[kind][i % 3 - 1] = there;
       args.product[kind][i % 3 - 1] = product;
-      product += kProducts[i % 3 - 1];
+      product += products[i % 3 - 1];
     }
     pieces.push_back({at, in.halves[i].data(), 2 * in.halves[i].size()});
     at += (2 * in.halves[i].size() + 255) / 256 * 256;
   }
   args.has = out;
   device->Upload(pieces);
-  device->Launch("a self-test", kernels.check_fast, 128, 16 * (kCheckDepth / 8) * size_t{kWideRows[1]} + 16, &args, sizeof args);
+  device->Launch("a self-test", kernel, 128, 16 * (kCheckDepth / 8) * size_t{kWideRows[1]} + 32, &args, sizeof args);
   device->Download(got.data(), out, 4 * got.size());
 
-  Device::FastInstructions found;
+  Found found;
   found.halves = got[0] == 1;
   found.wide = found.halves && got[1] == 1;
   size_t first = 2;
   for (size_t i = 0; found.wide && i < 4; ++i) {
     const auto columns = static_cast<size_t>(kWideRows[i % 2]);
-    for (size_t v = 0; v < kProducts[i % 2]; ++v) {
+    for (size_t v = 0; v < products[i % 2]; ++v) {
       int32_t right = 0;
       for (size_t k = 0; k < kCheckDepth; ++k) right += in.a[v / columns * kCheckDepth + k] * in.b[v % columns * kCheckDepth + k];
       if (got[first + v] == right) continue;
-      Log(LogLevel::kWarning, device->name(),
-          ": the device's products of four warps fail their self-test: ", i < 2 ? "F16" : "BF16", " by ", columns,
-          " columns gives ", got[first + v], " at ", v / columns, ", ", v % columns, ", where ", right,
+      Log(LogLevel::kWarning, device->name(), ": the device's products ", name, " fail their self-test: ", i < 2 ? "F16" : "BF16",
+          " by ", columns, " columns gives ", got[first + v], " at ", v / columns, ", ", v % columns, ", where ", right,
           " is right; numerics fast goes without them");
       found.wide = false;
       break;
     }
-    first += kProducts[i % 2];
+    first += products[i % 2];
   }
   return found;
+}
+
+}  // namespace
+
+Device::FastInstructions CheckFastInstructions(const std::shared_ptr<Device>& device) {
+  const KernelTable& kernels = device->driver().Kernels();
+  const Found wide = CheckOneKind(device, "of four warps", kernels.check_fast, kCheckWideRows[0]);
+  return {wide.halves, wide.wide,
+          wide.halves && CheckOneKind(device, "in tensor memory", kernels.check_tensor, kCheckWideRows[1]).wide};
 }
 
 }  // namespace scout::gpu

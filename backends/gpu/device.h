@@ -28,6 +28,7 @@ class Device : public std::enable_shared_from_this<Device> {
   struct FastInstructions {
     bool halves = false;  // matrix products of halves
     bool wide = false;    // by four warps, and bulk copies
+    bool tensor = false;  // in tensor memory, and bulk copies
   };
   // What is uploaded goes through pinned blocks of `slot_bytes` where it is larger than one.
   explicit Device(std::shared_ptr<Driver> driver, size_t slot_bytes = size_t{4} << 20);

@@ -8,6 +8,7 @@
 //   GPU_KERNEL, GPU_FUNCTION        what stands before a kernel (void included) and before a function of the device
 //   GPU_LARGE_KERNEL                the same, where registers for two blocks of 256 threads are better than spilling for more
 //   GPU_WIDE_KERNEL                 the same for 288 threads, one block at a time with as many registers as it wants
+//   GPU_TENSOR_KERNEL(threads, blocks)      the same for so many threads, and blocks at a time
 //   GPU_FLOW_KERNEL                 the same, where registers for four such blocks hide the wait for memory
 //   kWarp                           lanes of a warp, 32 or 64
 //   Thread() Threads() BlockX() BlockY() BlockZ() GridX()      blocks have one dimension, grids up to three
@@ -24,6 +25,7 @@
 //   BulkCopy(to, from, bytes, shared)      device to shared memory, in sixteens; counted in Arrivals, there for who waits for them
 //   WaitArrivals(shared, parity)    until a phase of that parity, 0 for the first, is over
 //   kWideProducts                   whether the device has these and products of four warps (traits.h)
+//   kTensorProducts                 the same of products in tensor memory
 //   InPlace(argument)               a kernel's own argument, where it lies: for members with an index
 //   WaitForEarlier()                a launch that may begin before the ones before it have ended (KernelLaunch::early) waits for
 //   them
@@ -41,6 +43,7 @@
 //   Handle<&Kernel, Arguments>()    what Driver::Launch takes; a kernel has one argument, a plain struct
 //   MatrixI8<K>                     a warp's product of signed bytes (traits.h)
 //   WideMultiplyAdd<bf16, columns>  a product by four warps that runs while they go on (traits.h)
+//   TensorMultiplyAdd               a product in tensor memory that one thread begins (traits.h)
 //   MatrixHalf<bf16>                the same of halves, with sums in float32 whose order is the device's own
 #pragma once
 

@@ -17,8 +17,10 @@ struct KernelTable {
   struct FastProduct {
     std::array<const void*, kTileSizes> kernel;
     std::array<size_t, kTileSizes> shared_bytes;
-    std::array<const void*, kTileSizes> wide;  // by four warps, in tiles of kWideRows[]
-    std::array<size_t, kTileSizes> wide_shared_bytes;
+    struct Wide {  // in tiles of kWideRows[]
+      std::array<const void*, kTileSizes> kernel;
+      std::array<size_t, kTileSizes> shared_bytes;
+    } wide, tensor;  // by four warps; in tensor memory
   };
   struct FloatFormat {
     const void* embed;
@@ -46,8 +48,8 @@ struct KernelTable {
   const void *rope_norm_store, *attend, *merge_spans, *zero_padding, *merge_attention, *sample_blocks;
   const void *finish, *scatter, *unfold, *add_positions, *layer_norm, *rotate, *group_attend, *pixel_shuffle, *check, *probe_copy,
       *probe_matrix;
-  const void* check_fast;                // what only Numerics::kFast uses
-  const void *attend_f16, *attend_bf16;  // in the order of float matrix instructions
+  const void *check_fast, *check_tensor;  // what only Numerics::kFast uses
+  const void *attend_f16, *attend_bf16;   // in the order of float matrix instructions
   int warp;
   int few_outputs, value_outputs, many_outputs, float_outputs;  // of a block
   int float_tile_rows;

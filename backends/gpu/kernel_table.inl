@@ -10,6 +10,7 @@
 #include "gpu/product.h"
 #include "gpu/product_fast.h"
 #include "gpu/product_many.h"
+#include "gpu/product_tensor.h"
 #include "gpu/product_wide.h"
 #include "gpu/rows.h"
 #include "gpu/sample.h"
@@ -19,10 +20,12 @@ namespace scout::SCOUT_GPU {
 
 template <typename Weight>
 gpu::KernelTable::FastProduct WithWide(gpu::KernelTable::FastProduct product) {
-  product.wide = {Handle<&ProductWide<Weight, gpu::kWideRows[0]>, gpu::ProductArgs>(),
-                  Handle<&ProductWide<Weight, gpu::kWideRows[1]>, gpu::ProductArgs>()};
-  product.wide_shared_bytes = {WideShape<Weight, gpu::kWideRows[0]>::kSharedBytes,
-                               WideShape<Weight, gpu::kWideRows[1]>::kSharedBytes};
+  product.wide = {{Handle<&ProductWide<Weight, gpu::kWideRows[0]>, gpu::ProductArgs>(),
+                   Handle<&ProductWide<Weight, gpu::kWideRows[1]>, gpu::ProductArgs>()},
+                  {WideShape<Weight, gpu::kWideRows[0]>::kSharedBytes, WideShape<Weight, gpu::kWideRows[1]>::kSharedBytes}};
+  product.tensor = {{Handle<&ProductTensor<Weight, gpu::kWideRows[0]>, gpu::ProductArgs>(),
+                     Handle<&ProductTensor<Weight, gpu::kWideRows[1]>, gpu::ProductArgs>()},
+                    {TensorShape<Weight, gpu::kWideRows[0]>::kSharedBytes, TensorShape<Weight, gpu::kWideRows[1]>::kSharedBytes}};
   return product;
 }
 template <typename F>
@@ -100,6 +103,7 @@ inline const gpu::KernelTable& Kernels() {
       Handle<&ProbeCopy, gpu::ProbeCopyArgs>(),
       Handle<&ProbeMatrix, gpu::ProbeMatrixArgs>(),
       Handle<&CheckFast, gpu::CheckFastArgs>(),
+      Handle<&CheckTensor, gpu::CheckFastArgs>(),
       Handle<&AttendFast<F16Half>, gpu::AttentionArgs>(),
       Handle<&AttendFast<Bf16Half>, gpu::AttentionArgs>(),
       kWarp,

@@ -66,9 +66,9 @@ struct WideHalves {
 
 // Stages of the two rings. Tiles of 64 rows leave the registers and take no more than the shared memory that two blocks of a
 // multiprocessor can have; tiles of 128 rows are alone on it.
-template <typename W, int kTileRows>
+template <typename W, int kRows, int kBlockOutputs = gpu::kWideOutputs>
 struct WideShape {
-  static constexpr int kOutputs = gpu::kWideOutputs, kStep = 64;
+  static constexpr int kTileRows = kRows, kOutputs = kBlockOutputs, kStep = 64;
   static constexpr int kTile = kTileRows * kStep / 8;  // pieces of sixteen bytes of the activations' tile
   static constexpr int kStride = W::kPieces | 1;       // pieces of a row of weights: odd, so that rows meet different banks
   static constexpr int kStages = 4;                    // of the activations
@@ -76,7 +76,7 @@ struct WideShape {
   static constexpr int kLoads = kRest / (kOutputs * kStride) < 4 ? kRest / (kOutputs * kStride) : 4;  // of the weights
   static_assert(kLoads >= 2);
   static constexpr int kStepsOfLoad = W::kLoad / kStep;
-  static constexpr int kConsumers = 256;
+  static constexpr int kConsumers = 2 * kOutputs;
   static constexpr size_t kSharedBytes = 16 * static_cast<size_t>(kStages * kTile + kLoads * kOutputs * kStride) + 16 * 16;
 };
 
@@ -134,10 +134,9 @@ GPU_KERNEL PackRows(gpu::PackRowsArgs a) {
 }
 
 // What the ninth warp does.
-template <typename W, int kTileRows>
+template <typename W, typename Shape>
 GPU_FUNCTION void BringTiles(const gpu::ProductArgs& a, const RowTile& tile, Shared<Int4> x, Shared<Int4> raw,
                              Shared<Arrivals> full_x, Shared<Arrivals> free_x, Shared<Arrivals> full_w, Shared<Arrivals> free_w) {
-  using Shape = WideShape<W, kTileRows>;
   const int lane = Thread() % kWarp, steps = (a.k + Shape::kStep - 1) / Shape::kStep;
   const int first_output = BlockX() * Shape::kOutputs;
   const uint8_t* const weight = a.weight + tile.expert * a.expert_bytes;
@@ -160,14 +159,47 @@ GPU_FUNCTION void BringTiles(const gpu::ProductArgs& a, const RowTile& tile, Sha
                  (before(row) + bytes + 15) / 16 * 16, full_w[stage]);
     }
     const int stage = step % Shape::kStages;
-    WaitArrivals(free_x[stage], step / Shape::kStages % 2 ^ 1);
-    if (lane == 0) {
+    if (lane == 0) {  // the wait too: a lane that came to it later might find the phase after
+      WaitArrivals(free_x[stage], step / Shape::kStages % 2 ^ 1);
       ArriveExpecting(full_x[stage], 16 * Shape::kTile);
       BulkCopy(x[stage * Shape::kTile], halves + static_cast<int64_t>(step) * Shape::kTile * 8, 16 * Shape::kTile, full_x[stage]);
     }
     SyncWarp(kAllLanes);
   }
 }
+
+// The two of a block's outputs whose weights a thread unpacks.
+template <typename W, typename Shape>
+struct WideRows {
+  int output[2];
+  int before[2];  // where the first load begins in its first piece
+
+  GPU_FUNCTION WideRows(const gpu::ProductArgs& a, const RowTile& tile, int first, int second) : output{first, second} {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const uint8_t* const row =
+          a.weight + tile.expert * a.expert_bytes + (BlockX() * Shape::kOutputs + output[half]) * a.row_bytes;
+      before[half] = static_cast<int>(reinterpret_cast<uintptr_t>(row) % 16);
+    }
+  }
+  // A step's values, when its load is there. With the last of a load its stage is free.
+  template <int kSteps>
+  GPU_FUNCTION void Take(const gpu::ProductArgs& a, Shared<Int4> raw, Shared<Arrivals> full, Shared<Arrivals> free, int step,
+                         uint32_t (&halves)[kSteps][4]) const {
+    const int load = step / Shape::kStepsOfLoad, stage = load % Shape::kLoads, in_load = step % Shape::kStepsOfLoad;
+    if (in_load == 0) WaitArrivals(full[stage], load / Shape::kLoads % 2);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int in_piece = (before[half] + load % 16 * (W::kBytes % 16)) % 16;
+      W::template Unpack<kSteps>(raw, (stage * Shape::kOutputs + output[half]) * Shape::kStride * 16 + in_piece,
+                                 in_load * Shape::kStep, a.k - load * W::kLoad, half, halves);
+    }
+    if (in_load == Shape::kStepsOfLoad - 1) {
+      SyncWarp(kAllLanes);
+      if (Thread() % kWarp == 0) Arrive(free[stage]);
+    }
+  }
+};
 
 // grid: [outputs / 128, tiles of kTileRows], 288 threads
 template <typename W, int kTileRows>
@@ -196,38 +228,21 @@ GPU_WIDE_KERNEL ProductWide(gpu::ProductArgs a) {
     }
     SyncBlock();
     if (Thread() >= Shape::kConsumers) {
-      BringTiles<W, kTileRows>(a, tile, x, raw, full_x, free_x, full_w, free_w);
+      BringTiles<W, Shape>(a, tile, x, raw, full_x, free_x, full_w, free_w);
       return;
     }
     const int group = Thread() / 128, thread = Thread() % 128, lane = Thread() % kWarp;
-    const int first_output = BlockX() * Shape::kOutputs, steps = (a.k + Shape::kStep - 1) / Shape::kStep;
-    // The two outputs whose weights this thread unpacks, and where their first load begins in its first piece.
-    int output[2], before[2];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      output[half] = 64 * group + WideFragment::Row(thread, 2 * half);
-      const uint8_t* const row = a.weight + tile.expert * a.expert_bytes + (first_output + output[half]) * a.row_bytes;
-      before[half] = static_cast<int>(reinterpret_cast<uintptr_t>(row) % 16);
-    }
+    const int steps = (a.k + Shape::kStep - 1) / Shape::kStep;
+    const int first = 64 * group + WideFragment::Row(thread, 0);
+    const WideRows<W, Shape> rows(a, tile, first, first + 8);
     float sum[kTileRows / 2];
 #pragma unroll
     for (int i = 0; i < kTileRows / 2; ++i) sum[i] = 0;
     uint32_t first_factor[2][kSteps][4];
 
     const auto take = [&](int step, uint32_t(&a_now)[kSteps][4], uint32_t(&a_before)[kSteps][4]) {
-      const int load = step / Shape::kStepsOfLoad, stage_w = load % kLoads, stage = step % kStages;
-      if (step % Shape::kStepsOfLoad == 0) WaitArrivals(full_w[stage_w], load / kLoads % 2);
-      const int at = step % Shape::kStepsOfLoad * Shape::kStep;
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int in_piece = (before[half] + load % 16 * (W::kBytes % 16)) % 16;
-        W::template Unpack<kSteps>(raw, (stage_w * Shape::kOutputs + output[half]) * Shape::kStride * 16 + in_piece, at,
-                                   a.k - load * W::kLoad, half, a_now);
-      }
-      if (step % Shape::kStepsOfLoad == Shape::kStepsOfLoad - 1) {
-        SyncWarp(kAllLanes);
-        if (lane == 0) Arrive(free_w[stage_w]);
-      }
+      const int stage = step % kStages;
+      rows.Take(a, raw, full_w, free_w, step, a_now);
       WaitArrivals(full_x[stage], step / kStages % 2);
       WideFence(sum);
 #pragma unroll
@@ -246,7 +261,7 @@ GPU_WIDE_KERNEL ProductWide(gpu::ProductArgs a) {
     WideWait<0>(sum, first_factor[0]);
 #pragma unroll
     for (int i = 0; i < kTileRows / 2; ++i) {
-      const int row = WideFragment::Col(thread, i), to = first_output + output[i / 2 % 2];
+      const int row = WideFragment::Col(thread, i), to = BlockX() * Shape::kOutputs + rows.output[i / 2 % 2];
       if (row < tile.count && to < a.rows) Write(a, tile.Row(row), to, sum[i] * a.row_scales[tile.Row(row)]);
     }
   }

@@ -17,8 +17,9 @@ struct Groups {
   int size = 0;  // of the tiles of many, as an index of kManyRows, or of kWideRows
 };
 
-// Whether halves are multiplied by four warps at a time.
-bool IsWide(const Step& step) { return step.fast() && step.device().fast_instructions().wide; }
+// Whether halves are multiplied in tensor memory, or there or by four warps at a time.
+bool InTensorMemory(const Step& step) { return step.fast() && step.device().fast_instructions().tensor; }
+bool IsWide(const Step& step) { return InTensorMemory(step) || (step.fast() && step.device().fast_instructions().wide); }
 
 struct Activations {
   int64_t rows = 0, k = 0;
@@ -62,10 +63,10 @@ int TileSize(int64_t rows) {
 }
 // The same of kWideRows: the larger ones also unpack the weight half as often, but where they are fewer than the multiprocessors of
 // a large device, more blocks of the smaller are better.
-int WideTileSize(int64_t rows, int64_t outputs) {
+int WideTileSize(int64_t rows, int64_t outputs, int64_t block_outputs) {
   constexpr int64_t kWideBlocks = 128;
   const int64_t large = kWideRows[1], tiles = (rows + large - 1) / large;
-  return 4 * rows >= 3 * tiles * large && (outputs + kWideOutputs - 1) / kWideOutputs * tiles >= kWideBlocks ? 1 : 0;
+  return 4 * rows >= 3 * tiles * large && (outputs + block_outputs - 1) / block_outputs * tiles >= kWideBlocks ? 1 : 0;
 }
 
 Activations Prepare(Step& step, const DeviceWeight& weight, const float* values, int64_t rows, const Groups* groups) {
@@ -73,7 +74,9 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
   in.rows = rows;
   in.k = weight.cols();
   in.values = values;
-  in.size = groups ? groups->size : IsWide(step) ? WideTileSize(rows, weight.rows()) : TileSize(rows);
+  in.size = groups         ? groups->size
+            : IsWide(step) ? WideTileSize(rows, weight.rows(), InTensorMemory(step) ? kTensorOutputs[1] : kWideOutputs)
+                           : TileSize(rows);
   for (const DeviceWeight::Part& part : weight.parts()) {
     if (const int of_halves = MeetsHalves(step, part.format, rows, in.k, groups); of_halves >= 0) {
       Activations::Halves& halves = in.halves[static_cast<size_t>(of_halves)];
@@ -132,9 +135,11 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
       args.row_scales = halves.scales;
       args.tiles = groups ? groups->many : nullptr;
       if (IsWide(step)) {
-        step.Launch("a product", product.wide[size], blocks_of(kWideOutputs),
-                    groups ? groups->many_tiles : (in.rows + kWideRows[size] - 1) / kWideRows[size], kWideThreads,
-                    product.wide_shared_bytes[size], args);
+        const bool tensor = InTensorMemory(step);
+        const KernelTable::FastProduct::Wide& wide = tensor ? product.tensor : product.wide;
+        step.Launch("a product", wide.kernel[size], blocks_of(tensor ? kTensorOutputs[size] : kWideOutputs),
+                    groups ? groups->many_tiles : (in.rows + kWideRows[size] - 1) / kWideRows[size],
+                    tensor ? kTensorThreads[size] : kWideThreads, wide.shared_bytes[size], args);
         continue;
       }
       step.Launch("a product", product.kernel[size], blocks_of(kernels.many_outputs),

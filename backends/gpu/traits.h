@@ -64,6 +64,21 @@ struct DotMatrix {
 //   WideCommit()                                  what was begun is a group
 //   WideWait<groups left>(c, a)                   older groups are over. Until then c is not there, and neither a nor b may change
 
+// Products of 128 rows by one thread where kTensorProducts: c[128, columns] += a[128, 16] b[16, columns] of halves with sums in
+// float32, columns 64 or 128. c and a are in tensor memory, 128 lanes by columns of words that a block reserves, b in shared
+// memory, where bulk copies have brought it. TensorFragment tells where values lie. Words of a warp, whose fragments are 16 rows as
+// those of WideFragment, of lanes that the warp reaches:
+//   TensorReserve<columns>(shared)      32 to 512, a power of two; after a barrier their address is in shared memory
+//   TensorFree<columns>(address)        by the same warp, when nobody uses them any more; before the kernel ends
+//   TensorStore(address, a)             64 values of K of the first factor, as WideMultiplyAdd takes 16
+//   TensorLoad(address, c)              32 columns of sums; they are there when it returns
+//   TensorDone()                        what the warp has stored and loaded is over, before it tells others of it (Arrive,
+//   SyncBlock)
+// and of any thread:
+//   TensorFence()                       after a wait for others (WaitArrivals, SyncBlock), before what they have done is used
+//   TensorMultiplyAdd(c, a, b, instruction, add)     begins a product, in the order of the thread's; without add c was nothing
+//   before TensorCommit(shared)                arrives once when all that the thread has begun are over
+
 // A type MatrixHalf<kBf16> is the same for bf16 or f16, 16 values of K at a time (8 words of two values): products are exact, and
 // sums are float32 in an order of the device's own. kInstruction tells whether the device has instructions for it. From
 // <gpu_matrix.h> too, or:

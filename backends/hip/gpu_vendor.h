@@ -10,6 +10,7 @@
 #define GPU_KERNEL __global__ void __launch_bounds__(256)
 #define GPU_LARGE_KERNEL GPU_KERNEL
 #define GPU_WIDE_KERNEL __global__ void __launch_bounds__(288)
+#define GPU_TENSOR_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads)
 #define GPU_FLOW_KERNEL __global__ void __launch_bounds__(256, 4)
 #define GPU_FUNCTION __device__ __forceinline__
 

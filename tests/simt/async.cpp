@@ -75,6 +75,7 @@ void Machine::BulkCopy(std::byte* to, const std::byte* from, int64_t bytes, std:
       Raise("begins a bulk copy to byte " + std::to_string(i * kTraced) + " of shared memory, which thread " +
             std::to_string(trace.writer) + " has written since the last barrier");
     RequireUnread(trace, i);
+    if (tensor_) CheckTensorUnread(shared_.data() + i * kTraced);
     trace.coming = true;
   }
   std::memset(to, 0xff, size);
@@ -97,6 +98,13 @@ void Machine::Land(const std::byte* at, Arrivals& arrivals) {
     arrivals.bytes -= static_cast<int64_t>(copy.bytes);
   }
   arrivals.copies.clear();
+  if (!arrivals.batches.empty()) {
+    const std::shared_ptr<TensorBatch> batch = arrivals.batches.front();
+    arrivals.batches.erase(arrivals.batches.begin());
+    LandProducts(*batch);
+    if (arrivals.missing == 0) Raise("products arrive where all have arrived");
+    --arrivals.missing;
+  }
   EndPhases(at, arrivals);
 }
 
@@ -111,6 +119,7 @@ void Machine::WaitArrivals(std::byte* at, int parity) {
     Wait(State::kArrivals);
   }
   self.waited[at] = arrivals.phase;
+  if (tensor_) tensor_->fenced[static_cast<size_t>(running_)] = false;
   for (size_t w = 0; w < self.known.size(); ++w) self.known[w] = std::max(self.known[w], arrivals.released[w]);
 }
 
@@ -121,6 +130,7 @@ void Machine::CheckEnd() {
     fault_ = "block " + std::to_string(block_[0]) + "," + std::to_string(block_[1]) + "," + std::to_string(block_[2]) +
              ": the kernel ends while bulk copies are on their way";
   }
+  if (tensor_ && !faulted_) CheckTensorEnd();
 }
 
 void Machine::WideFence() { threads_[static_cast<size_t>(running_)].fenced = true; }

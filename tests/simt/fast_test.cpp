@@ -11,16 +11,17 @@
 namespace scout {
 namespace {
 
-// Devices of the emulator: warps of 32 lanes have products of four warps, unless their self-test says that they have not; so it may
-// say that there are no matrix instructions over halves.
-enum class Kind { kFourWarps, kWarp32, kWarp64, kNoHalves };
+// Devices of the emulator: warps of 32 lanes have products in tensor memory and of four warps, unless their self-test says that
+// they have not; so it may say that there are no matrix instructions over halves.
+enum class Kind { kTensorMemory, kFourWarps, kWarp32, kWarp64, kNoHalves };
 
 std::shared_ptr<gpu::Device> MakeDevice(Kind kind, bool random) {
   const int warp = kind == Kind::kWarp64 ? 64 : 32;
-  if (kind == Kind::kFourWarps || kind == Kind::kWarp64) {
+  if (kind == Kind::kTensorMemory || kind == Kind::kWarp64) {
     auto device = simt::SimtDevice(warp, {random, 5});
     EXPECT_TRUE(device->fast_instructions().halves);
-    EXPECT_EQ(device->fast_instructions().wide, kind == Kind::kFourWarps);
+    EXPECT_EQ(device->fast_instructions().tensor, kind == Kind::kTensorMemory);
+    EXPECT_EQ(device->fast_instructions().wide, kind == Kind::kTensorMemory);
     return device;
   }
   const auto driver = std::make_shared<simt::FaultDriver>(
@@ -28,9 +29,13 @@ std::shared_ptr<gpu::Device> MakeDevice(Kind kind, bool random) {
   void (*const no_wide)(const void*) = [](const void* arguments) { static_cast<const gpu::CheckFastArgs*>(arguments)->has[0] = 1; };
   void (*const nothing)(const void*) = [](const void*) {};
   driver->Change([&](gpu::KernelTable& table) {
-    table.check_fast = reinterpret_cast<const void*>(kind == Kind::kWarp32 ? no_wide : nothing);
+    table.check_tensor = reinterpret_cast<const void*>(no_wide);
+    if (kind != Kind::kFourWarps) table.check_fast = reinterpret_cast<const void*>(kind == Kind::kWarp32 ? no_wide : nothing);
   });
-  return std::make_shared<gpu::Device>(driver);
+  auto device = std::make_shared<gpu::Device>(driver);
+  EXPECT_FALSE(device->fast_instructions().tensor);
+  EXPECT_EQ(device->fast_instructions().wide, kind == Kind::kFourWarps);
+  return device;
 }
 
 std::unique_ptr<Backend> MakeFast(Kind kind, bool random) {
@@ -79,7 +84,7 @@ bool IsOfBlocks(DType format) { return InfoOf(format).values_per_block > 1; }
 class Fast : public testing::TestWithParam<std::tuple<Kind, DType>> {};
 class FastOfEveryFormat : public Fast {};
 std::string NameOfCase(const testing::TestParamInfo<std::tuple<Kind, DType>>& info) {
-  const char* const names[] = {"FourWarps", "Warp32", "Warp64"};
+  const char* const names[] = {"TensorMemory", "FourWarps", "Warp32", "Warp64"};
   return names[static_cast<int>(std::get<0>(info.param))] + std::string(InfoOf(std::get<1>(info.param)).name);
 }
 
@@ -180,13 +185,13 @@ TEST_P(Fast, WhatIsNotFiniteStaysInItsRow) {
     }
 }
 
-// Experts in groups of rows give what their rows give one after the other. 60 rows make tiles of 64, 256 of one expert tiles of
-// 128.
+// Experts in groups of rows give what their rows give one after the other. 60 rows make tiles of 64, 192 of one expert tiles of
+// 128, whose rows are long enough for every stage of the rings to be filled again.
 TEST_P(Fast, ExpertsAreTheirRowsProducts) {
   const auto [kind, format] = GetParam();
   const auto backend = MakeFast(kind, false);
-  const int64_t d = InfoOf(format).values_per_block == 256 ? 256 : 64, f = d == 256 ? d : 32;
-  for (const auto& [experts, rows] : {std::pair<int64_t, int64_t>{3, 60}, {1, 256}}) {
+  const int64_t f = InfoOf(format).values_per_block == 256 ? 256 : 32;
+  for (const auto& [experts, rows, d] : {std::tuple<int64_t, int64_t, int64_t>{3, 60, f == 256 ? f : 64}, {1, 192, 512}}) {
     const WeightDesc gate_up = RandomWeight(WeightRole::kExperts, experts, {{format, 2 * f}}, d, 27);
     const WeightDesc down = RandomWeight(WeightRole::kExperts, experts, {{format, d}}, f, 28);
     const std::vector<float> x = Random(29).Values(rows * d), residual = Random(30).Values(rows * d);
@@ -228,20 +233,20 @@ TEST_P(Fast, ExpertsAreTheirRowsProducts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, FastOfEveryFormat,
-                         testing::Combine(testing::Values(Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64),
+                         testing::Combine(testing::Values(Kind::kTensorMemory, Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64),
                                           testing::Values(DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
                                                           DType::kQ5_1, DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K,
                                                           DType::kQ5_K, DType::kQ6_K)),
                          NameOfCase);
 INSTANTIATE_TEST_SUITE_P(Formats, Fast,
-                         testing::Combine(testing::Values(Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64),
+                         testing::Combine(testing::Values(Kind::kTensorMemory, Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64),
                                           testing::Values(DType::kF16, DType::kBF16, DType::kQ5_1, DType::kQ4_K)),
                          NameOfCase);
 
 // The one format that the mode changes nothing of.
 TEST(FastNumerics, F32WeightsKeepTheirBits) {
   const auto ref = MakeRef(Numerics::kInvariant);
-  for (const Kind kind : {Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64}) {
+  for (const Kind kind : {Kind::kTensorMemory, Kind::kFourWarps, Kind::kWarp32, Kind::kWarp64}) {
     const auto backend = MakeFast(kind, false);
     const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{DType::kF32, 40}}, 64, 31);
     const std::vector<float> x = Random(32).Values(20 * 64);
@@ -261,16 +266,18 @@ TEST(FastNumerics, BlocksKeepTheirBitsWhereThereAreNoInstructionsForHalves) {
 }
 
 // Tiles of 128 rows, for which there must be many outputs, give what tiles of 64 do: rows are sums of their own.
-TEST(FastNumerics, LargerTilesOfFourWarpsGiveTheSameRows) {
-  const int64_t k = 96, outputs = 127 * 128 + 70, rows = 128;
-  const auto backend = MakeFast(Kind::kFourWarps, false);
-  const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{DType::kQ5_0, outputs}}, k, 35);
-  const std::vector<float> x = Random(36).Values(rows * k);
-  const std::vector<float> got = RunLinear(*backend, desc, x, rows);
-  for (const int64_t first : {0, 100}) {
-    const std::vector<float> some(x.begin() + first * k, x.begin() + (first + 20) * k);
-    const std::vector<float> alone = RunLinear(*backend, desc, some, 20);
-    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), got.begin() + first * outputs)) << first;
+TEST(FastNumerics, LargerTilesGiveTheSameRows) {
+  for (const auto& [kind, block_outputs] : {std::pair<Kind, int64_t>{Kind::kFourWarps, 128}, {Kind::kTensorMemory, 256}}) {
+    const int64_t k = 96, outputs = 127 * block_outputs + 70, rows = 128;
+    const auto backend = MakeFast(kind, false);
+    const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{DType::kQ5_0, outputs}}, k, 35);
+    const std::vector<float> x = Random(36).Values(rows * k);
+    const std::vector<float> got = RunLinear(*backend, desc, x, rows);
+    for (const int64_t first : {0, 100}) {
+      const std::vector<float> some(x.begin() + first * k, x.begin() + (first + 20) * k);
+      const std::vector<float> alone = RunLinear(*backend, desc, some, 20);
+      EXPECT_TRUE(std::equal(alone.begin(), alone.end(), got.begin() + first * outputs)) << first;
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "mma_software.h"
+#include "tensor_software.h"
 #include "wide_software.h"
 
 #include "cuda/mma.h"
@@ -13,6 +14,7 @@
 namespace scout::SCOUT_GPU {
 
 constexpr bool kWideProducts = kWarp == 32;  // so that devices with and without are tested
+constexpr bool kTensorProducts = kWarp == 32;
 
 template <int kK>
 using MatrixI8 = std::conditional_t<kWarp == 32, MmaMatrix<kK>, MfmaMatrix<kK>>;

@@ -16,6 +16,7 @@
 #define GPU_KERNEL inline void
 #define GPU_LARGE_KERNEL GPU_KERNEL
 #define GPU_WIDE_KERNEL GPU_KERNEL
+#define GPU_TENSOR_KERNEL(threads, blocks) GPU_KERNEL
 #define GPU_FLOW_KERNEL GPU_KERNEL
 #define GPU_FUNCTION inline
 

@@ -102,6 +102,7 @@ void Machine::StartBlock() {
   warp_time_.assign(static_cast<size_t>((count + launch_->warp - 1) / launch_->warp), 1);
   arrivals_.clear();
   wide_.assign(static_cast<size_t>(count), {});
+  tensor_.reset();
   time_ = 1;
   at_barrier_ = 0;
   live_ = count;
@@ -162,6 +163,7 @@ void Machine::Entry(void* argument) {
     if (!thread.open.empty() || !thread.groups.empty()) self->Raise("leaves the kernel without waiting for its copies");
     if (!thread.wide_open.empty() || !thread.wide_groups.empty())
       self->Raise("leaves the kernel without waiting for its products of four warps");
+    if (self->tensor_) self->CheckTensorLeave();
   } catch (const Fault& fault) {
     self->faulted_ = true;
     self->fault_ = fault.what();
@@ -201,6 +203,7 @@ void Machine::Barrier() {
   if (++at_barrier_ < static_cast<int>(launch_->threads)) return Wait(State::kBarrier);
   at_barrier_ = 0;
   ++time_;
+  if (tensor_) tensor_->fenced.assign(tensor_->fenced.size(), false);
   for (unsigned t = 0; t < launch_->threads; ++t) threads_[t].state = State::kReady;
   Wait(State::kReady);  // so that who comes last is not always who goes first
 }
@@ -313,6 +316,7 @@ void Machine::Touch(const std::byte* address, size_t bytes, Access access) {
       continue;
     }
     RequireUnread(trace, i);
+    if (tensor_) CheckTensorUnread(shared_.data() + i * kTraced);
     trace.brought = nullptr;
     trace.write_time = time_;
     trace.write_warp_time = warp_time_[warp];

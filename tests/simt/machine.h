@@ -15,6 +15,10 @@
 // their warps have made before against those of whoever waits for them. A product of four warps hands over its sums at the wait for
 // it, and until then neither its factors nor its sums may change.
 //
+// Tensor memory (tensor_memory.cpp) is 128 lanes by 512 columns of words. Every sixteen lanes of a column remember who stored,
+// loaded or multiplied there last. A store is there when its thread says so, a product when somebody waits for the arrivals that it
+// was committed to; who uses what others did must have waited, and have said so, himself.
+//
 // Not seen: races in device memory (random orders of blocks may show one), and what a real device
 // does differently although the rules are kept.
 #pragma once
@@ -30,6 +34,7 @@
 
 #include "device_memory.h"
 #include "fiber.h"
+#include "tensor_memory.h"
 
 namespace scout::simt {
 
@@ -119,6 +124,22 @@ class Machine {
                     const void* how);
   void WideCommit();
   void WideWait(size_t groups_left);
+
+  // Tensor memory, by addresses: a lane in the upper half, a column in the lower. Reserve, Free, Store and Load are of a whole
+  // warp and called once for it. Words lie in sixteen lanes from the address on.
+  void TensorReserve(std::byte* to, int columns);
+  void TensorFree(uint32_t at, int columns);
+  void TensorStore(uint32_t at, int columns, const std::vector<TensorWord>& words);
+  void TensorLoad(uint32_t at, int columns);  // that they may be read
+  uint32_t TensorAt(uint32_t at, int lane, int column) const;
+  void TensorDone();
+  void TensorFence();
+  // c[128, columns] = or += a[128, 16] b[16, columns], by one thread; `b` are the pieces that it reads. multiply() adds to the sums
+  // that are given from words of two halves, a: [128][8] and b: [columns][8].
+  using TensorMultiply = void (*)(const uint32_t* a, const uint32_t* b, int columns, float* sums);
+  void TensorMultiplyAdd(uint32_t c, uint32_t a, const std::vector<const std::byte*>& b, int columns, bool add,
+                         TensorMultiply multiply);
+  void TensorCommit(std::byte* arrivals);
   // Where an address of shared memory begins to count.
   const std::byte* shared() const { return shared_.data(); }
   size_t shared_bytes() const { return launch_->shared_bytes; }
@@ -156,6 +177,7 @@ class Machine {
     uint32_t made = 0;   // when
     int maker = 0;
     std::vector<Copy> copies;
+    std::vector<std::shared_ptr<TensorBatch>> batches;
     std::vector<uint32_t> released, releasing;  // [warps] by phases that are over, by this one
   };
   // Who touched two bytes of shared memory last. Times count barriers of the block and, inside one, full operations of the warp.
@@ -186,6 +208,15 @@ class Machine {
   void EndPhases(const std::byte* at, Arrivals& arrivals);
   void Land(const std::byte* at, Arrivals& arrivals);
   void CheckEnd();
+  TensorMemory& Tensor();
+  TensorTrace& TensorTraceAt(uint32_t at, int lane, int column, const char* verb);
+  void RequireReach(uint32_t at);
+  void RequireFence(int thread);
+  bool KnowsPhase(int thread, const std::byte* at, uint32_t phase, uint32_t time) const;
+  void LandProducts(TensorBatch& batch);
+  void CheckTensorUnread(const std::byte* shared_piece);
+  void CheckTensorLeave();
+  void CheckTensorEnd();
   std::string WhereAllWait() const;
   uint64_t Random();
 
@@ -210,7 +241,8 @@ class Machine {
     const char* what = "";
     std::shared_ptr<WideProduct> product;
   };
-  std::vector<WideRecord> wide_;  // [threads] at a product of four warps
+  std::vector<WideRecord> wide_;          // [threads] at a product of four warps
+  std::unique_ptr<TensorMemory> tensor_;  // of the block, where it has used any
   uint64_t random_ = 1;
   bool faulted_ = false;
   std::string fault_;

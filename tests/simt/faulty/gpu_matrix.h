@@ -54,6 +54,64 @@ inline void NoWideFence(float (&)[kValues]) {}
 
 }  // namespace scout::SCOUT_GPU
 #define WideFence NoWideFence
+#elif SCOUT_PLANTED == 18
+namespace scout::SCOUT_GPU {
+
+inline void NoTensorFence() {}
+
+}  // namespace scout::SCOUT_GPU
+#define TensorFence NoTensorFence
+#elif SCOUT_PLANTED == 19
+namespace scout::SCOUT_GPU {
+
+inline void NoTensorDone() {}
+
+}  // namespace scout::SCOUT_GPU
+#define TensorDone NoTensorDone
+#elif SCOUT_PLANTED == 20
+namespace scout::SCOUT_GPU {
+
+inline void NoTensorCommit(SharedRef<Arrivals>) {}
+
+}  // namespace scout::SCOUT_GPU
+#define TensorCommit NoTensorCommit
+#elif SCOUT_PLANTED == 21 || SCOUT_PLANTED == 25
+namespace scout::SCOUT_GPU {
+
+struct WrongTensor : TensorFragment {
+  static uint64_t Tile(Shared<Int4> at, int next_k) { return TensorFragment::Tile(at, SCOUT_PLANTED == 21 ? next_k / 2 : next_k); }
+  static uint32_t Instruction(bool bf16, int columns) {
+    return TensorFragment::Instruction(bf16 == (SCOUT_PLANTED == 21), columns);
+  }
+};
+
+}  // namespace scout::SCOUT_GPU
+#define TensorFragment WrongTensor
+#elif SCOUT_PLANTED == 22 || SCOUT_PLANTED == 23
+namespace scout::SCOUT_GPU {
+
+template <int kColumns>
+inline void HalfReserve(SharedRef<uint32_t> to) {
+  TensorReserve<SCOUT_PLANTED == 23 ? kColumns / 2 : kColumns>(to);
+}
+template <int kColumns>
+inline void NoTensorFree(uint32_t) {}
+
+}  // namespace scout::SCOUT_GPU
+#define TensorReserve HalfReserve
+#define TensorFree NoTensorFree
+#elif SCOUT_PLANTED == 24
+namespace scout::SCOUT_GPU {
+
+inline void WrongTensorStore(uint32_t at, const uint32_t (&a)[4][4]) {
+  uint32_t exchanged[4][4];
+  for (int step = 0; step < 4; ++step)
+    for (int i = 0; i < 4; ++i) exchanged[step][i] = a[step][step == 3 && i % 3 != 0 ? 3 - i : i];
+  TensorStore(at, exchanged);
+}
+
+}  // namespace scout::SCOUT_GPU
+#define TensorStore WrongTensorStore
 #elif SCOUT_PLANTED == 8
 #define MatrixI8 DotMatrix
 #define MatrixHalf DotHalf

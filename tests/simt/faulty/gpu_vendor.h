@@ -4,7 +4,11 @@
 // matrix instruction over halves; 8 is no fault: a device without matrix instructions. Of products of four warps: 9 nobody waits
 // for arrivals, 10 a thread takes its neighbour's columns of the result for its own, 11 the last group is left out of the wait, 12
 // the second factor is said to lie closer together than it does, 13 lanes do not wait for their warp, 14 there is no fence, 15
-// those who bring wait for the wrong phase. 16 and 17: launches do not wait for the ones before them.
+// those who bring wait for the wrong phase. 16 and 17: launches do not wait for the ones before them. Of products in tensor memory:
+// 18 there is no fence, 19 nobody says that what he has stored is there, 20 nothing is committed, 21 the second factor is said to
+// lie closer together than it does, 22 nothing is freed, 23 half is reserved, 24 two words of a store are exchanged, 25 factors are
+// taken for the other format, 26 nobody waits for arrivals, 27 lanes do not wait for their warp, 28 those who make halves wait for
+// the wrong phase.
 #pragma once
 
 #include "../gpu_vendor.h"
@@ -30,6 +34,7 @@ inline Mask WrongBallot(Mask mask, bool value) {
 
 inline void NoWaitArrivals(SharedRef<Arrivals>, int) {}
 inline void WrongWaitArrivals(SharedRef<Arrivals> at, int parity) { WaitArrivals(at, Thread() < 256 ? parity : parity ^ 1); }
+inline void HastyWaitArrivals(SharedRef<Arrivals> at, int parity) { WaitArrivals(at, Thread() < 256 ? parity ^ 1 : parity); }
 template <typename Mask>
 inline void NoSyncWarp(Mask) {}
 inline void WaitAtTheEnd() { WaitForEarlier(); }
@@ -37,12 +42,14 @@ inline void NoWaitForEarlier() {}
 
 }  // namespace scout::SCOUT_GPU
 
-#if SCOUT_PLANTED == 9
+#if SCOUT_PLANTED == 9 || SCOUT_PLANTED == 26
 #define WaitArrivals NoWaitArrivals
-#elif SCOUT_PLANTED == 13
+#elif SCOUT_PLANTED == 13 || SCOUT_PLANTED == 27
 #define SyncWarp NoSyncWarp
 #elif SCOUT_PLANTED == 15
 #define WaitArrivals WrongWaitArrivals
+#elif SCOUT_PLANTED == 28
+#define WaitArrivals HastyWaitArrivals
 #elif SCOUT_PLANTED == 2
 #define ShflXor WrongShflXor
 #elif SCOUT_PLANTED == 3
