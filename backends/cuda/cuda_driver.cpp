@@ -6,6 +6,7 @@
 namespace scout::gpu {
 
 const KernelTable& CudaKernels();
+OpenedLibrary OpenCublasLt(int index);  // cublas_lt.cpp, or without_cublas_lt.cpp
 
 namespace {
 
@@ -41,6 +42,7 @@ struct Cuda {
   static constexpr auto UpdateNode = cudaGraphExecKernelNodeSetParams;
   static constexpr auto LaunchGraph = cudaGraphLaunch;
   static constexpr auto Kernels = CudaKernels;
+  static constexpr auto OpenLibrary = OpenCublasLt;
 
   static Error MakeStream(Stream* out) { return cudaStreamCreateWithFlags(out, cudaStreamNonBlocking); }
   static Error CopyIn(void* to, const void* from, size_t bytes, Stream stream) {

@@ -80,6 +80,14 @@ struct RoundRowsArgs {
   float* scales;  // [rows]
 };
 
+// out[n, o] = or += scales[n] * in[n, o]
+struct ScaleProductArgs {
+  const float* in;      // [rows, cols], rows at multiples of in_cols
+  const float* scales;  // [rows]
+  float* out;           // the same at multiples of out_cols; may be `in`
+  int32_t cols, in_cols, out_cols, add;
+};
+
 struct ProductTile;
 // The same for products of four warps: rows of each tile together, [tiles][k / 64 rounded up][8][tile_rows][8].
 struct PackRowsArgs {

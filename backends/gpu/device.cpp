@@ -5,6 +5,7 @@
 #include "backend/host_weight.h"
 #include "backend/page_format.h"
 #include "base/checked.h"
+#include "base/log.h"
 #include "base/memory_info.h"
 #include "gpu/arguments.h"
 
@@ -114,6 +115,31 @@ const Device::FastInstructions& Device::fast_instructions() {
   return fast_instructions_;
 }
 
+const LibraryRace& Device::library_race(bool bf16) {
+  const size_t at = bf16 ? 1 : 0;
+  std::call_once(raced_[at], [&] { races_[at] = RaceLibrary(shared_from_this(), bf16); });
+  return races_[at];
+}
+void Device::GiveUpLibrary(const LibraryStatus& failed) {
+  try {
+    Check(failed.status, failed.call);
+  } catch (const Error& error) {
+    GiveUpLibrary(error);
+  }
+}
+void Device::GiveUpLibrary(const Error& failure) {
+  if (lost()) throw failure;
+  const std::lock_guard lock(library_mutex_);
+  if (!has_library_.exchange(false, std::memory_order_relaxed)) return;
+  library_failure_ = failure;
+  Log(failure.code() == ErrorCode::kUnsupported ? LogLevel::kInfo : LogLevel::kWarning, failure.what(),
+      "; own kernels serve products of halves");
+}
+std::optional<Error> Device::library_failure() const {
+  const std::lock_guard lock(library_mutex_);
+  return library_failure_;
+}
+
 std::shared_ptr<Device> SharedDevice::Get(const std::function<std::shared_ptr<Driver>()>& open) {
   const std::lock_guard lock(mutex_);
   std::shared_ptr<Device> device = device_.lock();
@@ -176,6 +202,16 @@ DeviceWeight::DeviceWeight(const std::shared_ptr<Device>& device, const WeightDe
     device->Upload(pieces);
     parts_.push_back(std::move(part));
   }
+}
+DeviceWeight::DeviceWeight(const std::shared_ptr<Device>& device, DType format, int64_t rows, int64_t cols)
+    : rows_(rows), cols_(cols) {
+  Part part;
+  part.format = format;
+  part.rows = rows;
+  part.row_bytes = RowBytes(format, static_cast<uint64_t>(cols));
+  part.expert_bytes = (static_cast<size_t>(rows) * part.row_bytes + 255) / 256 * 256;
+  part.block = DeviceBlock(device, part.expert_bytes, false, "a measurement");
+  parts_.push_back(std::move(part));
 }
 size_t DeviceWeight::size_bytes() const {
   size_t sum = 0;

@@ -1,10 +1,12 @@
 // Memory of a device as the contract's opaque things, and the calls of a driver with their failures as errors.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +22,21 @@ void Check(const DriverStatus& status, const char* device, const char* what);
 
 // The kind of memory, for messages.
 const char* NameOf(MemoryKind kind);
+
+// Own kernels against a vendor's library, over halves of one kind, for two numbers of rows.
+struct LibraryRace {
+  struct Result {
+    int64_t rows = 0;
+    double own_s = 0, library_s = 0;  // of one product; 0: there was no race
+    bool library_wins() const { return library_s < own_s; }
+  };
+  int64_t outputs = 0, k = 0;
+  std::string library;
+  std::array<Result, 2> results;
+  // By the nearer one of the two.
+  bool LibraryWins(int64_t rows) const { return results[rows * rows < results[0].rows * results[1].rows ? 0 : 1].library_wins(); }
+  bool LibraryWins() const { return results[0].library_wins() || results[1].library_wins(); }
+};
 
 // A driver, and a stream for what is not part of a step. Shared by everything that lives in its memory.
 class Device : public std::enable_shared_from_this<Device> {
@@ -43,6 +60,14 @@ class Device : public std::enable_shared_from_this<Device> {
   bool lost() const { return lost_.load(std::memory_order_relaxed); }
   // Asked of the device when they are first wanted (check_device.cpp).
   const FastInstructions& fast_instructions();
+  // Run when it is first asked for (library_products.cpp). Throws kDevice where a kernel of it fails.
+  const LibraryRace& library_race(bool bf16);
+  // Own kernels serve from now on, and a line of the log says why. Throws where the device is lost.
+  void GiveUpLibrary(const LibraryStatus& failed);
+  void GiveUpLibrary(const Error& failure);
+  bool has_library() const { return has_library_.load(std::memory_order_relaxed); }
+  // Why it was given up.
+  std::optional<Error> library_failure() const;
 
   // One after the other, back to back; all are there when it returns.
   struct Piece {
@@ -79,10 +104,17 @@ class Device : public std::enable_shared_from_this<Device> {
   mutable std::string loss_;  // what was done when the device was lost, and what the driver said
   std::once_flag fast_asked_;
   FastInstructions fast_instructions_;
+  std::array<std::once_flag, 2> raced_;
+  std::array<LibraryRace, 2> races_;
+  std::atomic<bool> has_library_{true};  // until something else shows
+  mutable std::mutex library_mutex_;
+  std::optional<Error> library_failure_;
 };
 
 // Throws kDevice with a sentence where the device's own instructions do not do what kernels rely on.
 void CheckInstructions(const std::shared_ptr<Device>& device);
+// Finds what Device::library_race() tells.
+LibraryRace RaceLibrary(const std::shared_ptr<Device>& device, bool bf16);
 // Finds what Device::fast_instructions() tells.
 Device::FastInstructions CheckFastInstructions(const std::shared_ptr<Device>& device);
 
@@ -144,6 +176,8 @@ class DeviceWeight final : public Weight {
     DeviceBlock block;
   };
   DeviceWeight(const std::shared_ptr<Device>& device, const WeightDesc& desc, bool as_f32);
+  // One part of floats whose values are whatever the memory holds, to measure with.
+  DeviceWeight(const std::shared_ptr<Device>& device, DType format, int64_t rows, int64_t cols);
   int64_t rows() const override { return rows_; }
   int64_t cols() const override { return cols_; }
   int64_t experts() const override { return experts_; }

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -48,6 +50,42 @@ struct KernelLaunch {
 // Launches, one after the other, that are handed over by one call.
 using Graph = void*;
 
+// out[n, o] = or += W[o] . x[n] over halves, with sums and results in float32.
+struct HalfProduct {
+  bool bf16 = false;  // or F16
+  int64_t outputs = 0, rows = 0, k = 0;
+  const void* weight = nullptr;  // [outputs, k]
+  const void* x = nullptr;       // [rows, k]
+  float* out = nullptr;          // [rows, outputs], rows at multiples of out_cols
+  int64_t out_cols = 0;
+  bool add = false;
+};
+struct LibraryStatus {
+  const char* call = "";  // that failed; lives for ever
+  DriverStatus status;
+  bool ok() const { return status.ok(); }
+};
+// A vendor's library of matrix products, opened for one device. Used by one thread at a time; no call throws.
+class Library {
+ public:
+  virtual ~Library() = default;  // once its products are done
+  // Begins a product. The workspace is the stream's alone, aligned to 256 bytes.
+  virtual LibraryStatus Multiply(Stream stream, const HalfProduct& product, void* workspace, size_t workspace_bytes) = 0;
+};
+// How it is raced against own kernels (library_products.h).
+struct RacePlan {
+  int64_t outputs = 5120, k = 5120;
+  int64_t rows[2] = {128, 1024};
+  int rounds = 3, products = 4;     // of each; a round waits once
+  std::function<double()> seconds;  // the clock; null: the host's
+};
+struct OpenedLibrary {
+  std::unique_ptr<Library> library;  // or null, and
+  std::string why;                   // a sentence about it, or nothing where there never is one
+  std::string name;                  // "cuBLASLt 13.0"
+  RacePlan race;
+};
+
 class Driver {
  public:
   virtual ~Driver() = default;
@@ -72,6 +110,8 @@ class Driver {
   virtual DriverStatus UpdateGraph(Graph graph, size_t at, const KernelLaunch& launch) = 0;  // of the same kernel
   virtual DriverStatus LaunchGraph(Stream stream, Graph graph) = 0;
   virtual void FreeGraph(Graph graph) = 0;  // which no stream still runs
+
+  virtual OpenedLibrary OpenLibrary() { return {}; }
 };
 
 }  // namespace scout::gpu

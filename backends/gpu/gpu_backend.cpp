@@ -1,11 +1,13 @@
 #include "gpu/gpu_backend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 
 #include "backend/step_errors.h"
 #include "base/fp_environment.h"
 #include "gpu/few_rows.h"
+#include "gpu/library_products.h"
 #include "gpu/operations.h"
 #include "quant/formats.h"
 
@@ -15,7 +17,7 @@ namespace {
 class GpuBackend final : public Backend {
  public:
   GpuBackend(std::shared_ptr<Device> device, const BackendOptions& options)
-      : device_(std::move(device)), step_(device_, options.numerics == Numerics::kFast) {
+      : device_(std::move(device)), step_(device_, options.numerics == Numerics::kFast, UseOf(options)) {
     if (options.numerics == Numerics::kFloat32)
       Fail(ErrorCode::kUnsupported, "numerics float32 is of the device \"ref\" only, not of \"", device_->name(), "\"");
     if (step_.fast()) device_->fast_instructions();  // asked now rather than inside a step
@@ -24,7 +26,10 @@ class GpuBackend final : public Backend {
 
   DeviceInfo Info() const override {
     const DeviceFacts facts = device_->Facts();
-    return {facts.name, facts.description, facts.memory_total_bytes, facts.memory_free_bytes};
+    // What steps take beside the model's workspace, once they meet weights for the library.
+    const uint64_t to_come = TakesLibrary() ? Step::kLibraryWorkspace : 0;
+    return {facts.name, facts.description, facts.memory_total_bytes,
+            facts.memory_free_bytes - std::min(facts.memory_free_bytes, to_come)};
   }
   bool Supports(DType format, WeightRole) const override { return FloatFormat(format) >= 0 || BlockFormat(format) >= 0; }
   std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
@@ -32,6 +37,7 @@ class GpuBackend final : public Backend {
       if (!Supports(part.format, desc.role))
         Fail(ErrorCode::kUnsupported, "tensor ", Escape(desc.name), ": ", InfoOf(part.format).name,
              " is not served here in its role");
+    MeetLibrary(desc);
     const bool as_f32 = desc.role == WeightRole::kVector || desc.role == WeightRole::kRouter;
     return std::make_unique<DeviceWeight>(device_, desc, as_f32);
   }
@@ -153,6 +159,24 @@ class GpuBackend final : public Backend {
   }
 
  private:
+  static LibraryUse UseOf(const BackendOptions& options) {
+    const bool all = options.products == "all", none = options.products == "none";
+    if (!all && !none && !options.products.empty())
+      Fail(ErrorCode::kArgument, "products \"", Escape(options.products), "\" is not one of all, none");
+    return all ? LibraryUse::kAlways : none ? LibraryUse::kNever : LibraryUse::kFaster;
+  }
+  // A weight that a library may serve: who is faster is found out while it is loaded.
+  void MeetLibrary(const WeightDesc& desc) {
+    if (!step_.fast() || step_.library_use() == LibraryUse::kNever) return;
+    if (desc.role != WeightRole::kLinear && desc.role != WeightRole::kManyRows) return;
+    for (const WeightPart& part : desc.parts) {
+      if (!IsHalves(part.format) || part.cols % 8 != 0) continue;
+      if (step_.library_use() == LibraryUse::kAlways || device_->library_race(part.format == DType::kBF16).LibraryWins())
+        meets_library_.store(true, std::memory_order_relaxed);
+    }
+  }
+  bool TakesLibrary() const { return meets_library_.load(std::memory_order_relaxed) && device_->has_library(); }
+
   static uint8_t* At(const Buffer& buffer, size_t offset, size_t bytes) {
     const size_t size = buffer.size_bytes();
     SCOUT_CHECK(offset <= size && bytes <= size - offset, "a copy of ", bytes, " bytes at ", offset, " of ", size);
@@ -184,6 +208,7 @@ class GpuBackend final : public Backend {
 
   const std::shared_ptr<Device> device_;
   Step step_;
+  std::atomic<bool> meets_library_{false};
   StepErrors errors_{"a step of a device"};
 };
 

@@ -50,6 +50,7 @@ struct KernelTable {
       *probe_matrix;
   const void *check_fast, *check_tensor;  // what only Numerics::kFast uses
   const void *attend_f16, *attend_bf16;   // in the order of float matrix instructions
+  const void* scale_product;
   int warp;
   int few_outputs, value_outputs, many_outputs, float_outputs;  // of a block
   int float_tile_rows;

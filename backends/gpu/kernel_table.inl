@@ -106,6 +106,7 @@ inline const gpu::KernelTable& Kernels() {
       Handle<&CheckTensor, gpu::CheckFastArgs>(),
       Handle<&AttendFast<F16Half>, gpu::AttentionArgs>(),
       Handle<&AttendFast<Bf16Half>, gpu::AttentionArgs>(),
+      Handle<&ScaleProduct, gpu::ScaleProductArgs>(),
       kWarp,
       kFewOutputs,
       kBlockThreads / kLanes16,

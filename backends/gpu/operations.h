@@ -30,6 +30,12 @@ void Sample(Step& step, const SampleOp& op, std::span<SampleResult> results);  /
 // What products share.
 void LaunchRoute(Step& step, const RouteOp& op);                         // operations.cpp
 void LaunchFinish(Step& step, const LinearOp& op, float* y, bool adds);  // products.cpp: bias and gelu over y
+struct RoundedRows {
+  uint16_t* values = nullptr;  // [rows, k]
+  float* scales = nullptr;     // [rows]
+};
+RoundedRows LaunchRoundRows(Step& step, DType format, const float* values, int64_t rows,
+                            int64_t k);  // products.cpp: for F16 or BF16
 
 constexpr unsigned kThreads = 256;          // of a block
 constexpr size_t kSharedLimit = 64 * 1024;  // bytes that every device has for a block

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "backend/device_plugin.h"
+#include "base/fixed_text.h"
 #include "base/plugin_entry.h"
 #include "gpu/gpu_backend.h"
 #include "gpu/plugin_device.h"
@@ -28,9 +29,33 @@ void ProbeDevice(uint64_t copy_bytes, int32_t matrix_rounds, PluginProbe* out, P
   });
 }
 
+int32_t RaceDevice(PluginRace* out, int32_t most, PluginStatus* status) noexcept {
+  int32_t count = 0;
+  WriteStatus(*status, [&] {
+    const std::shared_ptr<Device> device = DeviceAt(0);
+    for (const DType format : {DType::kF16, DType::kBF16}) {
+      const LibraryRace& race = device->library_race(format == DType::kBF16);
+      for (const LibraryRace::Result& result : race.results) {
+        if (result.rows == 0 || count == most) continue;
+        PluginRace& to = out[count++];
+        CopyText(InfoOf(format).name, to.format);
+        CopyText(race.library, to.library);
+        to.outputs = race.outputs;
+        to.k = race.k;
+        to.rows = result.rows;
+        to.own_s = result.own_s;
+        to.library_s = result.library_s;
+      }
+    }
+    if (const std::optional<Error> failure = device->library_failure()) CopyText(failure->what(), status->text);
+  });
+  return count;
+}
+
 DevicePluginTable MakeTable() {
   DevicePluginTable table = MakeDevicePluginTable(Make);
   table.probe = ProbeDevice;
+  table.race = RaceDevice;
   table.count = [](PluginStatus* status) noexcept {
     int32_t count = 0;
     WriteStatus(*status, [&] { count = CountDevices(); });

@@ -62,6 +62,17 @@ GPU_KERNEL RoundRows(gpu::RoundRowsArgs a) {
   if (Thread() == 0) a.scales[BlockX()] = PowerOf2(-shift);
 }
 
+// What a library has multiplied, times its rows' factors. grid: [rows]
+GPU_KERNEL ScaleProduct(gpu::ScaleProductArgs a) {
+  const float scale = a.scales[BlockX()];
+  const float* const in = a.in + static_cast<int64_t>(BlockX()) * a.in_cols;
+  float* const out = a.out + static_cast<int64_t>(BlockX()) * a.out_cols;
+  for (int i = Thread(); i < a.cols; i += Threads()) {
+    const float y = scale * in[i];
+    out[i] = a.add ? out[i] + y : y;
+  }
+}
+
 // A tile takes 64 values of K at a time, in two buffers.
 template <int kTileRows>
 struct FastShape {

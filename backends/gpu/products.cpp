@@ -3,6 +3,7 @@
 #include <array>
 
 #include "gpu/few_rows.h"
+#include "gpu/library_products.h"
 #include "gpu/operations.h"
 
 namespace scout::gpu {
@@ -25,12 +26,8 @@ struct Activations {
   int64_t rows = 0, k = 0;
   const float* values = nullptr;
   RowCodes per32{}, per256{};
-  struct Halves {
-    uint16_t* values = nullptr;  // rows as they are, or packed for products of four warps
-    float* scales = nullptr;
-  };
-  int size = 0;                              // of tiles, as in Groups
-  std::array<Halves, kFloatFormats> halves;  // of each format that meets them so
+  int size = 0;                                   // of tiles, as in Groups
+  std::array<RoundedRows, kFloatFormats> halves;  // of each format that meets them so; packed for products of four warps
 };
 
 bool Few(int64_t rows, const Groups* groups) { return groups ? groups->many == nullptr : rows <= kMostFewRows; }
@@ -79,10 +76,10 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
                            : TileSize(rows);
   for (const DeviceWeight::Part& part : weight.parts()) {
     if (const int of_halves = MeetsHalves(step, part.format, rows, in.k, groups); of_halves >= 0) {
-      Activations::Halves& halves = in.halves[static_cast<size_t>(of_halves)];
+      RoundedRows& halves = in.halves[static_cast<size_t>(of_halves)];
       if (halves.values) continue;
-      halves.scales = step.Temporary<float>(rows);
       if (IsWide(step)) {
+        halves.scales = step.Temporary<float>(rows);
         const int32_t tile_rows = kWideRows[in.size];
         const int64_t tiles = groups ? groups->many_tiles : (rows + tile_rows - 1) / tile_rows;
         halves.values = step.Temporary<uint16_t>(tiles * tile_rows * ((in.k + 63) / 64 * 64));
@@ -93,10 +90,7 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
                                  groups ? groups->order : nullptr, tile_rows, halves.values, halves.scales});
         continue;
       }
-      halves.values = step.Temporary<uint16_t>(rows * in.k);
-      step.Launch("rounding activations", step.kernels().floats[of_halves].round_rows, rows, 1, kThreads,
-                  kThreads / static_cast<size_t>(step.kernels().warp) * sizeof(uint32_t),
-                  RoundRowsArgs{values, static_cast<int32_t>(in.k), halves.values, halves.scales});
+      halves = LaunchRoundRows(step, of_halves == FloatFormat(DType::kF16) ? DType::kF16 : DType::kBF16, values, rows, in.k);
       continue;
     }
     const int at = BlockFormat(part.format);
@@ -108,10 +102,11 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
   return in;
 }
 
-// out[n, o] = or += W[o] . x[n]
-void Product(Step& step, const DeviceWeight& weight, const Activations& in, float* out, bool add, const Groups* groups) {
+// out[n, o] = or += W[o] . x[n], of the weight's parts from `first_part` on.
+void LaunchProducts(Step& step, const DeviceWeight& weight, const Activations& in, float* out, bool add, const Groups* groups,
+                    size_t first_part) {
   const KernelTable& kernels = step.kernels();
-  for (const DeviceWeight::Part& part : weight.parts()) {
+  for (const DeviceWeight::Part& part : std::span(weight.parts()).subspan(first_part)) {
     ProductArgs args{};
     args.weight = part.block.data();
     args.row_bytes = static_cast<int64_t>(part.row_bytes);
@@ -128,7 +123,7 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
     const auto blocks_of = [&](int outputs) { return (part.rows + outputs - 1) / outputs; };
     const auto size = static_cast<size_t>(in.size);
     if (const int of_halves = MeetsHalves(step, part.format, in.rows, in.k, groups); of_halves >= 0) {
-      const Activations::Halves& halves = in.halves[static_cast<size_t>(of_halves)];
+      const RoundedRows& halves = in.halves[static_cast<size_t>(of_halves)];
       const KernelTable::FastProduct& product =
           of_floats >= 0 ? kernels.floats[of_floats].fast : kernels.blocks[BlockFormat(part.format)].fast;
       args.halves = halves.values;
@@ -175,6 +170,14 @@ void Product(Step& step, const DeviceWeight& weight, const Activations& in, floa
   }
 }
 
+// The same from rows of float32. What a library does not serve, or fails to, own kernels do.
+void Product(Step& step, const DeviceWeight& weight, const float* values, int64_t rows, float* out, bool add,
+             const Groups* groups) {
+  const size_t done = groups ? 0 : ProductsByLibrary(step, weight, values, rows, out, add);
+  if (done < weight.parts().size())
+    LaunchProducts(step, weight, Prepare(step, weight, values, rows, groups), out, add, groups, done);
+}
+
 void SwiGlu(Step& step, const float* both, int64_t rows, int64_t width, float* out) {
   step.Launch("swiglu", step.kernels().swiglu, std::min<int64_t>((rows * width + kThreads - 1) / kThreads, 4096), 1, kThreads, 0,
               SwiGluArgs{both, out, rows, static_cast<int32_t>(width)});
@@ -187,9 +190,9 @@ float* FeedForward(Step& step, const DeviceWeight& gate_up, const DeviceWeight& 
   float* const both = step.Temporary<float>(rows * 2 * hidden);
   float* const product = step.Temporary<float>(rows * hidden);
   float* const y = out ? out : step.Temporary<float>(rows * down.rows());
-  Product(step, gate_up, Prepare(step, gate_up, x, rows, groups), both, false, groups);
+  Product(step, gate_up, x, rows, both, false, groups);
   SwiGlu(step, both, rows, hidden, product);
-  Product(step, down, Prepare(step, down, product, rows, groups), y, false, groups);
+  Product(step, down, product, rows, y, false, groups);
   return y;
 }
 
@@ -201,6 +204,14 @@ bool WantsFew(const Step& step, const DeviceWeight& weight, int64_t rows, const 
 }
 
 }  // namespace
+
+RoundedRows LaunchRoundRows(Step& step, DType format, const float* values, int64_t rows, int64_t k) {
+  const RoundedRows to{step.Temporary<uint16_t>(rows * k), step.Temporary<float>(rows)};
+  step.Launch("rounding activations", step.kernels().floats[FloatFormat(format)].round_rows, rows, 1, kThreads,
+              kThreads / static_cast<size_t>(step.kernels().warp) * sizeof(uint32_t),
+              RoundRowsArgs{values, static_cast<int32_t>(k), to.values, to.scales});
+  return to;
+}
 
 void LaunchFinish(Step& step, const LinearOp& op, float* y, bool adds) {
   const int64_t rows = op.in.rows, cols = OnDevice(op.weight).rows();
@@ -218,17 +229,17 @@ void Linear(Step& step, const LinearOp& op) {
   if (LinearOfFewRows(step, op)) return;
   const DeviceWeight& weight = OnDevice(op.weight);
   const int64_t rows = op.in.rows;
-  const Activations in = Prepare(step, weight, DeviceF32(op.in), rows, nullptr);
+  const float* const in = DeviceF32(op.in);
   const bool adds = op.epilogue == Epilogue::kAdd, gelu = op.epilogue == Epilogue::kGelu;
   if (op.epilogue != Epilogue::kSwiGlu) {
     // With a bias the sum is finished before it is added to anything.
     float* const y = adds && op.bias ? step.Temporary<float>(rows * weight.rows()) : DeviceF32(op.out);
-    Product(step, weight, in, y, adds && !op.bias, nullptr);
+    Product(step, weight, in, rows, y, adds && !op.bias, nullptr);
     if (op.bias || gelu) LaunchFinish(step, op, y, adds);
     return;
   }
   float* const both = step.Temporary<float>(rows * weight.rows());
-  Product(step, weight, in, both, false, nullptr);
+  Product(step, weight, in, rows, both, false, nullptr);
   SwiGlu(step, both, rows, weight.rows() / 2, DeviceF32(op.out));
 }
 

@@ -7,6 +7,7 @@
 //   Describe(index, out)          the device and its architecture
 //   AllowShared(kernel, bytes)    before a launch with so much shared memory
 //   Launch(stream, launch, pointers, early)
+//   OpenLibrary(index)
 //   Kernels()
 #pragma once
 
@@ -145,6 +146,7 @@ class RuntimeDriver final : public Driver {
     const Here here(index_);
     delete static_cast<Chain*>(graph);
   }
+  OpenedLibrary OpenLibrary() override { return Vendor::OpenLibrary(index_); }
 
  private:
   using Here = HereOn<Vendor>;

@@ -27,19 +27,49 @@ uint8_t* Scratch::Take(size_t bytes) {
   return here;
 }
 
-Step::Step(std::shared_ptr<Device> device, bool fast)
+Step::Step(std::shared_ptr<Device> device, bool fast, LibraryUse library_use)
     : device_(std::move(device)),
       fast_(fast),
       operation_(device_, false),
       step_(device_, false),
       staging_(device_, true),
       fault_(device_, 256, false, "a step"),
+      library_use_(library_use),
       held_(device_) {
   const int32_t none = kNoFault;
   device_->Upload(fault_.data(), &none, sizeof none);
   device_->Check(device_->driver().MakeStream(&stream_), "a stream");
 }
-Step::~Step() { device_->driver().FreeStream(stream_); }
+Step::~Step() {
+  if (library_.library) static_cast<void>(device_->driver().Synchronize(stream_));  // its products are done before it goes
+  library_.library.reset();
+  device_->driver().FreeStream(stream_);
+}
+
+bool Step::OpenLibrary() {
+  if (library_use_ == LibraryUse::kNever || !device_->has_library()) return false;
+  if (library_asked_) return library_.library != nullptr;
+  library_asked_ = true;
+  OpenedLibrary opened = device_->driver().OpenLibrary();
+  if (!opened.library && opened.why.empty()) return false;
+  library_.name = opened.name;
+  library_.race = opened.race;
+  try {
+    if (!opened.library) Fail(ErrorCode::kUnsupported, device_->name(), ": ", opened.why);
+    library_workspace_ = DeviceBlock(device_, kLibraryWorkspace, false, opened.name.c_str());
+  } catch (const Error& error) {
+    device_->GiveUpLibrary(error);
+    return false;
+  }
+  library_.library = std::move(opened.library);
+  return true;
+}
+bool Step::MultiplyByLibrary(const HalfProduct& product) {
+  SCOUT_CHECK(!holds_back(), "a product by a library among launches that are held back");
+  const LibraryStatus status = library_.library->Multiply(stream_, product, library_workspace_.data(), library_workspace_.size());
+  if (!status.ok()) device_->GiveUpLibrary(status);
+  return status.ok();
+}
 
 void Step::Begin(const StepPlan& plan) {
   Release();
@@ -100,7 +130,7 @@ void Step::LaunchBytes(const char* what, const void* kernel, int64_t x, int64_t 
   if (x > 0x7fffffff || y > 65535) Fail(ErrorCode::kLimit, device_->name(), ": ", what, " over a grid of ", x, " x ", y);
   const Grid grid = {static_cast<unsigned>(x), static_cast<unsigned>(y)};
   const KernelLaunch launch = {what, kernel, grid, threads, shared_bytes, arguments, bytes, start == Start::kEarly};
-  if (plan_ && plan_->rows() <= kMostHeldRows)
+  if (holds_back())
     held_.Add(launch);
   else
     device_->Check(device_->driver().Launch(stream_, launch), what);

@@ -65,9 +65,12 @@ void PlanAttention(const StepPlan& plan, AttentionTiles& tiles);
 // When a launch begins: after the ones before it, or early, where its kernel waits for them itself.
 enum class Start { kInTurn, kEarly };
 
+// When a vendor's library multiplies halves: where a race says that it is faster, never, or whenever it can.
+enum class LibraryUse { kFaster, kNever, kAlways };
+
 class Step {
  public:
-  Step(std::shared_ptr<Device> device, bool fast);
+  Step(std::shared_ptr<Device> device, bool fast, LibraryUse library_use = LibraryUse::kNever);
   ~Step();
 
   void Begin(const StepPlan& plan);
@@ -129,6 +132,18 @@ class Step {
   }
   Device& device() const { return *device_; }
   bool fast() const { return fast_; }  // Numerics::kFast
+  // Launches are held back, to be handed over as a graph.
+  bool holds_back() const { return plan_ && plan_->rows() <= kMostHeldRows; }
+
+  LibraryUse library_use() const { return library_use_; }
+  // Opens the library, once; false where it does not serve.
+  bool OpenLibrary();
+  // Begins a product, not among launches that are held back. False after a failure, which has been told.
+  bool MultiplyByLibrary(const HalfProduct& product);
+  const std::string& library_name() const { return library_.name; }
+  const RacePlan& race_plan() const { return library_.race; }
+  // The library's workspace, which is there once it is open.
+  static constexpr size_t kLibraryWorkspace = size_t{32} << 20;
 
  private:
   void* SendBytes(const void* from, size_t bytes);
@@ -141,6 +156,10 @@ class Step {
   Stream stream_ = nullptr;
   Scratch operation_, step_, staging_;
   DeviceBlock fault_;
+  const LibraryUse library_use_;
+  bool library_asked_ = false;
+  OpenedLibrary library_;
+  DeviceBlock library_workspace_;
   // Steps of at most so many rows are held back; larger ones take so long that their launches cost nothing.
   static constexpr int64_t kMostHeldRows = 64;
   LaunchList held_;

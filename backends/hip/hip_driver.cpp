@@ -60,6 +60,7 @@ struct Hip {
     return hipLaunchKernel(launch.kernel, dim3(launch.grid.x, launch.grid.y, 1), dim3(launch.threads, 1, 1), pointers,
                            launch.shared_bytes, stream);
   }
+  static OpenedLibrary OpenLibrary(int) { return {}; }
   static Error AddEdge(Graph graph, Node from, Node to, bool) { return hipGraphAddDependencies(graph, &from, &to, 1); }
 };
 

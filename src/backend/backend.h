@@ -33,8 +33,8 @@ struct BackendOptions {
   int threads = 0;  // 0 = as many as the process may use
   Numerics numerics = Numerics::kInvariant;
   std::string isa;  // tests: the highest instruction set to use ("generic", "avx2", "avx512"); empty = the best
-  // What dense products a library in a plug-in serves under kFast: empty = those that it was measured to be faster at; for tests
-  // "none", and "all" that it can.
+  // What dense products a library serves under kFast, in a plug-in beside the cpu backend or a device vendor's own: empty = those
+  // that it was measured to be faster at; for tests "none", and "all" that it can.
   std::string products;
   std::string plugins;   // the plug-in's folder; empty = beside the library
   int device_index = 0;  // which of a plug-in's devices; MakeBackend reads it from the name

@@ -34,6 +34,14 @@ struct PluginProbe {
   double matrix_ops_per_s = 0;
 };
 
+// Own kernels against the vendor's library of matrix products, over one shape; times of one product.
+struct PluginRace {
+  char format[16] = {};   // of the weights: "F16"
+  char library[48] = {};  // "cuBLASLt 13.1.0"
+  int64_t outputs = 0, k = 0, rows = 0;
+  double own_s = 0, library_s = 0;
+};
+
 extern "C" {
 
 // What a plug-in calls of the library while it prepares a weight.
@@ -66,6 +74,9 @@ struct DevicePluginTable {
   int32_t (*count)(PluginStatus* status) noexcept;
   // Not of a backend; null where there is none. Copies so many bytes, and multiplies tiles so many rounds.
   void (*probe)(uint64_t copy_bytes, int32_t matrix_rounds, PluginProbe* out, PluginStatus* status) noexcept;
+  // The same. Fills at most `most` and says how many; where there is no library 0, and status->text says why, though nothing
+  // failed.
+  int32_t (*race)(PluginRace* out, int32_t most, PluginStatus* status) noexcept;
 };
 
 }  // extern "C"

@@ -1,11 +1,24 @@
-// gpu_probe DEVICE FOLDER [COPY_MB [ROUNDS]]: what the device of the plug-in in FOLDER can do at all, as JSON. Exits 1 with a
-// sentence on stderr where there is none.
+// gpu_probe DEVICE FOLDER [COPY_MB [ROUNDS]]: what the device of the plug-in in FOLDER can do at all, and its own kernels against
+// the vendor's library, as JSON. Exits 1 with a sentence on stderr where there is no device.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
 
 #include "backend/device_plugin.h"
+
+namespace {
+
+std::string Quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : scout::Escape(text, 400)) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3 || argc > 5) {
@@ -20,7 +33,20 @@ int main(int argc, char** argv) {
     scout::PluginStatus status;
     table.probe(copy_mb << 20, rounds, &probe, &status);
     scout::ThrowStatus(status);
-    std::printf("{\"copy_bytes_per_s\": %.6g, \"matrix_ops_per_s\": %.6g}\n", probe.copy_bytes_per_s, probe.matrix_ops_per_s);
+    scout::PluginRace races[16];
+    const int32_t count = table.race(races, 16, &status);
+    scout::ThrowStatus(status);
+    std::printf("{\"copy_bytes_per_s\": %.6g, \"matrix_ops_per_s\": %.6g, \"races\": [", probe.copy_bytes_per_s,
+                probe.matrix_ops_per_s);
+    for (int32_t i = 0; i < count; ++i) {
+      const scout::PluginRace& race = races[i];
+      std::printf(
+          "%s{\"format\": %s, \"library\": %s, \"outputs\": %lld, \"k\": %lld, \"rows\": %lld, \"own_s\": %.6g, \"library_s\": "
+          "%.6g}",
+          i > 0 ? ", " : "", Quoted(race.format).c_str(), Quoted(race.library).c_str(), static_cast<long long>(race.outputs),
+          static_cast<long long>(race.k), static_cast<long long>(race.rows), race.own_s, race.library_s);
+    }
+    std::printf("], \"no_library\": %s}\n", Quoted(status.text).c_str());
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gpu_probe: %s\n", error.what());

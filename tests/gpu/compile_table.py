@@ -20,7 +20,7 @@ CUDA = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_120"]
 HIP = ["gfx906", "gfx908", "gfx90a", "gfx940", "gfx1030"]
 QUICK = ["sm_80", "gfx90a"]
 # What a step of text spends its time in. The others run once for a picture or when a device is opened.
-HOT = re.compile(r"(ProductFew|FewTasks|ProductMany|ProductFast|ProductFastBlocks|ProductWide|ProductTensor|PackRows|ProductValues|RoundRows|Attend|AttendFast|MergeSpans|RopeNormStore|RmsNorm|Quantize|SwiGlu|Route|"
+HOT = re.compile(r"(ProductFew|FewTasks|ProductMany|ProductFast|ProductFastBlocks|ProductWide|ProductTensor|PackRows|ProductValues|RoundRows|ScaleProduct|Attend|AttendFast|MergeSpans|RopeNormStore|RmsNorm|Quantize|SwiGlu|Route|"
                  r"CountSlots|ListSlots|ScaleRows|Combine|Embed(Blocks|Values)|SampleBlocks)\b")
 
 

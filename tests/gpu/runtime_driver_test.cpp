@@ -130,6 +130,11 @@ struct Planted {
     launched_early += early;
     return Say();
   }
+  static OpenedLibrary OpenLibrary(int index) {
+    OpenedLibrary opened;
+    opened.why = std::to_string(index);
+    return opened;
+  }
   static const KernelTable& Kernels() {
     static const KernelTable kTable = {};
     return kTable;
@@ -152,6 +157,7 @@ TEST(RuntimeDriver, LeavesTheThreadsDeviceAsItWas) {
   EXPECT_EQ(facts.name, "planted:1");
   EXPECT_EQ(facts.description, "a planted device");
   EXPECT_EQ(facts.memory_free_bytes, 10u);
+  EXPECT_EQ(driver.OpenLibrary().why, "1");
 }
 
 TEST(RuntimeDriver, TellsWhatFailedAndLeavesNoErrorBehind) {

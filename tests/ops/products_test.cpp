@@ -4,9 +4,8 @@
 
 #include <cmath>
 #include <filesystem>
-#include <mutex>
 
-#include "base/log.h"
+#include "heard.h"
 #include "op_test.h"
 #include "quant/formats.h"
 #include "support/sanitized.h"
@@ -30,28 +29,6 @@ std::unique_ptr<Backend> MakeFast(const std::string& products, const std::string
   options.plugins = folder;
   return MakeBackend("cpu", options);
 }
-
-// The lines that a call writes to the log, one after the other.
-class Heard {
- public:
-  Heard() { SetLogSink(Hear, this, static_cast<int32_t>(LogLevel::kInfo)); }
-  ~Heard() { SetLogSink(nullptr, nullptr, 0); }
-  Heard(const Heard&) = delete;
-  Heard& operator=(const Heard&) = delete;
-  std::vector<std::string> lines() {
-    const std::lock_guard lock(mutex_);
-    return lines_;
-  }
-
- private:
-  static void Hear(void* user, int32_t level, const char* text, uint64_t size) {
-    auto& self = *static_cast<Heard*>(user);
-    const std::lock_guard lock(self.mutex_);
-    self.lines_.push_back(std::to_string(level) + " " + std::string(text, size));
-  }
-  std::mutex mutex_;
-  std::vector<std::string> lines_;
-};
 
 struct Case {
   WeightRole role = WeightRole::kLinear;

@@ -84,6 +84,11 @@ class FaultDriver final : public gpu::Driver {
     return Do([&] { return inner_->LaunchGraph(stream, graph); });
   }
   void FreeGraph(gpu::Graph graph) override { inner_->FreeGraph(graph); }
+  gpu::OpenedLibrary OpenLibrary() override {
+    gpu::OpenedLibrary opened = inner_->OpenLibrary();
+    if (opened.library) opened.library = std::make_unique<FaultLibrary>(*this, std::move(opened.library));
+    return opened;
+  }
   gpu::DriverStatus Synchronize(gpu::Stream stream) override {
     const std::lock_guard lock(mutex_);
     const gpu::DriverStatus status = Next(false);
@@ -93,6 +98,24 @@ class FaultDriver final : public gpu::Driver {
   }
 
  private:
+  // Its products are calls of the driver's.
+  class FaultLibrary final : public gpu::Library {
+   public:
+    FaultLibrary(FaultDriver& driver, std::unique_ptr<gpu::Library> inner) : driver_(driver), inner_(std::move(inner)) {}
+    gpu::LibraryStatus Multiply(gpu::Stream stream, const gpu::HalfProduct& product, void* workspace, size_t bytes) override {
+      gpu::LibraryStatus status;
+      const gpu::DriverStatus done = driver_.Do([&] {
+        status = inner_->Multiply(stream, product, workspace, bytes);
+        return status.status;
+      });
+      return {status.ok() ? "a product by a library" : status.call, done};
+    }
+
+   private:
+    FaultDriver& driver_;
+    const std::unique_ptr<gpu::Library> inner_;
+  };
+
   // A call and what comes of it are one: between the two, another thread's call may not lose the device.
   template <typename Call>
   gpu::DriverStatus Do(const Call& call, bool allocates = false) {

@@ -100,20 +100,36 @@ class WithTheEmulator(unittest.TestCase):
         self.assertIn("device cuda:2: the driver finds 2 devices, numbered from 0", done.stderr)
 
     def test_the_report_has_every_row(self):
-        done, report = self.report("--model", self.model, "--small", "--device", "cuda")
+        done, report = self.report("--model", self.model, "--small", "--device", "cuda", SCOUT_SIMT_LIBRARY="1")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         names = [row["name"] for row in report["rows"]]
         for name in ("self-test", "copy within the device", "products of matrices", "load", "decode, 1 stream", "prompt", "decode, 3 streams",
-                     "decode at depth 24", "cost of invariant numerics"):
+                     "decode at depth 24", "cost of invariant numerics", "BF16, 136 rows by 64 x 64: own kernels",
+                     "F16, 72 rows by 64 x 64: a planted library"):
             self.assertIn(name, names)
         self.assertTrue(all(row["value"] > 0 for row in report["rows"]), report)
         self.assertIn("nothing about speed", done.stdout)
+
+    def probe(self, **variables):
+        done = self.run_it([ARGUMENTS.probe, "cuda", self.plugins, "1", "2"], **variables)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_a_librarys_times_stand_beside_those_of_own_kernels(self):
+        races = self.probe(SCOUT_SIMT_LIBRARY="1")["races"]
+        self.assertEqual([(r["format"], r["rows"], r["outputs"], r["k"], r["library"]) for r in races],
+                         [(f, n, 64, 64, "a planted library") for f in ("F16", "BF16") for n in (72, 136)])
+        self.assertTrue(all(r["own_s"] > 0 and r["library_s"] > 0 for r in races), races)
+        without = self.probe()
+        self.assertEqual((without["races"], without["no_library"]), ([], ""))
+        self.assertIn("fakeCreate: planted", self.probe(SCOUT_SIMT_LIBRARY="1", SCOUT_SIMT_PLANT="library")["no_library"])
 
     def test_a_row_that_fails_says_why(self):
         done, report = self.report("--model", self.model, "--small", "--device", "cuda", "--peer", "/no/such/llama-bench")
         self.assertEqual(done.returncode, 1)
         failed = {row["name"]: row["failure"] for row in report["rows"] if "failure" in row}
         self.assertIn("No such file", failed["llama.cpp: prompt"])
+        self.assertIn("No library multiplies halves here: this device has none.", done.stdout)
 
     def test_without_a_device_the_report_says_so(self):
         done, report = self.report(SCOUT_SIMT_PLANT="none")

@@ -60,9 +60,12 @@ void SimtDriver::FreeStream(gpu::Stream stream) {
   std::erase_if(queues_, [&](const auto& queue) { return queue.get() == stream; });
 }
 
-gpu::DriverStatus SimtDriver::Copy(gpu::Stream stream, void* to, const void* from, size_t bytes) {
+void SimtDriver::Enqueue(gpu::Stream stream, std::function<void()> work) {
   const std::lock_guard lock(mutex_);
-  static_cast<Queue*>(stream)->work.push_back({[=] { std::memcpy(to, from, bytes); }, {}, {}});
+  static_cast<Queue*>(stream)->work.push_back({std::move(work), {}, {}});
+}
+gpu::DriverStatus SimtDriver::Copy(gpu::Stream stream, void* to, const void* from, size_t bytes) {
+  Enqueue(stream, [=] { std::memcpy(to, from, bytes); });
   return {};
 }
 gpu::DriverStatus SimtDriver::CopyIn(gpu::Stream stream, void* to, const void* from, size_t bytes) {

@@ -38,6 +38,13 @@ class SimtDriver final : public gpu::Driver {
   gpu::DriverStatus UpdateGraph(gpu::Graph graph, size_t at, const gpu::KernelLaunch& launch) override;
   gpu::DriverStatus LaunchGraph(gpu::Stream stream, gpu::Graph graph) override;
   void FreeGraph(gpu::Graph graph) override;
+  gpu::OpenedLibrary OpenLibrary() override { return library_ ? library_(*this) : gpu::OpenedLibrary{}; }
+
+  // What the device has of a library, before it is used.
+  void GiveLibrary(std::function<gpu::OpenedLibrary(SimtDriver&)> library) { library_ = std::move(library); }
+  // Work of the host's in its turn, as a library's kernels would be.
+  void Enqueue(gpu::Stream stream, std::function<void()> work);
+  const DeviceMemory& memory() const { return memory_; }
 
   // What has not run yet never will: the device is gone.
   void DropWork();
@@ -88,6 +95,7 @@ class SimtDriver final : public gpu::Driver {
   uint64_t launches_ = 0, begun_early_ = 0;
   std::vector<std::string> names_;
   Calls calls_;
+  std::function<gpu::OpenedLibrary(SimtDriver&)> library_;
 };
 
 // Shared between all backends of a width, so that weights may be too.

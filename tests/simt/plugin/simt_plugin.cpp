@@ -1,10 +1,12 @@
 // The emulated device as a plug-in that calls itself cuda: what libscout and the scout program do with a device, on a machine
 // without one. For tests, built into a folder of their own. SCOUT_SIMT_WARP is 32 or 64, SCOUT_SIMT_MEMORY a device's bytes,
 // SCOUT_SIMT_DEVICES how many there are (1);
-// SCOUT_SIMT_PLANT names what is wrong with it: "product" (a kernel taken for another) or "lost" (after SCOUT_SIMT_CALLS calls).
+// SCOUT_SIMT_LIBRARY=1 gives it a library of matrix products; SCOUT_SIMT_PLANT names what is wrong with it: "product" (a kernel
+// taken for another), "library" (its handle) or "lost" (after SCOUT_SIMT_CALLS calls).
 #include <cstdlib>
 #include <string_view>
 
+#include "../fake_lt.h"
 #include "../fault_driver.h"
 #include "gpu/plugin_device.h"
 
@@ -33,6 +35,10 @@ std::shared_ptr<Driver> OpenDriver(int index) {
   const auto warp = static_cast<int>(NumberOf("SCOUT_SIMT_WARP", 32));
   const auto device =
       std::make_shared<simt::SimtDriver>(warp, simt::Schedule{}, static_cast<size_t>(NumberOf("SCOUT_SIMT_MEMORY", 1 << 30)));
+  if (NumberOf("SCOUT_SIMT_LIBRARY", 0) != 0) {
+    simt::GiveFakeLibrary(*device);
+    simt::fake_library.fail_at = plant == "library" ? 0 : -1;
+  }
   simt::FaultPlan plan;
   if (plant == "lost") plan = {simt::DriverFault::kLost, NumberOf("SCOUT_SIMT_CALLS", 0)};
   const auto driver = std::make_shared<simt::FaultDriver>(device, plan);

@@ -1,0 +1,14 @@
+// Where the plug-in is built without cuBLASLt's header.
+#include "gpu/driver.h"
+
+namespace scout::gpu {
+
+OpenedLibrary OpenCublasLt(int index);
+
+OpenedLibrary OpenCublasLt(int) {
+  OpenedLibrary opened;
+  opened.why = "this plug-in was built without cuBLASLt's header";
+  return opened;
+}
+
+}  // namespace scout::gpu
