@@ -11,7 +11,8 @@
 #define GPU_LARGE_KERNEL GPU_KERNEL
 #define GPU_WIDE_KERNEL __global__ void __launch_bounds__(288)
 #define GPU_TENSOR_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads)
-#define GPU_FLOW_KERNEL __global__ void __launch_bounds__(256, 4)
+// In waves of each of four units: gfx906 would spill at four.
+#define GPU_FLOW_KERNEL __global__ void __launch_bounds__(256, 3)
 #define GPU_FUNCTION __device__ __forceinline__
 
 namespace scout::SCOUT_GPU {

@@ -4,7 +4,7 @@ compiler itself lays out, bytes of stack and of spilled registers.
 
 usage: tests/gpu/compile_table.py [--quick] [--full] [ARCHITECTURE...]
 
-Architectures: sm_NN for nvcc, gfxNNN for hipcc. Without any: all that are served (--quick: one of each compiler). A compiler that is not
+Architectures: sm_NN for nvcc, gfxNNN for hipcc. Without any: all that are served (--quick: three of them). A compiler that is not
 installed is said and left out. By default a line tells the worst kernels of an architecture; --full tells every kernel.
 Exits 1 when a kernel does not compile or one that a step spends its time in spills registers, 77 when no compiler is there.
 """
@@ -18,7 +18,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CUDA = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_120"]
 HIP = ["gfx906", "gfx908", "gfx90a", "gfx940", "gfx1030"]
-QUICK = ["sm_80", "gfx90a"]
+QUICK = ["sm_80", "gfx906", "gfx90a"]  # gfx906 has the fewest registers, gfx90a the matrix instructions
 # What a step of text spends its time in. The others run once for a picture or when a device is opened.
 HOT = re.compile(r"(ProductFew|FewTasks|ProductMany|ProductFast|ProductFastBlocks|ProductWide|ProductTensor|PackRows|ProductValues|RoundRows|ScaleProduct|Attend|AttendFast|MergeSpans|RopeNormStore|RmsNorm|Quantize|SwiGlu|Route|"
                  r"CountSlots|ListSlots|ScaleRows|Combine|Embed(Blocks|Values)|SampleBlocks)\b")
@@ -75,6 +75,9 @@ def compile_hip(hipcc, architecture, out):
 
 
 def main(arguments):
+    if unknown := [a for a in arguments if a.startswith("--") and a not in ("--full", "--quick")]:
+        print(__doc__, file=sys.stderr if unknown != ["--help"] else sys.stdout)
+        return 0 if unknown == ["--help"] else 2
     full, quick = "--full" in arguments, "--quick" in arguments
     wanted = [a for a in arguments if not a.startswith("--")] or (QUICK if quick else CUDA + HIP)
     nvcc, hipcc = find_nvcc(), shutil.which("hipcc")
