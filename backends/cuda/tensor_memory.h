@@ -11,8 +11,10 @@ constexpr bool kTensorProducts = true;
 constexpr bool kTensorProducts = false;
 #endif
 
+// Reserving, freeing, storing and loading are of a whole warp, whose lanes may have left a wait one by one.
 template <int kColumns>
 GPU_FUNCTION void TensorReserve(uint32_t& to) {
+  __syncwarp();
   SCOUT_TENSOR("tcgen05.alloc.cta_group::1.sync.aligned.shared::cta.b32 [%0], %1;" ::"r"(SharedAddress(to)), "n"(kColumns)
                : "memory");
   // Another block of the multiprocessor may come.
@@ -20,10 +22,12 @@ GPU_FUNCTION void TensorReserve(uint32_t& to) {
 }
 template <int kColumns>
 GPU_FUNCTION void TensorFree(uint32_t at) {
+  __syncwarp();
   SCOUT_TENSOR("tcgen05.dealloc.cta_group::1.sync.aligned.b32 %0, %1;" ::"r"(at), "n"(kColumns) : "memory");
 }
 
 GPU_FUNCTION void TensorStore(uint32_t at, const uint32_t (&a)[4][4]) {
+  __syncwarp();
   SCOUT_TENSOR(
       "tcgen05.st.sync.aligned.16x128b.x8.b32 [%0], {%1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16};" ::"r"(
           at),
@@ -32,6 +36,7 @@ GPU_FUNCTION void TensorStore(uint32_t at, const uint32_t (&a)[4][4]) {
       : "memory");
 }
 GPU_FUNCTION void TensorLoad(uint32_t at, float (&c)[16]) {
+  __syncwarp();
   SCOUT_TENSOR(
       "tcgen05.ld.sync.aligned.16x256b.x4.b32 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, [%16];\n"
       "tcgen05.wait::ld.sync.aligned;"

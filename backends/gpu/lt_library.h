@@ -81,7 +81,9 @@ class LtLibrary final : public Library {
     uint64_t used = 0;
   };
 
-  LtLibrary(int index, const typename Lt::Calls& calls) : index_(index), calls_(calls) {}
+  LtLibrary(int index, const typename Lt::Calls& calls) : index_(index), calls_(calls) {
+    plans_.reserve(kMostPlans);  // a step adds to them, and must not fail for want of memory
+  }
 
   static uint32_t AlignmentOf(const void* at) {
     const auto address = reinterpret_cast<uintptr_t>(at) | 256;  // no algorithm wants more

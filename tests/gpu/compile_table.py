@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CUDA = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_120"]
+CUDA = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_103a", "sm_120"]
 HIP = ["gfx906", "gfx908", "gfx90a", "gfx940", "gfx1030"]
 QUICK = ["sm_80", "gfx906", "gfx90a"]  # gfx906 has the fewest registers, gfx90a the matrix instructions
 # What a step of text spends its time in. The others run once for a picture or when a device is opened.
