@@ -75,18 +75,14 @@ void Route(Context& context, const RouteOp& op) {
   float* const logits = context.arena.Take<float>(rows * experts);
   int32_t* const ids = HostI32(op.ids);
   float* const gates = HostF32(op.gates);
-  const int64_t per_task = std::max<int64_t>(8, (rows + context.threads - 1) / context.threads);
+  const int64_t per_task = std::clamp<int64_t>((rows + context.threads - 1) / context.threads, 8, kRowBlock);
   context.Parallel((rows + per_task - 1) / per_task, [&](int64_t task, int) {
-    const int64_t first = task * per_task;
-    const int64_t mine = std::min(per_task, rows - first);
-    for (int64_t i = 0; i < RowBlocks(mine, in.block); ++i) {
-      const RowBlock block = RowBlockOf(mine, in.block, i);
-      ForPanels(*context.kernels, router, 0, experts, 0, PanelsOf(experts), in, {first + block.first, block.count},
-                [&](int64_t n, int64_t o, const float* y, int count) {
-                  std::memcpy(logits + n * experts + o, y, static_cast<size_t>(count) * 4);
-                });
-    }
-    for (int64_t n = first; n < first + mine; ++n) {
+    const RowBlock mine = {task * per_task, std::min(per_task, rows - task * per_task)};
+    ForPanels(*context.kernels, router, 0, experts, 0, PanelsOf(experts), in, mine,
+              [&](int64_t n, int64_t o, const float* y, int count) {
+                std::memcpy(logits + n * experts + o, y, static_cast<size_t>(count) * 4);
+              });
+    for (int64_t n = mine.first; n < mine.first + mine.count; ++n) {
       for (int32_t i = 0; i < op.top_k; ++i) {
         const int32_t best = Best(logits + n * experts, static_cast<int32_t>(experts), ids + n * op.top_k, i);
         ids[n * op.top_k + i] = best;

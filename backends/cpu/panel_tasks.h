@@ -17,14 +17,9 @@ constexpr int64_t kMemoryBoundRows = 8;
 class PanelTasks {
  public:
   PanelTasks(int64_t panels, int threads, int64_t rows)
-      : panels_(panels), threads_(threads), halving_(rows <= kMemoryBoundRows), alike_(Even(panels / (threads * 8), 16)) {
-    if (threads == 1) alike_ = halving_ ? std::max<int64_t>(panels, 1) : 16;
-    if (!halving_ || threads == 1) {
-      halving_ = false;
-      count_ = (panels + alike_ - 1) / alike_;
-      return;
-    }
-    for (int64_t left = panels; left > 0;) {
+      : panels_(panels), threads_(threads), alike_(Alike(panels, threads, rows <= kMemoryBoundRows)) {
+    if (alike_ > 0) count_ = (panels + alike_ - 1) / alike_;
+    for (int64_t left = alike_ > 0 ? 0 : panels; left > 0;) {
       const int64_t each = Each(left), takers = std::min<int64_t>(threads, (left + each - 1) / each);
       count_ += takers;
       left -= takers * each;
@@ -37,7 +32,7 @@ class PanelTasks {
     int64_t first, end;
   };
   Range Of(int64_t task) const {
-    if (!halving_) return {task * alike_, std::min(panels_, (task + 1) * alike_)};
+    if (alike_ > 0) return {task * alike_, std::min(panels_, (task + 1) * alike_)};
     int64_t first = 0;
     while (true) {
       const int64_t each = Each(panels_ - first);
@@ -50,11 +45,15 @@ class PanelTasks {
  private:
   // Kernels take two panels together.
   static int64_t Even(int64_t panels, int64_t most) { return std::clamp<int64_t>(panels / 2 * 2, 2, most); }
+  static int64_t Alike(int64_t panels, int threads, bool few) {
+    if (threads == 1) return few ? std::max<int64_t>(panels, 1) : 16;
+    return few ? 0 : Even(panels / (threads * 8), 16);
+  }
   int64_t Each(int64_t left) const { return Even(left / (2 * threads_), left + 1); }
 
   int64_t panels_, threads_;
-  bool halving_;
-  int64_t alike_, count_ = 0;
+  int64_t alike_;  // panels of every task; 0: halves are shared
+  int64_t count_ = 0;
 };
 
 }  // namespace scout::cpu

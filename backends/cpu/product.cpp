@@ -224,14 +224,12 @@ void SwiGluPanels(const Kernels& kernels, const HostWeight& gate_up, int64_t exp
       const PanelOfWeight gate = at(0), pair[2] = {gate, {width + gate.first_row, gate.rows}};
       PanelProducts(kernels, gate_up, expert, pair, in, rows.first, count, y);
     } else {
-      for (int64_t p = 0; p < panels; ++p) {
-        const PanelOfWeight gate = at(p);
-        PanelProducts(kernels, gate_up, expert, {&gate, 1}, in, rows.first, count, y + p * count * kPanelRows);
-      }
-      for (int64_t p = 0; p < panels; ++p) {
-        const PanelOfWeight gate = at(p), other = {width + gate.first_row, gate.rows};
-        PanelProducts(kernels, gate_up, expert, {&other, 1}, in, rows.first, count, up + p * count * kPanelRows);
-      }
+      float* to = y;
+      for (const int64_t side : {int64_t{0}, width})
+        for (int64_t p = 0; p < panels; ++p, to += count * kPanelRows) {
+          const PanelOfWeight one = {side + at(p).first_row, at(p).rows};
+          PanelProducts(kernels, gate_up, expert, {&one, 1}, in, rows.first, count, to);
+        }
     }
     for (int64_t p = 0; p < panels; ++p)
       for (int64_t n = 0; n < count; ++n)

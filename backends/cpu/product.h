@@ -27,11 +27,13 @@ struct Inputs {
 struct RowBlock {
   int64_t first, count;
 };
-// How many blocks `rows` rows make of at most `most`, and block i of them; none is much smaller than the others.
+// How many blocks `rows` rows make of at most `most`, and block i of them; none is much smaller than the others, or larger than the
+// first.
 inline int64_t RowBlocks(int64_t rows, int64_t most) { return (rows + most - 1) / most; }
 inline RowBlock RowBlockOf(int64_t rows, int64_t most, int64_t i) {
-  const int64_t blocks = RowBlocks(rows, most), first = rows * i / blocks;
-  return {first, rows * (i + 1) / blocks - first};
+  const int64_t blocks = RowBlocks(rows, most);
+  const auto begin = [&](int64_t block) { return (rows * block + blocks - 1) / blocks; };
+  return {begin(i), begin(i + 1) - begin(i)};
 }
 
 // Which forms a weight asks for.
@@ -74,7 +76,7 @@ struct Piece {
   RowBlock rows;
   int64_t panels;
 };
-// run(piece, first panel, end panel) over all pieces, which are those of most rows first.
+// run(piece, first panel, end panel) over all pieces, of which none has more rows than the first.
 //
 // Where some have many rows, every other thread begins at the list's end. So pieces of many rows, whose products want arithmetic,
 // and those of few, which want memory, are worked on at the same time as long as there are both, and neither waits for the other's
