@@ -1,4 +1,6 @@
 // cuBLASLt, where it is installed: opened when it is first wanted, for the life of the process, and never linked.
+#include "cuda/cublas_lt.h"
+
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
@@ -8,8 +10,6 @@
 #include "gpu/runtime_driver.h"
 
 namespace scout::gpu {
-
-OpenedLibrary OpenCublasLt(int index);
 
 namespace {
 

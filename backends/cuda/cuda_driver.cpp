@@ -1,12 +1,12 @@
 // The driver table over the CUDA runtime, which is linked in and finds the driver itself.
 #include <cuda_runtime_api.h>
 
+#include "cuda/cublas_lt.h"
 #include "gpu/runtime_driver.h"
 
 namespace scout::gpu {
 
 const KernelTable& CudaKernels();
-OpenedLibrary OpenCublasLt(int index);  // cublas_lt.cpp, or without_cublas_lt.cpp
 
 namespace {
 

@@ -1,9 +1,7 @@
 // Where the plug-in is built without cuBLASLt's header.
-#include "gpu/driver.h"
+#include "cuda/cublas_lt.h"
 
 namespace scout::gpu {
-
-OpenedLibrary OpenCublasLt(int index);
 
 OpenedLibrary OpenCublasLt(int) {
   OpenedLibrary opened;

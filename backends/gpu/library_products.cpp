@@ -28,7 +28,7 @@ size_t ProductsByLibrary(Step& step, const DeviceWeight& weight, const float* x,
   for (const DeviceWeight::Part& part : weight.parts()) {
     const bool bf16 = part.format == DType::kBF16;
     RoundedRows& halves = rounded[bf16 ? 1 : 0];
-    if (!halves.values) halves = LaunchRoundRows(step, part.format, x, rows, weight.cols());
+    if (!halves.values) halves = LaunchRoundRows(step, FloatFormat(part.format), x, rows, weight.cols());
     // F16 rows have factors, which the library does not know.
     const bool apart = !bf16 && add;
     HalfProduct product;

@@ -34,8 +34,8 @@ struct RoundedRows {
   uint16_t* values = nullptr;  // [rows, k]
   float* scales = nullptr;     // [rows]
 };
-RoundedRows LaunchRoundRows(Step& step, DType format, const float* values, int64_t rows,
-                            int64_t k);  // products.cpp: for F16 or BF16
+// products.cpp; format: FloatFormat of F16 or BF16
+RoundedRows LaunchRoundRows(Step& step, int format, const float* values, int64_t rows, int64_t k);
 
 constexpr unsigned kThreads = 256;          // of a block
 constexpr size_t kSharedLimit = 64 * 1024;  // bytes that every device has for a block

@@ -90,7 +90,7 @@ Activations Prepare(Step& step, const DeviceWeight& weight, const float* values,
                                  groups ? groups->order : nullptr, tile_rows, halves.values, halves.scales});
         continue;
       }
-      halves = LaunchRoundRows(step, of_halves == FloatFormat(DType::kF16) ? DType::kF16 : DType::kBF16, values, rows, in.k);
+      halves = LaunchRoundRows(step, of_halves, values, rows, in.k);
       continue;
     }
     const int at = BlockFormat(part.format);
@@ -205,9 +205,9 @@ bool WantsFew(const Step& step, const DeviceWeight& weight, int64_t rows, const 
 
 }  // namespace
 
-RoundedRows LaunchRoundRows(Step& step, DType format, const float* values, int64_t rows, int64_t k) {
+RoundedRows LaunchRoundRows(Step& step, int format, const float* values, int64_t rows, int64_t k) {
   const RoundedRows to{step.Temporary<uint16_t>(rows * k), step.Temporary<float>(rows)};
-  step.Launch("rounding activations", step.kernels().floats[FloatFormat(format)].round_rows, rows, 1, kThreads,
+  step.Launch("rounding activations", step.kernels().floats[format].round_rows, rows, 1, kThreads,
               kThreads / static_cast<size_t>(step.kernels().warp) * sizeof(uint32_t),
               RoundRowsArgs{values, static_cast<int32_t>(k), to.values, to.scales});
   return to;
