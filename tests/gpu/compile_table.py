@@ -2,12 +2,10 @@
 """Compiles every kernel of backends/gpu for a list of architectures and prints what each takes: registers, bytes of shared memory that the
 compiler itself lays out, bytes of stack and of spilled registers.
 
-usage: tests/gpu/compile_table.py [--quick] [--full] [ARCHITECTURE...]
-
-Architectures: sm_NN for nvcc, gfxNNN for hipcc. Without any: all that are served (--quick: three of them). A compiler that is not
-installed is said and left out. By default a line tells the worst kernels of an architecture; --full tells every kernel.
+A compiler that is not installed is said and left out.
 Exits 1 when a kernel does not compile or one that a step spends its time in spills registers, 77 when no compiler is there.
 """
+import argparse
 import os
 import re
 import shutil
@@ -75,11 +73,12 @@ def compile_hip(hipcc, architecture, out):
 
 
 def main(arguments):
-    if unknown := [a for a in arguments if a.startswith("--") and a not in ("--full", "--quick")]:
-        print(__doc__, file=sys.stderr if unknown != ["--help"] else sys.stdout)
-        return 0 if unknown == ["--help"] else 2
-    full, quick = "--full" in arguments, "--quick" in arguments
-    wanted = [a for a in arguments if not a.startswith("--")] or (QUICK if quick else CUDA + HIP)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("architectures", nargs="*", metavar="ARCHITECTURE", help="sm_NN for nvcc, gfxNNN for hipcc; default: all that are served")
+    parser.add_argument("--quick", action="store_true", help="three of them")
+    parser.add_argument("--full", action="store_true", help="a line for every kernel, not for the worst ones of an architecture")
+    options = parser.parse_args(arguments)
+    full, wanted = options.full, options.architectures or (QUICK if options.quick else CUDA + HIP)
     nvcc, hipcc = find_nvcc(), shutil.which("hipcc")
     failed = compiled = 0
     print(f"{'architecture':<14}{'kernel':<32}{'registers':>10}{'shared':>8}{'stack':>8}{'spilled':>9}")

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "machine.h"
+#include "planted.h"
 #include "wide_software.h"
 
 namespace scout::SCOUT_GPU {
@@ -15,34 +15,6 @@ namespace {
 
 constexpr simt::LaneMask kAll = 0xffffffff;
 const simt::Schedule kSchedules[] = {{false, 0}, {true, 1}, {true, 2}, {true, 3}};
-
-template <auto kKernel, typename Arguments>
-void RunKernel(const Arguments& arguments, unsigned threads, size_t shared_bytes, const simt::Schedule& schedule) {
-  simt::Machine machine;
-  simt::Launch launch;
-  launch.threads = threads;
-  launch.shared_bytes = shared_bytes;
-  launch.warp = kWarp;
-  launch.run = [](const void* a) { kKernel(*static_cast<const Arguments*>(a)); };
-  launch.arguments = &arguments;
-  machine.Run(launch, schedule);
-}
-// That every schedule tells one of the sentences.
-template <auto kKernel, typename Arguments>
-void ExpectFault(const Arguments& arguments, unsigned threads, size_t shared_bytes, const std::vector<std::string>& sentences) {
-  for (const simt::Schedule& schedule : kSchedules) {
-    SCOPED_TRACE(schedule.seed);
-    try {
-      RunKernel<kKernel>(arguments, threads, shared_bytes, schedule);
-      ADD_FAILURE() << "not caught: " << sentences.front();
-    } catch (const simt::Fault& fault) {
-      const std::string text = fault.what();
-      bool told = false;
-      for (const std::string& sentence : sentences) told = told || text.find(sentence) != std::string::npos;
-      EXPECT_TRUE(told) << text << " instead of " << sentences.front();
-    }
-  }
-}
 
 // A warp brings pieces through a ring of two stages, each of one piece for each of 64 threads; two others add them up.
 enum class RingMistake {
@@ -115,7 +87,8 @@ class SimtRing : public testing::Test {
   }
   Ring Of(RingMistake mistake) { return {in_, out_, kRounds, mistake}; }
   void Expect(RingMistake mistake, const std::vector<std::string>& sentences) {
-    ExpectFault<&RingKernel>(Of(mistake), 96, kShared, sentences);
+    ExpectFault(kSchedules, sentences,
+                [&](const simt::Schedule& schedule) { RunKernel<&RingKernel>(Of(mistake), 96, kShared, schedule); });
   }
   static constexpr size_t kShared = 129 * 16 + 32;
   alignas(16) int in_[kRounds * 256];
@@ -245,7 +218,8 @@ class SimtWide : public testing::Test {
     return true;
   }
   void Expect(WideMistake mistake, const std::vector<std::string>& sentences) {
-    ExpectFault<&WideKernel>(Of(mistake), 128, kShared, sentences);
+    ExpectFault(kSchedules, sentences,
+                [&](const simt::Schedule& schedule) { RunKernel<&WideKernel>(Of(mistake), 128, kShared, schedule); });
   }
   static constexpr size_t kShared = 4 * 64 * 16 + 16;
   float a_[64 * 32];

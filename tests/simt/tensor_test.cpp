@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "machine.h"
+#include "planted.h"
 #include "tensor_software.h"
 
 namespace scout::SCOUT_GPU {
@@ -164,14 +164,7 @@ class SimtTensor : public testing::Test {
   void Run(Mistake mistake, const simt::Schedule& schedule) {
     std::fill(std::begin(c_), std::end(c_), 0.0f);
     const Product product{a_, b_, c_, mistake};
-    simt::Machine machine;
-    simt::Launch launch;
-    launch.threads = 160;
-    launch.shared_bytes = 16 * 8 * 64 + 48;
-    launch.warp = kWarp;
-    launch.run = [](const void* a) { TensorKernel(*static_cast<const Product*>(a)); };
-    launch.arguments = &product;
-    machine.Run(launch, schedule);
+    RunKernel<&TensorKernel>(product, 160, 16 * 8 * 64 + 48, schedule);
   }
   bool Right() const {
     for (int row = 0; row < 128; ++row)
@@ -184,18 +177,7 @@ class SimtTensor : public testing::Test {
   }
   // That every schedule tells one of the sentences.
   void Expect(Mistake mistake, const std::vector<std::string>& sentences) {
-    for (const simt::Schedule& schedule : kSchedules) {
-      SCOPED_TRACE(schedule.seed);
-      try {
-        Run(mistake, schedule);
-        ADD_FAILURE() << "not caught: " << sentences.front();
-      } catch (const simt::Fault& fault) {
-        const std::string text = fault.what();
-        bool told = false;
-        for (const std::string& sentence : sentences) told = told || text.find(sentence) != std::string::npos;
-        EXPECT_TRUE(told) << text << " instead of " << sentences.front();
-      }
-    }
+    ExpectFault(kSchedules, sentences, [&](const simt::Schedule& schedule) { Run(mistake, schedule); });
   }
   uint16_t a_[128 * 128];
   alignas(16) uint16_t b_[128 * 64];
