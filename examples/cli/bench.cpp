@@ -393,31 +393,24 @@ constexpr const char* kFooter =
 }  // namespace
 
 void AddBench(CLI::App& app) {
-  auto* command = app.add_subcommand("bench", "measure prefill and decode speed beside what the machine can do");
-  command->footer(kFooter);
+  Command command(app, "bench", "measure prefill and decode speed beside what the machine can do");
+  command.Footer(kFooter);
   auto options = std::make_shared<BenchOptions>();
-  AddModelOptions(*command, options->model);
-  command->add_option("-p,--prompt", options->prompt, "prompt tokens of a stream")
-      ->check(CLI::Range(int64_t{1}, kMostTokens))
-      ->capture_default_str();
-  command->add_option("-n,--generate", options->generate, "tokens that a stream generates")
-      ->check(CLI::Range(int64_t{0}, kMostTokens))
-      ->capture_default_str();
-  command->add_option("-b,--batch", options->batch, "streams at once")->check(CLI::Range(1, 4096))->capture_default_str();
-  command->add_option("-d,--depth", options->depth, "tokens already in each stream's context")
-      ->check(CLI::Range(int64_t{0}, kMostTokens))
-      ->capture_default_str();
-  command->add_option("-r,--rounds,--repeat", options->rounds, "rounds")->check(CLI::Range(1, 1000))->capture_default_str();
-  command->add_option("--step-rows", options->step_rows, "most tokens of a step; 0 = the engine's own choice")
-      ->check(CLI::Range(0, 1 << 20));
-  command->add_option("--seed", options->seed, "of the random prompts")->capture_default_str();
-  command->add_flag("--json", options->json, "as JSON, every round's figures");
-  command->add_flag("--no-probes", options->no_probes, "do not measure the machine's own limits");
+  AddModelOptions(command, options->model);
+  command.Add("-p,--prompt", options->prompt, "prompt tokens of a stream").Between(1, kMostTokens).ShowsDefault();
+  command.Add("-n,--generate", options->generate, "tokens that a stream generates").Between(0, kMostTokens).ShowsDefault();
+  command.Add("-b,--batch", options->batch, "streams at once").Between(1, 4096).ShowsDefault();
+  command.Add("-d,--depth", options->depth, "tokens already in each stream's context").Between(0, kMostTokens).ShowsDefault();
+  command.Add("-r,--rounds,--repeat", options->rounds, "rounds").Between(1, 1000).ShowsDefault();
+  command.Add("--step-rows", options->step_rows, "most tokens of a step; 0 = the engine's own choice").Between(0, 1 << 20);
+  command.Add("--seed", options->seed, "of the random prompts").ShowsDefault();
+  command.Flag("--json", options->json, "as JSON, every round's figures");
+  command.Flag("--no-probes", options->no_probes, "do not measure the machine's own limits");
   command
-      ->add_option("--probe-mb", options->probe_mb,
-                   "MiB that the read probe reads; 0 = as many as the weights have, at most half of what is free")
-      ->check(CLI::Range(0, 1 << 20));
-  command->callback([options] { Bench(*options).Run(); });
+      .Add("--probe-mb", options->probe_mb,
+           "MiB that the read probe reads; 0 = as many as the weights have, at most half of what is free")
+      .Between(0, 1 << 20);
+  command.OnRun([options] { Bench(*options).Run(); });
 }
 
 }  // namespace cli

@@ -27,7 +27,7 @@ std::vector<std::string> Spellings(const std::vector<Argument>& arguments) {
 
 std::vector<std::string> CommandNames(const Program& program) {
   std::vector<std::string> names;
-  for (const Command& command : program.commands) names.push_back(command.name);
+  for (const CommandDescription& command : program.commands) names.push_back(command.name);
   return names;
 }
 
@@ -125,7 +125,7 @@ _scout() {
   done
   case "$command $prev" in
 )";
-  for (const Command& command : program.commands) {
+  for (const CommandDescription& command : program.commands) {
     for (const Argument& argument : command.arguments) {
       if (argument.positional() || argument.value.empty()) continue;
       std::vector<std::string> patterns;
@@ -135,7 +135,7 @@ _scout() {
   }
   text += "  esac\n  case \"$command $cur\" in\n    \" \"*) _scout_words \"" + Joined(CommandNames(program), " ") + " " +
           Joined(Spellings(program.arguments), " ") + "\" ;;\n";
-  for (const Command& command : program.commands) {
+  for (const CommandDescription& command : program.commands) {
     text += "    \"" + command.name + " -\"*) _scout_words \"" + Joined(Spellings(command.arguments), " ") + "\" ;;\n";
     for (const Argument& argument : command.arguments) {
       if (!argument.positional() || argument.kind == Kind::kText) continue;
@@ -154,10 +154,10 @@ std::string ZshCompletion(const Program& program) {
   text += "_scout() {\n  local state line\n  typeset -A opt_args\n  _arguments -C";
   for (const Argument& argument : program.arguments) text += " \\\n    " + ZshSpecification(argument);
   text += " \\\n    '1:command:->command' '*::argument:->argument'\n  case $state in\n    command)\n      local -a commands=(";
-  for (const Command& command : program.commands)
+  for (const CommandDescription& command : program.commands)
     text += "\n        " + ZshQuoted(command.name + ":" + Replaced(command.about, ":", "\\:"));
   text += ")\n      _describe command commands ;;\n    argument)\n      case $line[1] in\n";
-  for (const Command& command : program.commands) {
+  for (const CommandDescription& command : program.commands) {
     text += "        " + command.name + ") _arguments -s";
     for (const Argument& argument : command.arguments) text += " \\\n          " + ZshSpecification(argument);
     text += " ;;\n";
@@ -170,7 +170,7 @@ std::string FishCompletion(const Program& program) {
   std::string text =
       "# fish completion for scout(1), written by scout_describe from the program's own description\ncomplete -c scout -f\n";
   for (const Argument& argument : program.arguments) text += FishLine("not __fish_seen_subcommand_from " + names, argument);
-  for (const Command& command : program.commands) {
+  for (const CommandDescription& command : program.commands) {
     text += "complete -c scout -n " + FishQuoted("not __fish_seen_subcommand_from " + names) + " -a " + command.name + " -d " +
             FishQuoted(command.about) + "\n";
     for (const Argument& argument : command.arguments) {

@@ -2,6 +2,7 @@
 // Usage: scout_describe FOLDER        FOLDER/scout.1, scout.bash, _scout, scout.fish
 #include "describe.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -27,7 +28,7 @@ constexpr Row kValues[] = {
     {"--positions", Kind::kFile, ""},
     {"--output", Kind::kFile, ""},
     {"--device", Kind::kDevice, ""},
-    {"--kv", Kind::kWords, "f16 bf16 f32"},
+    {"--kv", Kind::kWords, "f16 q8 bf16 f32"},
     {"--numerics", Kind::kWords, "invariant fast float32"},
 };
 
@@ -65,7 +66,7 @@ std::vector<Argument> ReadAll(const CLI::App& app) {
 
 }  // namespace
 
-const Argument* Command::Find(const std::string& wanted) const {
+const Argument* CommandDescription::Find(const std::string& wanted) const {
   const auto at = std::find_if(arguments.begin(), arguments.end(), [&](const Argument& a) { return a.name == wanted; });
   return at == arguments.end() ? nullptr : &*at;
 }
@@ -77,16 +78,17 @@ Program Describe(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     program.commands.push_back({command->get_name(), command->get_description(), ReadAll(*command)});
   for (const Row& row : kValues) {
-    const bool known = std::any_of(program.commands.begin(), program.commands.end(), [&](const Command& command) {
+    const bool known = std::any_of(program.commands.begin(), program.commands.end(), [&](const CommandDescription& command) {
       const Argument* argument = command.Find(row.name);
       return argument != nullptr && argument->kind == row.kind;
     });
     if (!known) throw std::logic_error(std::string("the table of values names ") + row.name + ", which no command takes");
   }
-  const auto first = std::find_if(program.commands.begin(), program.commands.end(), [](const Command& c) { return c.has_model(); });
+  const auto first =
+      std::find_if(program.commands.begin(), program.commands.end(), [](const CommandDescription& c) { return c.has_model(); });
   if (first == program.commands.end()) return program;
   for (const Argument& argument : first->arguments) {
-    const bool everywhere = std::all_of(program.commands.begin(), program.commands.end(), [&](const Command& command) {
+    const bool everywhere = std::all_of(program.commands.begin(), program.commands.end(), [&](const CommandDescription& command) {
       const Argument* same = command.Find(argument.name);
       return !command.has_model() || (same != nullptr && *same == argument);
     });

@@ -2,9 +2,12 @@
 // completions.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace cli {
 
@@ -23,7 +26,7 @@ struct Argument {
   bool operator==(const Argument&) const = default;
 };
 
-struct Command {
+struct CommandDescription {
   std::string name;
   std::string about;
   std::vector<Argument> arguments;
@@ -34,7 +37,7 @@ struct Command {
 struct Program {
   std::string version;
   std::vector<Argument> arguments;  // of the program itself
-  std::vector<Command> commands;
+  std::vector<CommandDescription> commands;
   std::vector<Argument> shared;  // options that every command with a model takes, in the order of the first
 };
 

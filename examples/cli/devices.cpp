@@ -7,10 +7,10 @@
 namespace cli {
 
 void AddDevices(CLI::App& app) {
-  auto* command = app.add_subcommand("devices", "list what a model can run on");
+  Command command(app, "devices", "list what a model can run on");
   auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "as JSON");
-  command->callback([json] {
+  command.Flag("--json", *json, "as JSON");
+  command.OnRun([json] {
     auto list = nlohmann::ordered_json::array();
     uint64_t count = 0;
     Check(scout_device_count(&count));

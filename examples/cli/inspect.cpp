@@ -112,15 +112,13 @@ void Inspect(const InspectOptions& options) {
 }  // namespace
 
 void AddInspect(CLI::App& app) {
-  auto* command = app.add_subcommand("inspect", "show a model's hyper-parameters, formats and sizes");
+  Command command(app, "inspect", "show a model's hyper-parameters, formats and sizes");
   auto options = std::make_shared<InspectOptions>();
-  AddModelOptions(*command, options->model);
-  command->add_option("--at", options->contexts, "contexts whose bytes of keys and values are wanted")
-      ->delimiter(',')
-      ->capture_default_str();
-  command->add_flag("--tensors", options->tensors, "list every tensor");
-  command->add_flag("--json", options->json, "as JSON");
-  command->callback([options] { Inspect(*options); });
+  AddModelOptions(command, options->model);
+  command.Add("--at", options->contexts, "contexts whose bytes of keys and values are wanted").WithCommas().ShowsDefault();
+  command.Flag("--tensors", options->tensors, "list every tensor");
+  command.Flag("--json", options->json, "as JSON");
+  command.OnRun([options] { Inspect(*options); });
 }
 
 }  // namespace cli

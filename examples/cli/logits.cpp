@@ -56,14 +56,14 @@ void Logits(const LogitsOptions& options) {
 }  // namespace
 
 void AddLogits(CLI::App& app) {
-  auto* command = app.add_subcommand("logits", "write the logits of given tokens as a NumPy array [positions, vocabulary]");
+  Command command(app, "logits", "write the logits of given tokens as a NumPy array [positions, vocabulary]");
   auto options = std::make_shared<LogitsOptions>();
   options->model.kv = "f32";
-  AddModelOptions(*command, options->model);
-  command->add_option("--tokens", options->tokens, "file of token ids separated by white space, - for stdin")->required();
-  command->add_option("--positions", options->positions, "file of ascending positions; without it, all");
-  command->add_option("--output", options->output, "the .npy file to write")->required();
-  command->callback([options] { Logits(*options); });
+  AddModelOptions(command, options->model);
+  command.Add("--tokens", options->tokens, "file of token ids separated by white space, - for stdin").Required();
+  command.Add("--positions", options->positions, "file of ascending positions; without it, all");
+  command.Add("--output", options->output, "the .npy file to write").Required();
+  command.OnRun([options] { Logits(*options); });
 }
 
 }  // namespace cli

@@ -98,7 +98,7 @@ std::string ManualPage(const Program& program) {
   page += ".SH OPTIONS\n";
   for (const Argument& argument : program.arguments) page += Entry(argument);
   page += ".SH COMMANDS\n";
-  for (const Command& command : program.commands) {
+  for (const CommandDescription& command : program.commands) {
     page += ".SS \"scout " + Roff(command.name);
     for (const Argument& argument : command.arguments) {
       if (argument.positional()) page += argument.required ? " " + Roff(argument.name) : " [" + Roff(argument.name) + "]";

@@ -29,16 +29,15 @@ void Pack(const PackOptions& given) {
 }  // namespace
 
 void AddPack(CLI::App& app) {
-  auto* command = app.add_subcommand("pack", "write a side-file with which a GGUF file loads in milliseconds, shared by processes");
+  Command command(app, "pack", "write a side-file with which a GGUF file loads in milliseconds, shared by processes");
   auto options = std::make_shared<PackOptions>();
-  command->add_option("MODEL", options->model.model, "GGUF file, or the bundled model's name: scout-tiny")->required();
-  command->add_option("-o,--output", options->model.pack_file, "the side-file; MODEL.pack otherwise");
-  command->add_flag("--check", options->check, "compare all of a side-file that is there with its hashes, and write nothing");
-  command->add_option("--device", options->model.device, "device whose arrangement of weights it holds; see `scout devices`");
-  command->add_option("-t,--threads", options->model.threads, "compute threads; 0 = as many as the process may use")
-      ->check(CLI::Range(0, 4096));
-  command->add_flag("-q,--quiet", options->model.quiet, "no progress");
-  command->callback([options] { Pack(*options); });
+  command.Add("MODEL", options->model.model, "GGUF file, or the bundled model's name: scout-tiny").Required();
+  command.Add("-o,--output", options->model.pack_file, "the side-file; MODEL.pack otherwise");
+  command.Flag("--check", options->check, "compare all of a side-file that is there with its hashes, and write nothing");
+  command.Add("--device", options->model.device, "device whose arrangement of weights it holds; see `scout devices`");
+  command.Add("-t,--threads", options->model.threads, "compute threads; 0 = as many as the process may use").Between(0, 4096);
+  command.Flag("-q,--quiet", options->model.quiet, "no progress");
+  command.OnRun([options] { Pack(*options); });
 }
 
 }  // namespace cli

@@ -90,17 +90,14 @@ void Perplexity(const PerplexityOptions& options) {
 }  // namespace
 
 void AddPerplexity(CLI::App& app) {
-  auto* command = app.add_subcommand("perplexity", "how well a model predicts a text");
+  Command command(app, "perplexity", "how well a model predicts a text");
   auto options = std::make_shared<PerplexityOptions>();
-  AddModelOptions(*command, options->model);
-  command->add_option("FILE", options->file, "the text, - for stdin")->required();
-  command->add_option("--window", options->window, "tokens of a window")
-      ->check(CLI::Range(int64_t{8}, int64_t{10485760}))
-      ->capture_default_str();
-  command->add_option("--stride", options->stride, "new tokens of each further window; 0 = half a window")
-      ->check(CLI::Range(int64_t{0}, int64_t{10485760}));
-  command->add_flag("--json", options->json, "as JSON");
-  command->callback([options] { Perplexity(*options); });
+  AddModelOptions(command, options->model);
+  command.Add("FILE", options->file, "the text, - for stdin").Required();
+  command.Add("--window", options->window, "tokens of a window").Between(8, 10485760).ShowsDefault();
+  command.Add("--stride", options->stride, "new tokens of each further window; 0 = half a window").Between(0, 10485760);
+  command.Flag("--json", options->json, "as JSON");
+  command.OnRun([options] { Perplexity(*options); });
 }
 
 }  // namespace cli

@@ -247,50 +247,47 @@ void RunCommand(RunOptions options) {
 }  // namespace
 
 void AddRun(CLI::App& app) {
-  auto* command = app.add_subcommand("run", "answer a prompt, or chat when there is none and stdin is a terminal");
+  Command command(app, "run", "answer a prompt, or chat when there is none and stdin is a terminal");
   auto options = std::make_shared<RunOptions>();
-  AddModelOptions(*command, options->model);
-  command->add_option("PROMPT", options->prompt, "the question; - reads it from stdin");
+  AddModelOptions(command, options->model);
+  command.Add("PROMPT", options->prompt, "the question; - reads it from stdin");
   command
-      ->add_option(
-          "--image", options->images,
-          "a picture that the question is about: PNG, JPEG or WebP; may be given several times. With --raw each <|image|> of the "
-          "prompt becomes the next of them")
-      ->allow_extra_args(false);
+      .Add("--image", options->images,
+           "a picture that the question is about: PNG, JPEG or WebP; may be given several times. With --raw each <|image|> of the "
+           "prompt becomes the next of them")
+      .OneEach();
   command
-      ->add_option("--video", options->videos,
-                   "a clip that the question is about: MP4, QuickTime, Matroska or WebM; may be given several times")
-      ->allow_extra_args(false);
-  auto* fps =
-      command->add_option("--fps", options->frames.fps, "frames of a clip to look at, a second; 0 = 1")->capture_default_str();
-  command->add_option("--frames", options->frames.count, "frames of a clip to look at in all, instead of --fps; 0 = by --fps")
-      ->capture_default_str()
-      ->excludes(fps);
+      .Add("--video", options->videos,
+           "a clip that the question is about: MP4, QuickTime, Matroska or WebM; may be given several times")
+      .OneEach();
+  const Option fps = command.Add("--fps", options->frames.fps, "frames of a clip to look at, a second; 0 = 1").ShowsDefault();
+  command.Add("--frames", options->frames.count, "frames of a clip to look at in all, instead of --fps; 0 = by --fps")
+      .ShowsDefault()
+      .Excludes(fps);
   command
-      ->add_option("--scene-change", options->frames.scene,
-                   "of these, only frames that differ from the last one by so many percent; 0 = all")
-      ->capture_default_str();
-  command->add_flag(
-      "--no-vision", options->no_vision,
-      "chat without pictures: the vision tower, which a chat loads so that one can be pasted, stays on the disk (with the "
-      "released models 1.7 GB of memory)");
+      .Add("--scene-change", options->frames.scene,
+           "of these, only frames that differ from the last one by so many percent; 0 = all")
+      .ShowsDefault();
+  command.Flag("--no-vision", options->no_vision,
+               "chat without pictures: the vision tower, which a chat loads so that one can be pasted, stays on the disk (with the "
+               "released models 1.7 GB of memory)");
   command
-      ->add_option("--picture-cache-mb", options->model.picture_cache_mb,
-                   "memory for what a chat has seen of its pictures, so that a further question does not look again; 0 = none")
-      ->capture_default_str();
-  command->add_option("--system", options->system, "a system message");
-  command->add_option("--temperature", options->temperature, "0 = always the most likely token")->capture_default_str();
-  command->add_option("--top-k", options->top_k, "sample among the k most likely; 0 = all")->capture_default_str();
-  command->add_option("--top-p", options->top_p, "nucleus; 1 = off")->capture_default_str();
-  command->add_option("--min-p", options->min_p, "0 = off")->capture_default_str();
-  command->add_option("--repetition-penalty", options->repetition_penalty, "1 = off")->capture_default_str();
-  command->add_option("--seed", options->seed, "of the random choices")->capture_default_str();
-  command->add_option("-n,--max-tokens", options->max_tokens, "0 = as many as fit")->capture_default_str();
-  command->add_option("--stop", options->stop, "end the answer before this text; may be given several times");
-  command->add_flag("--raw", options->raw, "go on from the prompt instead of answering it");
-  command->add_flag("--json", options->json, "one JSON object a line and event");
-  command->add_flag("--stats", options->stats, "times and counts on stderr");
-  command->callback([options] { RunCommand(*options); });
+      .Add("--picture-cache-mb", options->model.picture_cache_mb,
+           "memory for what a chat has seen of its pictures, so that a further question does not look again; 0 = none")
+      .ShowsDefault();
+  command.Add("--system", options->system, "a system message");
+  command.Add("--temperature", options->temperature, "0 = always the most likely token").ShowsDefault();
+  command.Add("--top-k", options->top_k, "sample among the k most likely; 0 = all").ShowsDefault();
+  command.Add("--top-p", options->top_p, "nucleus; 1 = off").ShowsDefault();
+  command.Add("--min-p", options->min_p, "0 = off").ShowsDefault();
+  command.Add("--repetition-penalty", options->repetition_penalty, "1 = off").ShowsDefault();
+  command.Add("--seed", options->seed, "of the random choices").ShowsDefault();
+  command.Add("-n,--max-tokens", options->max_tokens, "0 = as many as fit").ShowsDefault();
+  command.Add("--stop", options->stop, "end the answer before this text; may be given several times");
+  command.Flag("--raw", options->raw, "go on from the prompt instead of answering it");
+  command.Flag("--json", options->json, "one JSON object a line and event");
+  command.Flag("--stats", options->stats, "times and counts on stderr");
+  command.OnRun([options] { RunCommand(*options); });
 }
 
 }  // namespace cli

@@ -244,13 +244,13 @@ void Run(const SelftestOptions& options) {
 }  // namespace
 
 void AddSelftest(CLI::App& app) {
-  auto* command = app.add_subcommand("selftest", "compare devices with the reference, bit for bit");
+  Command command(app, "selftest", "compare devices with the reference, bit for bit");
   auto options = std::make_shared<SelftestOptions>();
-  command->add_option("--device", options->device, "the device to test; all but ref without it");
-  command->add_option("--formats", options->formats, "number formats to test, with commas between; all without it")->delimiter(',');
-  command->add_option("-t,--threads", options->threads, "threads; 0: as many as the process may use");
-  command->add_flag("--json", options->json, "as JSON");
-  command->callback([options] { Run(*options); });
+  command.Add("--device", options->device, "the device to test; all but ref without it");
+  command.Add("--formats", options->formats, "number formats to test, with commas between; all without it").WithCommas();
+  command.Add("-t,--threads", options->threads, "threads; 0: as many as the process may use");
+  command.Flag("--json", options->json, "as JSON");
+  command.OnRun([options] { Run(*options); });
 }
 
 }  // namespace cli

@@ -118,24 +118,19 @@ void Tiles(const TilesOptions& given) {
 }  // namespace
 
 void AddTiles(CLI::App& app) {
-  auto* command = app.add_subcommand("tiles", "show what a vision model sees of a picture");
+  Command command(app, "tiles", "show what a vision model sees of a picture");
   auto options = std::make_shared<TilesOptions>();
-  command->add_option("IMAGE", options->image, "a PNG, JPEG or WebP file")->required();
-  command->add_option("--output,-o", options->output, "write the tiles to a PNG file: the grid, and the whole picture beside it");
-  command->add_option("--model", options->model,
-                      "a model with vision, whose tiles are wanted; without one those of the released Llama 4 models");
-  command->add_option("--max-tiles", options->max_tiles, "at most so many tiles in the grid; 0: as many as the model takes")
-      ->check(CLI::Range(0, 256));
-  command->add_option("--alpha", options->alpha, "what becomes of transparent pixels")
-      ->check(CLI::IsMember({"drop", "white"}))
-      ->capture_default_str();
-  command->add_option("--resize", options->resize, "by whose rule the picture is resized")
-      ->check(CLI::IsMember({"torchvision", "pil"}))
-      ->capture_default_str();
-  command->add_option("--orientation", options->orientation, "turn the picture as EXIF means by 1 to 8; 0: as the file says")
-      ->check(CLI::Range(0, 8));
-  command->add_flag("--json", options->json, "as JSON");
-  command->callback([options] { Tiles(*options); });
+  command.Add("IMAGE", options->image, "a PNG, JPEG or WebP file").Required();
+  command.Add("--output,-o", options->output, "write the tiles to a PNG file: the grid, and the whole picture beside it");
+  command.Add("--model", options->model,
+              "a model with vision, whose tiles are wanted; without one those of the released Llama 4 models");
+  command.Add("--max-tiles", options->max_tiles, "at most so many tiles in the grid; 0: as many as the model takes")
+      .Between(0, 256);
+  command.Add("--alpha", options->alpha, "what becomes of transparent pixels").OneOf({"drop", "white"}).ShowsDefault();
+  command.Add("--resize", options->resize, "by whose rule the picture is resized").OneOf({"torchvision", "pil"}).ShowsDefault();
+  command.Add("--orientation", options->orientation, "turn the picture as EXIF means by 1 to 8; 0: as the file says").Between(0, 8);
+  command.Flag("--json", options->json, "as JSON");
+  command.OnRun([options] { Tiles(*options); });
 }
 
 }  // namespace cli

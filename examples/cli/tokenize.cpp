@@ -79,17 +79,17 @@ void Tokenize(const TokenizeOptions& options) {
 }  // namespace
 
 void AddTokenize(CLI::App& app) {
-  auto* command = app.add_subcommand("tokenize", "show the token ids of a text");
+  Command command(app, "tokenize", "show the token ids of a text");
   auto options = std::make_shared<TokenizeOptions>();
-  AddModelOptions(*command, options->model);
-  command->add_option("TEXT", options->text, "the text");
-  command->add_option("--file", options->file, "read the text from a file, - for stdin");
-  command->add_option("--image", options->image, "begin with the tokens of a picture: a PNG, JPEG or WebP file");
-  command->add_flag("--special", options->special, "spellings of control tokens become control tokens");
-  command->add_flag("--bos", options->bos, "begin with the begin-of-text token");
-  command->add_flag("--count", options->count, "print the number of tokens only");
-  command->add_flag("--json", options->json, "print the ids as a JSON array");
-  command->callback([options] { Tokenize(*options); });
+  AddModelOptions(command, options->model);
+  command.Add("TEXT", options->text, "the text");
+  command.Add("--file", options->file, "read the text from a file, - for stdin");
+  command.Add("--image", options->image, "begin with the tokens of a picture: a PNG, JPEG or WebP file");
+  command.Flag("--special", options->special, "spellings of control tokens become control tokens");
+  command.Flag("--bos", options->bos, "begin with the begin-of-text token");
+  command.Flag("--count", options->count, "print the number of tokens only");
+  command.Flag("--json", options->json, "print the ids as a JSON array");
+  command.OnRun([options] { Tokenize(*options); });
 }
 
 }  // namespace cli

@@ -115,7 +115,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(complete("scout", "run", "--nonsense"), set())
 
     def test_bash_offers_values(self):
-        self.assertEqual(complete("scout", "run", "--kv", ""), {"f16", "bf16", "f32"})
+        self.assertEqual(complete("scout", "run", "--kv", ""), {"f16", "q8", "bf16", "f32"})
         self.assertEqual(complete("scout", "inspect", "--device", ""), {"cpu", "ref"})
         self.assertEqual(complete("scout", "run", "scout-t"), {"scout-tiny"})
         self.assertEqual(complete("scout", "tokenize", "x", "--file", "scout.f"), {"scout.fish"})
