@@ -28,8 +28,13 @@ void Machine::InitArrivals(std::byte* at, int count) {
   made.count = made.missing = count;
   made.made = time_;
   made.maker = running_;
-  made.released.assign(warp_time_.size(), 0);
+  made.released.assign(warps_.size(), 0);
   made.releasing = made.released;
+}
+
+void Machine::Wake(const std::byte* arrivals) {
+  for (unsigned t = 0; t < launch_->threads; ++t)
+    if (states_[t] == State::kArrivals && threads_[t].arrivals == arrivals) states_[t] = State::kReady;
 }
 
 void Machine::EndPhases(const std::byte* at, Arrivals& arrivals) {
@@ -38,8 +43,7 @@ void Machine::EndPhases(const std::byte* at, Arrivals& arrivals) {
   ++arrivals.phase;
   for (size_t w = 0; w < arrivals.released.size(); ++w)
     arrivals.released[w] = std::max(arrivals.released[w], arrivals.releasing[w]);
-  for (unsigned t = 0; t < launch_->threads; ++t)
-    if (threads_[t].state == State::kArrivals && threads_[t].arrivals == at) threads_[t].state = State::kReady;
+  Wake(at);
 }
 
 void Machine::Arrive(std::byte* at, int64_t bytes) {
@@ -49,15 +53,14 @@ void Machine::Arrive(std::byte* at, int64_t bytes) {
   // What this warp did up to its last operation together, and whatever that thread itself knew, comes before what waits do next.
   const auto my_warp = static_cast<size_t>(running_ / launch_->warp);
   for (size_t w = 0; w < arrivals.releasing.size(); ++w) {
-    const uint32_t known = w == my_warp ? warp_time_[w] : threads_[static_cast<size_t>(running_)].known[w];
+    const uint32_t known = w == my_warp ? warps_[w].time : Known(running_, w);
     arrivals.releasing[w] = std::max(arrivals.releasing[w], known);
   }
   arrivals.bytes += bytes;
   --arrivals.missing;
   EndPhases(at, arrivals);
   // Who waits may find copies to land.
-  for (unsigned t = 0; t < launch_->threads; ++t)
-    if (threads_[t].state == State::kArrivals && threads_[t].arrivals == at) threads_[t].state = State::kReady;
+  Wake(at);
 }
 
 void Machine::BulkCopy(std::byte* to, const std::byte* from, int64_t bytes, std::byte* at) {
@@ -79,9 +82,8 @@ void Machine::BulkCopy(std::byte* to, const std::byte* from, int64_t bytes, std:
     trace.coming = true;
   }
   std::memset(to, 0xff, size);
-  arrivals.copies.push_back({to, from, size});
-  for (unsigned t = 0; t < launch_->threads; ++t)
-    if (threads_[t].state == State::kArrivals && threads_[t].arrivals == at) threads_[t].state = State::kReady;
+  arrivals.copies.push_back({to, from, size, 0});
+  Wake(at);
 }
 
 void Machine::Land(const std::byte* at, Arrivals& arrivals) {
@@ -118,9 +120,10 @@ void Machine::WaitArrivals(std::byte* at, int parity) {
     self.arrivals = at;
     Wait(State::kArrivals);
   }
+  waited_ = true;
   self.waited[at] = arrivals.phase;
   if (tensor_) tensor_->fenced[static_cast<size_t>(running_)] = false;
-  for (size_t w = 0; w < self.known.size(); ++w) self.known[w] = std::max(self.known[w], arrivals.released[w]);
+  for (size_t w = 0; w < warps_.size(); ++w) Known(running_, w) = std::max(Known(running_, w), arrivals.released[w]);
 }
 
 void Machine::CheckEnd() {
@@ -147,7 +150,7 @@ void Machine::WideMultiply(float* c, int values, const uint32_t* a, std::vector<
       const auto first = static_cast<size_t>(piece - shared_.data()) / kTraced;
       for (size_t i = first; i < first + 16 / kTraced; ++i) {
         RequireThere(trace_[i], i, Access::kRead);
-        if (!trace_[i].brought)
+        if (!Brought(trace_[i]))
           Raise("a product of four warps reads byte " + std::to_string(i * kTraced) +
                 " of shared memory, which no copy has brought");
       }
@@ -156,15 +159,14 @@ void Machine::WideMultiply(float* c, int values, const uint32_t* a, std::vector<
   const int first = running_ / kGroup * kGroup;
   if (first + kGroup > static_cast<int>(launch_->threads)) Raise("a product of four warps without all of them");
   wide_[static_cast<size_t>(running_)] = {c, a, std::move(b), what, nullptr};
-  self.state = State::kWide;
+  StateOf(running_) = State::kWide;
   bool complete = true;
   for (int t = first; t < first + kGroup && complete; ++t) {
-    const Thread& other = threads_[static_cast<size_t>(t)];
-    if (other.state == State::kDone) Raise("a product of four warps waits for thread " + std::to_string(t) + ", which has left");
-    complete = other.state == State::kWide;
+    if (StateOf(t) == State::kDone) Raise("a product of four warps waits for thread " + std::to_string(t) + ", which has left");
+    complete = StateOf(t) == State::kWide;
   }
   if (!complete) {
-    self.fiber->Suspend();
+    Wait(State::kWide);
   } else {
     const auto made = std::make_shared<WideProduct>();
     made->values = values;
@@ -192,7 +194,7 @@ void Machine::WideMultiply(float* c, int values, const uint32_t* a, std::vector<
       WideRecord& record = wide_[static_cast<size_t>(first + i)];
       std::memset(record.c, static_cast<int>(kNotThere & 0xff), static_cast<size_t>(values) * sizeof(float));
       record.product = made;
-      threads_[static_cast<size_t>(first + i)].state = State::kReady;
+      StateOf(first + i) = State::kReady;
     }
   }
   self.wide_open.push_back(std::move(wide_[static_cast<size_t>(running_)].product));

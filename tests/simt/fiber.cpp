@@ -54,16 +54,20 @@ scout_simt_enter:
 extern "C" void scout_simt_switch(void** from, void* to);
 extern "C" void scout_simt_enter();
 
+struct Fiber::Owner {
+  void* top = nullptr;   // of its stack while a fiber runs
+  void* fake = nullptr;  // AddressSanitizer's
+  const void* bottom = nullptr;
+  size_t bytes = 0;
+};
 struct Fiber::Context {
-  void* owner = nullptr;  // the top of either stack while the other runs
-  void* inside = nullptr;
-  void* fake_owner = nullptr;  // AddressSanitizer's
-  void* fake_inside = nullptr;
-  const void* owner_bottom = nullptr;
-  size_t owner_bytes = 0;
+  void* inside = nullptr;  // the top of the stack while others run
+  void* fake = nullptr;
+  Owner* owner = nullptr;
 
-  void ToInside() { scout_simt_switch(&owner, inside); }
-  void ToOwner() { scout_simt_switch(&inside, owner); }
+  void FromOwner() { scout_simt_switch(&owner->top, inside); }
+  void ToOwner() { scout_simt_switch(&inside, owner->top); }
+  void To(Context& next) { scout_simt_switch(&inside, next.inside); }
   void Prepare(std::byte* stack, Fiber* self, void (*enter)(Fiber*)) {
     auto* top = reinterpret_cast<uintptr_t*>(reinterpret_cast<uintptr_t>(stack + kStackBytes) & ~uintptr_t{15});
     top -= 2;  // a return address of 0 ends the stack, and a call from there keeps to sixteen bytes
@@ -79,15 +83,20 @@ struct Fiber::Context {
 
 #else
 
+struct Fiber::Owner {
+  ucontext_t context;
+  void* fake = nullptr;
+  const void* bottom = nullptr;
+  size_t bytes = 0;
+};
 struct Fiber::Context {
-  ucontext_t owner, inside;
-  void* fake_owner = nullptr;
-  void* fake_inside = nullptr;
-  const void* owner_bottom = nullptr;
-  size_t owner_bytes = 0;
+  ucontext_t inside;
+  void* fake = nullptr;
+  Owner* owner = nullptr;
 
-  void ToInside() { swapcontext(&owner, &inside); }
-  void ToOwner() { swapcontext(&inside, &owner); }
+  void FromOwner() { swapcontext(&owner->context, &inside); }
+  void ToOwner() { swapcontext(&inside, &owner->context); }
+  void To(Context& next) { swapcontext(&inside, &next.inside); }
   static void Trampoline(unsigned high, unsigned low) {
     auto* self = reinterpret_cast<Fiber*>(static_cast<uintptr_t>(high) << 32 | low);
     Fiber::Enter(self);
@@ -116,36 +125,62 @@ void Fiber::Start(void (*entry)(void*), void* argument) {
   entry_ = entry;
   argument_ = argument;
 #if defined(__SANITIZE_ADDRESS__)
-  __asan_unpoison_memory_region(stack_.get(), kStackBytes);
-  context_->fake_inside = nullptr;
+  // Functions that have returned leave nothing poisoned, so after a run that ended it is the first few that have not.
+  constexpr size_t kOuter = 4096;
+  const size_t poisoned = ended_ ? kOuter : kStackBytes;
+  __asan_unpoison_memory_region(stack_.get() + kStackBytes - poisoned, poisoned);
+  context_->fake = nullptr;
 #endif
+  ended_ = false;
   context_->Prepare(stack_.get(), this, &Fiber::Enter);
 }
 
 void Fiber::Resume() {
+  Owner owner;
+  context_->owner = &owner;
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(&context_->fake_owner, stack_.get(), kStackBytes);
-  context_->ToInside();
-  __sanitizer_finish_switch_fiber(context_->fake_owner, nullptr, nullptr);
+  __sanitizer_start_switch_fiber(&owner.fake, stack_.get(), kStackBytes);
+  context_->FromOwner();
+  __sanitizer_finish_switch_fiber(owner.fake, nullptr, nullptr);
 #else
-  context_->ToInside();
+  context_->FromOwner();
+#endif
+}
+
+// Here again, or for the first time, from the owner or from another fiber. Whoever is the first after a Resume has come from the
+// owner and learns where its stack lies.
+void Fiber::Arrive([[maybe_unused]] void* fake) {
+#if defined(__SANITIZE_ADDRESS__)
+  const void* bottom = nullptr;
+  size_t bytes = 0;
+  __sanitizer_finish_switch_fiber(fake, &bottom, &bytes);
+  Owner& owner = *context_->owner;
+  if (!owner.bottom) {
+    owner.bottom = bottom;
+    owner.bytes = bytes;
+  }
 #endif
 }
 
 void Fiber::Suspend() {
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(&context_->fake_inside, context_->owner_bottom, context_->owner_bytes);
-  context_->ToOwner();
-  __sanitizer_finish_switch_fiber(context_->fake_inside, &context_->owner_bottom, &context_->owner_bytes);
-#else
-  context_->ToOwner();
+  __sanitizer_start_switch_fiber(&context_->fake, context_->owner->bottom, context_->owner->bytes);
 #endif
+  context_->ToOwner();
+  Arrive(context_->fake);
+}
+
+void Fiber::GoOnWith(Fiber& next) {
+  next.context_->owner = context_->owner;
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&context_->fake, next.stack_.get(), kStackBytes);
+#endif
+  context_->To(*next.context_);
+  Arrive(context_->fake);
 }
 
 void Fiber::Enter(Fiber* self) {
-#if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_finish_switch_fiber(nullptr, &self->context_->owner_bottom, &self->context_->owner_bytes);
-#endif
+  self->Arrive(nullptr);
   self->entry_(self->argument_);
   std::abort();  // an entry function does not return
 }

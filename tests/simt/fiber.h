@@ -28,15 +28,22 @@ class Fiber {
   void Resume();
   // From inside: back to the owner.
   void Suspend();
+  // From inside: on to another fiber of the same owner, which has been started or gone on from.
+  void GoOnWith(Fiber& next);
+  // From inside, before the last Suspend or GoOnWith of a run: whatever was called from `entry` has returned.
+  void End() { ended_ = true; }
 
  private:
+  struct Owner;
   struct Context;
   static void Enter(Fiber* self);
+  void Arrive(void* fake);
 
   std::unique_ptr<std::byte[]> stack_;
   std::unique_ptr<Context> context_;
   void (*entry_)(void*) = nullptr;
   void* argument_ = nullptr;
+  bool ended_ = true;  // nothing but what calls `entry` is on the stack
 };
 
 }  // namespace scout::simt

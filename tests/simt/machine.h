@@ -40,6 +40,8 @@ namespace scout::simt {
 
 using LaneMask = uint64_t;
 
+// A warp has at most so many lanes.
+constexpr int kMaxWarp = 64;
 // Bytes of shared memory that share a trace: no kernel has elements that are smaller.
 constexpr size_t kTraced = 2;
 
@@ -147,28 +149,38 @@ class Machine {
   [[noreturn]] void Raise(const std::string& message);
 
  private:
-  enum class State { kReady, kBarrier, kWarp, kEarlier, kArrivals, kWide, kDone };
+  enum class State : uint8_t { kReady, kBarrier, kWarp, kEarlier, kArrivals, kWide, kDone };
   struct Copy {
     std::byte* to;
     const std::byte* from;
     size_t bytes;
+    uint64_t group = 0;  // of its thread's copies
   };
   struct Thread {
     std::unique_ptr<Fiber> fiber;
-    State state = State::kDone;
     const char* what = nullptr;  // at a warp's operation
     LaneMask mask = 0;
-    void* record = nullptr;
     size_t shared_used = 0;
-    bool waited_for_earlier = false;              // launches
-    std::vector<Copy> open;                       // not committed
-    std::vector<std::vector<Copy>> groups;        // oldest first
-    std::vector<uint32_t> known;                  // [warps] accesses before that time of each came before what this thread does now
+    bool waited_for_earlier = false;  // launches
+    std::vector<Copy> copies;         // oldest first, of which so many have landed
+    size_t landed = 0;
+    uint64_t groups = 0, groups_waited = 0;       // committed, waited for
     std::map<const std::byte*, uint32_t> waited;  // phases of arrivals that this thread knows to be over
     const std::byte* arrivals = nullptr;          // that it waits for
     bool fenced = false;
     std::vector<std::shared_ptr<WideProduct>> wide_open;
     std::vector<std::vector<std::shared_ptr<WideProduct>>> wide_groups;
+  };
+  // The lanes of a warp, as a set of each kind.
+  struct Warp {
+    LaneMask lanes = 0;                 // that there are
+    LaneMask done = 0, at_barrier = 0;  // kDone, kBarrier
+    LaneMask waiting = 0;               // kWarp
+    const char* what = nullptr;         // what those wait for,
+    LaneMask mask = 0;
+    bool differ = false;  // unless they wait for different things
+    uint32_t time = 1;
+    void* records[kMaxWarp] = {};
   };
   struct Arrivals {
     int count = 0, missing = 0;
@@ -180,7 +192,8 @@ class Machine {
     std::vector<std::shared_ptr<TensorBatch>> batches;
     std::vector<uint32_t> released, releasing;  // [warps] by phases that are over, by this one
   };
-  // Who touched two bytes of shared memory last. Times count barriers of the block and, inside one, full operations of the warp.
+  // Who touched two bytes of shared memory last. Times count barriers, and beginnings of blocks, and, inside one, full operations
+  // of the warp.
   struct Trace {
     uint32_t write_time = 0, read_time = 0;
     uint32_t write_warp_time = 0, read_warp_time = 0;
@@ -199,9 +212,17 @@ class Machine {
   void RunThreads();  // until none can go on
   void EndBlock();
   int Next();
+  bool PickNext();
   void Wait(State state);
+  State& StateOf(int thread) { return states_[static_cast<size_t>(thread)]; }
+  Warp& MyWarp() { return warps_[static_cast<size_t>(running_ / launch_->warp)]; }
+  void Wake(const std::byte* arrivals);  // who waits for them
+  bool AllHere(const char* what, LaneMask mask);
+  // Accesses before that time of a warp came before what this thread does now.
+  uint32_t& Known(int thread, size_t warp) { return known_[static_cast<size_t>(thread) * warps_.size() + warp]; }
   void Interrupt();
   bool Ordered(int16_t other, uint32_t warp_time) const;
+  bool Brought(const Trace& trace) const { return trace.brought && trace.write_time >= block_time_; }
   void RequireThere(const Trace& trace, size_t i, Access access);
   void RequireUnread(const Trace& trace, size_t i);
   Arrivals& ArrivalsAt(const std::byte* at);
@@ -227,8 +248,11 @@ class Machine {
   bool earlier_done_ = true, block_begun_ = false;
   unsigned block_[3] = {};
   std::vector<Thread> threads_;
-  std::vector<uint32_t> warp_time_;  // [warps]
-  uint32_t time_ = 1;
+  std::vector<State> states_;    // [threads]
+  std::vector<Warp> warps_;      // [warps]
+  std::vector<uint32_t> known_;  // [threads, warps]
+  bool waited_ = false;          // a thread of this block has waited for arrivals
+  uint32_t time_ = 1, block_time_ = 1;
   int running_ = -1, last_ = -1, live_ = 0, at_barrier_ = 0;
   std::vector<std::byte> shared_;
   std::vector<Trace> trace_;

@@ -156,7 +156,7 @@ uint32_t Machine::TensorAt(uint32_t at, int lane, int column) const {
 void Machine::TensorDone() {
   TensorMemory& memory = Tensor();
   const auto self = static_cast<size_t>(running_);
-  const uint32_t now = warp_time_[static_cast<size_t>(running_ / launch_->warp)], bit = uint32_t{1} << lane();
+  const uint32_t now = MyWarp().time, bit = uint32_t{1} << lane();
   const auto done = [&](TensorUse& use) {
     use.undone &= ~bit;
     use.time = time_;
@@ -182,7 +182,7 @@ void Machine::TensorMultiplyAdd(uint32_t c, uint32_t a, const std::vector<const 
     const auto first = static_cast<size_t>(piece - shared_.data()) / kTraced;
     for (size_t i = first; i < first + kPiece / kTraced; ++i) {
       RequireThere(trace_[i], i, Access::kRead);
-      if (!trace_[i].brought)
+      if (!Brought(trace_[i]))
         Raise("a product reads byte " + std::to_string(i * kTraced) + " of shared memory, which no copy has brought");
     }
   }
@@ -250,8 +250,7 @@ void Machine::TensorCommit(std::byte* at) {
   batch->products.swap(memory.open[static_cast<size_t>(running_)]);
   memory.batches[static_cast<size_t>(running_)].push_back(batch);
   arrivals.batches.push_back(batch);
-  for (unsigned t = 0; t < launch_->threads; ++t)
-    if (threads_[t].state == State::kArrivals && threads_[t].arrivals == at) threads_[t].state = State::kReady;
+  Wake(at);
 }
 
 // With a batch all are over that its thread has committed before.
