@@ -6,6 +6,7 @@
 #include <map>
 
 #include "support/goldens.h"
+#include "support/sanitized.h"
 #include "support/user.h"
 
 namespace {
@@ -67,7 +68,7 @@ void ExpectSame(const user::Answer& got, const user::Answer& want, const std::st
   EXPECT_EQ(std::memcmp(got.top_logprobs.data(), want.top_logprobs.data(), want.top_logprobs.size() * sizeof(float)), 0) << what;
 }
 
-void RunDevice(const char* device, const std::string& path, int32_t kv_format) {
+void RunDevice(const char* device, const std::string& path, int32_t kv_format, const std::vector<int>& step_rows) {
   std::vector<user::Answer> alone;
   std::vector<std::vector<float>> logits;
   for (const int threads : {1, 2}) {
@@ -87,7 +88,7 @@ void RunDevice(const char* device, const std::string& path, int32_t kv_format) {
         logits.push_back(user::Logits(engine, c.prompt));
       }
     }
-    for (const int rows : {1, 7, 64, 512}) {
+    for (const int rows : step_rows) {
       scout_engine_options options = user::EngineOptions();
       options.step_rows = rows;
       options.decode_step_rows = rows;
@@ -118,19 +119,20 @@ std::map<std::string, std::string> Models() {
   return models;
 }
 
+// `ref` is slow, and under sanitizers slower still: there one model, whose requests meet in the same steps or do not.
 TEST(BitEquality, SixteenRequestsTogetherAreEachAloneOnRef) {
   int count = 0;
   for (const auto& [name, path] : Models()) {
     SCOPED_TRACE(name);
-    RunDevice("ref", path, SCOUT_KV_F16);
-    if (++count == 3) break;
+    RunDevice("ref", path, SCOUT_KV_F16, scout::test::kSanitized ? std::vector{7, 512} : std::vector{1, 7, 64, 512});
+    if (++count == (scout::test::kSanitized ? 1 : 3)) break;
   }
 }
 
 TEST(BitEquality, SixteenRequestsTogetherAreEachAloneOnCpu) {
   for (const auto& [name, path] : Models()) {
     SCOPED_TRACE(name);
-    RunDevice("cpu", path, SCOUT_KV_F16);
+    RunDevice("cpu", path, SCOUT_KV_F16, {1, 7, 64, 512});
   }
 }
 

@@ -13,6 +13,7 @@
 #include "model/model.h"
 #include "support/goldens.h"
 #include "support/plan_builder.h"
+#include "support/sanitized.h"
 
 namespace scout::model {
 namespace {
@@ -147,8 +148,11 @@ TEST(Golden, CpuGivesTheBitsOfTheDefinedArithmetic) {
     for (const char* isa : {"generic", "avx2", "avx512"})
       for (const int threads : {1, 3}) {
         const auto model = LoadGolden(golden.container, "cpu", Numerics::kInvariant, threads, isa);
-        EXPECT_TRUE(BitEqual(AllLogits(*model, tokens, 64), of_ref)) << isa << " with " << threads << " threads";
-        EXPECT_TRUE(BitEqual(AllLogits(*model, tokens, 7), of_ref)) << isa << " with " << threads << " threads, in steps of 7";
+        for (const int64_t step : {64, 7}) {
+          if (test::kSanitized && (step == 64) != (threads == 1)) continue;  // one of them is enough to see what it touches
+          EXPECT_TRUE(BitEqual(AllLogits(*model, tokens, step), of_ref))
+              << isa << " with " << threads << " threads, in steps of " << step;
+        }
       }
   }
 }

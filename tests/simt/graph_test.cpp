@@ -1,6 +1,7 @@
 // Steps that come again are handed over as graphs: the same bits as `ref` gives, one call instead of a launch for each kernel, and
 // a graph that the driver refuses costs nothing but the launches.
 #include "../ops/op_test.h"
+#include "../support/sanitized.h"
 #include "fault_driver.h"
 #include "gpu/gpu_backend.h"
 #include "gpu/launch_list.h"
@@ -109,7 +110,8 @@ TEST(StepGraph, AStepOfManyRowsIsLaunchedAtOnce) {
   EXPECT_EQ(driver->calls().graph_launches, 0u);
 }
 
-// Every call fails in turn: making or updating a graph is done without, anything else is the step's error.
+// Every call fails in turn: making or updating a graph is done without, anything else is the step's error. Under sanitizers the two
+// faults that take the way of the first take every fifth call, which no period of the launches is a multiple of.
 TEST(StepGraph, AGraphThatIsRefusedIsDoneWithout) {
   constexpr int kRounds = 4;
   std::vector<std::vector<float>> right;
@@ -118,7 +120,8 @@ TEST(StepGraph, AGraphThatIsRefusedIsDoneWithout) {
     const auto simt = std::make_shared<SimtDriver>(32, simt::Schedule{}, size_t{1} << 24);
     int64_t errors = 0, without = 0;
     bool fired = true;
-    for (int64_t call = 0; fired; ++call) {
+    const int64_t stride = test::kSanitized && fault != DriverFault::kFailure ? 5 : 1;
+    for (int64_t call = 0; fired; call += stride) {
       SCOPED_TRACE("fault " + std::to_string(static_cast<int>(fault)) + " at call " + std::to_string(call));
       ASSERT_LT(call, 2000);
       const auto driver = std::make_shared<FaultDriver>(simt, simt::FaultPlan{fault, call});
@@ -144,8 +147,8 @@ TEST(StepGraph, AGraphThatIsRefusedIsDoneWithout) {
       ASSERT_EQ(simt->graphs(), 0u);
       ASSERT_EQ(simt->used_bytes(), 0u);
     }
-    EXPECT_GT(errors, 20);
-    EXPECT_EQ(without > 2, fault != DriverFault::kLost);
+    EXPECT_GT(errors, 20 / stride);
+    EXPECT_EQ(without > (stride == 1 ? 2 : 0), fault != DriverFault::kLost);
   }
 }
 
