@@ -138,15 +138,15 @@ void Machine::CheckEnd() {
 
 void Machine::WideFence() { threads_[static_cast<size_t>(running_)].fenced = true; }
 
-void Machine::WideMultiply(float* c, int values, const uint32_t* a, std::vector<const std::byte*> b, const char* what,
-                           Multiply multiply, const void* how) {
+void Machine::WideMultiply(float* c, int values, const uint32_t* a, uint64_t b, Pieces pieces, const char* what,
+                           Multiply multiply) {
   Thread& self = threads_[static_cast<size_t>(running_)];
   if (launch_->warp * 4 != kGroup) Raise("a product of four warps where they have not 32 lanes");
   if (!self.fenced) Raise("a product of four warps without a fence before it");
   // The second factor must be there for each warp. Only copies may have brought it: what threads write themselves, such a product
   // sees after another kind of fence, which there is not.
   if (lane() == 0) {
-    for (const std::byte* const piece : b) {
+    for (const std::byte* const piece : pieces(b)) {
       const auto first = static_cast<size_t>(piece - shared_.data()) / kTraced;
       for (size_t i = first; i < first + 16 / kTraced; ++i) {
         RequireThere(trace_[i], i, Access::kRead);
@@ -158,7 +158,7 @@ void Machine::WideMultiply(float* c, int values, const uint32_t* a, std::vector<
   }
   const int first = running_ / kGroup * kGroup;
   if (first + kGroup > static_cast<int>(launch_->threads)) Raise("a product of four warps without all of them");
-  wide_[static_cast<size_t>(running_)] = {c, a, std::move(b), what, nullptr};
+  wide_[static_cast<size_t>(running_)] = {c, a, b, what, nullptr};
   StateOf(running_) = State::kWide;
   bool complete = true;
   for (int t = first; t < first + kGroup && complete; ++t) {
@@ -170,26 +170,28 @@ void Machine::WideMultiply(float* c, int values, const uint32_t* a, std::vector<
   } else {
     const auto made = std::make_shared<WideProduct>();
     made->values = values;
-    made->b = wide_[static_cast<size_t>(running_)].b;
+    made->b = pieces(b);
+    made->sums.resize(static_cast<size_t>(kGroup * values));
     for (int i = 0; i < kGroup; ++i) {
       const WideRecord& record = wide_[static_cast<size_t>(first + i)];
-      if (std::strcmp(record.what, what) != 0 || record.b != made->b)
+      if (std::strcmp(record.what, what) != 0 || record.b != b)
         Raise("a product of four warps that differs in thread " + std::to_string(first + i));
       made->c[i] = record.c;
       made->a[i] = record.a;
       std::memcpy(made->a_words[i], record.a, sizeof made->a_words[i]);
       // What earlier products will have added.
-      made->sum[i].assign(record.c, record.c + values);
+      std::copy_n(record.c, values, made->SumsOf(i));
+      const auto follow = [&](const std::shared_ptr<WideProduct>& earlier) {
+        if (earlier->c[i] == record.c) std::copy_n(earlier->SumsOf(i), std::min(values, earlier->values), made->SumsOf(i));
+      };
       const Thread& thread = threads_[static_cast<size_t>(first + i)];
       for (const auto& group : thread.wide_groups)
-        for (const auto& earlier : group)
-          if (earlier->c[i] == record.c) made->sum[i] = earlier->sum[i];
-      for (const auto& earlier : thread.wide_open)
-        if (earlier->c[i] == record.c) made->sum[i] = earlier->sum[i];
+        for (const auto& earlier : group) follow(earlier);
+      for (const auto& earlier : thread.wide_open) follow(earlier);
     }
     made->b_bytes.resize(16 * made->b.size());
     for (size_t i = 0; i < made->b.size(); ++i) std::memcpy(made->b_bytes.data() + 16 * i, made->b[i], 16);
-    multiply(*made, how);
+    multiply(*made);
     for (int i = 0; i < kGroup; ++i) {
       WideRecord& record = wide_[static_cast<size_t>(first + i)];
       std::memset(record.c, static_cast<int>(kNotThere & 0xff), static_cast<size_t>(values) * sizeof(float));
@@ -236,7 +238,7 @@ void Machine::WideWait(size_t groups_left) {
         last = last && !follows(done[at]);
       for (const auto& group : self.wide_groups) last = last && std::none_of(group.begin(), group.end(), follows);
       last = last && std::none_of(self.wide_open.begin(), self.wide_open.end(), follows);
-      if (last) std::copy(product->sum[i].begin(), product->sum[i].end(), product->c[i]);
+      if (last) std::copy_n(product->SumsOf(static_cast<int>(i)), product->values, product->c[i]);
     }
   }
 }

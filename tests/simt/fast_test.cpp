@@ -203,7 +203,7 @@ TEST(FastNumerics, BlocksKeepTheirBitsWhereThereAreNoInstructionsForHalves) {
 // Tiles of 128 rows, for which there must be many outputs, give what tiles of 64 do: rows are sums of their own.
 TEST(FastNumerics, LargerTilesGiveTheSameRows) {
   for (const auto& [kind, block_outputs] : {std::pair<Kind, int64_t>{Kind::kFourWarps, 128}, {Kind::kTensorMemory, 256}}) {
-    const int64_t k = 96, outputs = 127 * block_outputs + 70, rows = 128;
+    const int64_t k = 64, outputs = 127 * block_outputs + 70, rows = 128;
     const auto backend = MakeFast(kind, false);
     const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{DType::kQ5_0, outputs}}, k, 35);
     const std::vector<float> x = Random(36).Values(rows * k);

@@ -115,15 +115,16 @@ class Machine {
     float* c[128] = {};
     const uint32_t* a[128] = {};
     uint32_t a_words[128][4] = {};    // as they were
-    std::vector<float> sum[128];      // what c is to be
+    std::vector<float> sums;          // [128][values] what c is to be
     std::vector<std::byte> b_bytes;   // as they were
     std::vector<const std::byte*> b;  // pieces of sixteen bytes
+    float* SumsOf(int thread) { return sums.data() + static_cast<std::ptrdiff_t>(thread) * values; }
   };
   void WideFence();
-  // Adds a product; `b` are the pieces that it reads. multiply(product) makes its sums from the fragments and from what they were.
-  using Multiply = void (*)(WideProduct& product, const void* how);
-  void WideMultiply(float* c, int values, const uint32_t* a, std::vector<const std::byte*> b, const char* what, Multiply multiply,
-                    const void* how);
+  // Adds a product; pieces(b) are those that it reads. multiply(product) makes its sums from the fragments and from what they were.
+  using Multiply = void (*)(WideProduct& product);
+  using Pieces = std::vector<const std::byte*> (*)(uint64_t descriptor);
+  void WideMultiply(float* c, int values, const uint32_t* a, uint64_t b, Pieces pieces, const char* what, Multiply multiply);
   void WideCommit();
   void WideWait(size_t groups_left);
 
@@ -261,7 +262,7 @@ class Machine {
   struct WideRecord {
     float* c = nullptr;
     const uint32_t* a = nullptr;
-    std::vector<const std::byte*> b;
+    uint64_t b = 0;
     const char* what = "";
     std::shared_ptr<WideProduct> product;
   };

@@ -90,8 +90,11 @@ inline void TensorSums(const uint32_t* a, const uint32_t* b, int columns, float*
   for (int row = 0; row < 128; ++row) {
     float left[16];
     for (int k = 0; k < 16; ++k) left[k] = HalfOf<kBf16>(a + 8 * row, k);
-    for (int n = 0; n < columns; ++n)
-      for (int k = 15; k >= 0; --k) sums[row * columns + n] += left[k] * right[n][k];
+    for (int n = 0; n < columns; ++n) {
+      float sum = sums[row * columns + n];
+      for (int k = 15; k >= 0; --k) sum += left[k] * right[n][k];
+      sums[row * columns + n] = sum;
+    }
   }
 }
 // tcgen05.mma with the first factor in tensor memory. The descriptor of the second is that of wgmma with a one in bit 46. The

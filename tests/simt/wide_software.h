@@ -22,6 +22,7 @@ inline std::vector<const std::byte*> WidePieces(uint64_t descriptor, int columns
     machine.Raise("a descriptor of a layout that the emulator does not know");
   const size_t start = descriptor & 0x3fff, along_k = descriptor >> 16 & 0x3fff, next_columns = descriptor >> 32 & 0x3fff;
   std::vector<const std::byte*> pieces;
+  pieces.reserve(static_cast<size_t>(columns) * 2);
   for (int n = 0; n < columns; ++n) {
     for (size_t k = 0; k < 2; ++k) {
       const size_t at = 16 * (start + k * along_k + static_cast<size_t>(n / 8) * next_columns + static_cast<size_t>(n % 8));
@@ -43,8 +44,8 @@ inline void WideFence(float (&)[kValues]) {
 template <bool kBf16, int kColumns>
 inline void WideMultiplyAdd(float (&c)[kColumns / 2], const uint32_t (&a)[4], uint64_t b) {
   simt::Machine::Current().WideMultiply(
-      c, kColumns / 2, a, WidePieces(b, kColumns), kBf16 ? "bf16" : "f16",
-      [](simt::Machine::WideProduct& product, const void*) {
+      c, kColumns / 2, a, b, [](uint64_t descriptor) { return WidePieces(descriptor, kColumns); }, kBf16 ? "bf16" : "f16",
+      [](simt::Machine::WideProduct& product) {
         float full_a[64][16], full_b[kColumns][16];
         for (int thread = 0; thread < 128; ++thread) {
           const int w = thread / 32, g = thread % 32 / 4, t = thread % 4;
@@ -63,13 +64,12 @@ inline void WideMultiplyAdd(float (&c)[kColumns / 2], const uint32_t (&a)[4], ui
           for (int v = 0; v < kColumns / 2; ++v) {
             const float* const row = full_a[16 * w + g + 8 * (v % 4 / 2)];
             const float* const column = full_b[8 * (v / 4) + 2 * t + v % 2];
-            float sum = product.sum[thread][static_cast<size_t>(v)];
+            float sum = product.SumsOf(thread)[v];
             for (int k = 15; k >= 0; --k) sum += row[k] * column[k];
-            product.sum[thread][static_cast<size_t>(v)] = sum;
+            product.SumsOf(thread)[v] = sum;
           }
         }
-      },
-      nullptr);
+      });
 }
 inline void WideCommit() { simt::Machine::Current().WideCommit(); }
 template <int kGroupsLeft, size_t kValues, size_t kSteps>
