@@ -38,6 +38,8 @@ struct LibraryRace {
   bool LibraryWins() const { return results[0].library_wins() || results[1].library_wins(); }
 };
 
+class LibraryPool;
+
 // A driver, and a stream for what is not part of a step. Shared by everything that lives in its memory.
 class Device : public std::enable_shared_from_this<Device> {
  public:
@@ -62,6 +64,8 @@ class Device : public std::enable_shared_from_this<Device> {
   const FastInstructions& fast_instructions();
   // Run when it is first asked for (library_products.cpp). Throws kDevice where a kernel of it fails.
   const LibraryRace& library_race(bool bf16);
+  // Where streams take places at the library (library_pool.h). Gone with the last who holds it.
+  std::shared_ptr<LibraryPool> library_pool();
   // Own kernels serve from now on, and a line of the log says why. Throws where the device is lost.
   void GiveUpLibrary(const LibraryStatus& failed);
   void GiveUpLibrary(const Error& failure);
@@ -109,6 +113,8 @@ class Device : public std::enable_shared_from_this<Device> {
   std::atomic<bool> has_library_{true};  // until something else shows
   mutable std::mutex library_mutex_;
   std::optional<Error> library_failure_;
+  std::mutex pool_mutex_;
+  std::weak_ptr<LibraryPool> library_pool_;
 };
 
 // Throws kDevice with a sentence where the device's own instructions do not do what kernels rely on.

@@ -1,7 +1,7 @@
 #include "gpu/gpu_backend.h"
 
 #include <algorithm>
-#include <atomic>
+#include <mutex>
 #include <optional>
 
 #include "backend/step_errors.h"
@@ -26,10 +26,7 @@ class GpuBackend final : public Backend {
 
   DeviceInfo Info() const override {
     const DeviceFacts facts = device_->Facts();
-    // What steps take beside the model's workspace, once they meet weights for the library.
-    const uint64_t to_come = TakesLibrary() ? Step::kLibraryWorkspace : 0;
-    return {facts.name, facts.description, facts.memory_total_bytes,
-            facts.memory_free_bytes - std::min(facts.memory_free_bytes, to_come)};
+    return {facts.name, facts.description, facts.memory_total_bytes, facts.memory_free_bytes};
   }
   bool Supports(DType format, WeightRole) const override { return FloatFormat(format) >= 0 || BlockFormat(format) >= 0; }
   std::unique_ptr<Weight> PrepareWeight(const WeightDesc& desc) override {
@@ -165,17 +162,22 @@ class GpuBackend final : public Backend {
       Fail(ErrorCode::kArgument, "products \"", Escape(options.products), "\" is not one of all, none");
     return all ? LibraryUse::kAlways : none ? LibraryUse::kNever : LibraryUse::kFaster;
   }
-  // A weight that a library may serve: who is faster is found out while it is loaded.
+  // A weight that a library may serve: who is faster is found out while it is loaded, and then the library gets its memory too.
   void MeetLibrary(const WeightDesc& desc) {
     if (!step_.fast() || step_.library_use() == LibraryUse::kNever) return;
     if (desc.role != WeightRole::kLinear && desc.role != WeightRole::kManyRows) return;
-    for (const WeightPart& part : desc.parts) {
-      if (!IsHalves(part.format) || part.cols % 8 != 0) continue;
-      if (step_.library_use() == LibraryUse::kAlways || device_->library_race(part.format == DType::kBF16).LibraryWins())
-        meets_library_.store(true, std::memory_order_relaxed);
-    }
+    // The race's place is kept where the library wins.
+    std::shared_ptr<LibraryPool> pool = device_->library_pool();
+    const auto all = [&](const auto& of_part) { return std::all_of(desc.parts.begin(), desc.parts.end(), of_part); };
+    if (!all([](const WeightPart& part) { return IsHalves(part.format) && part.cols % 8 == 0; })) return;
+    if (step_.library_use() == LibraryUse::kFaster &&
+        !all([&](const WeightPart& part) { return device_->library_race(part.format == DType::kBF16).LibraryWins(); }))
+      return;
+    const std::lock_guard lock(library_mutex_);
+    if (library_pool_) return;
+    pool->Reserve();
+    library_pool_ = std::move(pool);
   }
-  bool TakesLibrary() const { return meets_library_.load(std::memory_order_relaxed) && device_->has_library(); }
 
   static uint8_t* At(const Buffer& buffer, size_t offset, size_t bytes) {
     const size_t size = buffer.size_bytes();
@@ -207,8 +209,9 @@ class GpuBackend final : public Backend {
   }
 
   const std::shared_ptr<Device> device_;
+  std::mutex library_mutex_;
+  std::shared_ptr<LibraryPool> library_pool_;  // once a weight was met that the library serves
   Step step_;
-  std::atomic<bool> meets_library_{false};
   StepErrors errors_{"a step of a device"};
 };
 

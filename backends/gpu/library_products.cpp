@@ -53,16 +53,16 @@ size_t ProductsByLibrary(Step& step, const DeviceWeight& weight, const float* x,
 
 LibraryRace RaceLibrary(const std::shared_ptr<Device>& device, bool bf16) {
   LibraryRace race;
-  Step own(device, true, LibraryUse::kNever), by_library(device, true, LibraryUse::kAlways);
-  if (!by_library.OpenLibrary()) return race;
-  const RacePlan& plan = by_library.race_plan();
-  race.outputs = plan.outputs;
-  race.k = plan.k;
-  race.library = by_library.library_name();
-  const std::function<double()> seconds = plan.seconds ? plan.seconds : [] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  };
   try {
+    Step own(device, true, LibraryUse::kNever), by_library(device, true, LibraryUse::kAlways);
+    if (!by_library.OpenLibrary()) return race;
+    const RacePlan& plan = by_library.library().race;
+    race.outputs = plan.outputs;
+    race.k = plan.k;
+    race.library = by_library.library().name;
+    const std::function<double()> seconds = plan.seconds ? plan.seconds : [] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    };
     const DType format = bf16 ? DType::kBF16 : DType::kF16;
     const DeviceWeight weight(device, format, plan.outputs, plan.k);
     const auto most = static_cast<size_t>(std::max(plan.rows[0], plan.rows[1]));

@@ -41,32 +41,25 @@ Step::Step(std::shared_ptr<Device> device, bool fast, LibraryUse library_use)
   device_->Check(device_->driver().MakeStream(&stream_), "a stream");
 }
 Step::~Step() {
-  if (library_.library) static_cast<void>(device_->driver().Synchronize(stream_));  // its products are done before it goes
-  library_.library.reset();
+  if (library_) {
+    static_cast<void>(device_->driver().Synchronize(stream_));  // its products are done before another stream has it
+    library_pool_->Give(std::move(library_));
+  }
   device_->driver().FreeStream(stream_);
 }
 
 bool Step::OpenLibrary() {
   if (library_use_ == LibraryUse::kNever || !device_->has_library()) return false;
-  if (library_asked_) return library_.library != nullptr;
-  library_asked_ = true;
-  OpenedLibrary opened = device_->driver().OpenLibrary();
-  if (!opened.library && opened.why.empty()) return false;
-  library_.name = opened.name;
-  library_.race = opened.race;
-  try {
-    if (!opened.library) Fail(ErrorCode::kUnsupported, device_->name(), ": ", opened.why);
-    library_workspace_ = DeviceBlock(device_, kLibraryWorkspace, false, opened.name.c_str());
-  } catch (const Error& error) {
-    device_->GiveUpLibrary(error);
-    return false;
+  if (!library_pool_) {
+    library_pool_ = device_->library_pool();
+    library_ = library_pool_->Take();
   }
-  library_.library = std::move(opened.library);
-  return true;
+  return library_ != nullptr;
 }
 bool Step::MultiplyByLibrary(const HalfProduct& product) {
   SCOUT_CHECK(!holds_back(), "a product by a library among launches that are held back");
-  const LibraryStatus status = library_.library->Multiply(stream_, product, library_workspace_.data(), library_workspace_.size());
+  const DeviceBlock& workspace = library_->workspace;
+  const LibraryStatus status = library_->opened.library->Multiply(stream_, product, workspace.data(), workspace.size());
   if (!status.ok()) device_->GiveUpLibrary(status);
   return status.ok();
 }

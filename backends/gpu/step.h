@@ -13,6 +13,7 @@
 #include "gpu/arguments.h"
 #include "gpu/device.h"
 #include "gpu/launch_list.h"
+#include "gpu/library_pool.h"
 
 namespace scout::gpu {
 
@@ -136,14 +137,12 @@ class Step {
   bool holds_back() const { return plan_ && plan_->rows() <= kMostHeldRows; }
 
   LibraryUse library_use() const { return library_use_; }
-  // Opens the library, once; false where it does not serve.
+  // Takes a place at the library, once; false where it does not serve.
   bool OpenLibrary();
   // Begins a product, not among launches that are held back. False after a failure, which has been told.
   bool MultiplyByLibrary(const HalfProduct& product);
-  const std::string& library_name() const { return library_.name; }
-  const RacePlan& race_plan() const { return library_.race; }
-  // The library's workspace, which is there once it is open.
-  static constexpr size_t kLibraryWorkspace = size_t{32} << 20;
+  // What was opened, once it is.
+  const OpenedLibrary& library() const { return library_->opened; }
 
  private:
   void* SendBytes(const void* from, size_t bytes);
@@ -157,9 +156,8 @@ class Step {
   Scratch operation_, step_, staging_;
   DeviceBlock fault_;
   const LibraryUse library_use_;
-  bool library_asked_ = false;
-  OpenedLibrary library_;
-  DeviceBlock library_workspace_;
+  std::shared_ptr<LibraryPool> library_pool_;  // once it was asked
+  std::unique_ptr<LibraryPlace> library_;
   // Steps of at most so many rows are held back; larger ones take so long that their launches cost nothing.
   static constexpr int64_t kMostHeldRows = 64;
   LaunchList held_;

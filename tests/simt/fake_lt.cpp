@@ -78,7 +78,10 @@ struct FakeLt {
     return kSuccess;
   }
 
-  static Status Create(Handle* out) { return Make("fakeCreate", out, 0); }
+  static Status Create(Handle* out) {
+    ++fake_library.opened;
+    return Make("fakeCreate", out, 0);
+  }
   static Status Destroy(Handle handle) { return Drop(handle); }
   static const char* Text(Status) { return "planted"; }
   static Status CreateDescription(Description* out, Compute compute, Type sums) {

@@ -31,6 +31,7 @@ struct FakeLibrary {
   int status = 14;       // with what; 3 is want of memory
   int64_t calls = 0, products = 0;
   int64_t things = 0;  // that it has made and that were not given back
+  int64_t opened = 0;  // handles
   int64_t plans = 0;   // asked for
   std::string failed;  // the call that has failed
   gpu::RacePlan race{64, 64, {72, 136}, 1, 1, {}};

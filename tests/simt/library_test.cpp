@@ -125,8 +125,9 @@ TEST(Library, LeavesTheRestToOwnKernels) {
   invariant.products = "all";
   const auto other = gpu::MakeGpuBackend(std::make_shared<gpu::Device>(driver), invariant);
   const Product product(DType::kBF16, kRows, 20, 64);
+  const int64_t calls = fake_library.calls;
   EXPECT_TRUE(SameBits(product.Run(*MakeRef(Numerics::kInvariant), false), product.Run(*other, false)));
-  EXPECT_EQ(fake_library.calls, 0);
+  EXPECT_EQ(fake_library.calls, calls);
   BackendOptions wrong;
   wrong.products = "some";
   EXPECT_THROW(gpu::MakeGpuBackend(std::make_shared<gpu::Device>(driver), wrong), Error);
@@ -337,33 +338,134 @@ TEST(Library, ADeviceThatHasNoneIsSilent) {
   EXPECT_EQ(heard.lines().size(), 0u);
 }
 
-// Its workspace is not among the bytes that are free for others, before it is taken and after.
-TEST(Library, ItsWorkspaceIsCounted) {
+// What a model's instance and an engine's take of the device, the library's share in it once, from the load on.
+TEST(Library, ItsWorkspaceIsTakenAtLoadAndCountedOnce) {
+  constexpr uint64_t kWorkspace = uint64_t{32} << 20;
+  for (const char* products : {"all", ""}) {
+    const auto driver = DriverWithLibrary();
+    const auto device = std::make_shared<gpu::Device>(driver);
+    RaceAt(driver, 0.9e-3, 1e-3);
+    auto model = MakeFast(device, products);
+    const uint64_t empty = driver->used_bytes(), all = model->Info().memory_total_bytes;
+    const auto told = [&] { return all - model->Info().memory_free_bytes; };
+    EXPECT_EQ(told(), empty);
+    const Product product(DType::kBF16, kRows, 9, 64);
+    auto weight = model->PrepareWeight(product.desc);
+    const uint64_t loaded = empty + weight->size_bytes() + kWorkspace;
+    EXPECT_EQ(told(), loaded);
+    const int64_t opened = fake_library.opened;
+    {
+      const auto engine = MakeFast(device, products);
+      for (int i = 0; i < 3; ++i) {
+        const int64_t served = fake_library.products;
+        product.Run(*engine, *weight, false);
+        EXPECT_EQ(fake_library.products, served + 1);
+        EXPECT_EQ(told(), driver->used_bytes());
+        EXPECT_LT(told(), loaded + kWorkspace / 2);  // scratch memory of steps
+      }
+      EXPECT_EQ(fake_library.opened, opened);
+      // Two at the same time have one each.
+      const auto other = MakeFast(device, products);
+      product.Run(*other, *weight, false);
+      EXPECT_EQ(fake_library.opened, opened + 1);
+      EXPECT_GT(told(), loaded + kWorkspace);
+      EXPECT_LT(told(), loaded + kWorkspace + kWorkspace / 2);
+    }
+    // The next engine has what the last one had; with the model all of it goes.
+    EXPECT_EQ(told(), loaded);
+    weight.reset();
+    model.reset();
+    EXPECT_EQ(fake_library.things, 0);
+    EXPECT_EQ(driver->used_bytes(), empty - uint64_t{256});  // but for the instance's own block
+  }
+}
+
+TEST(Library, OfARaceThatItLosesNothingIsKept) {
   const auto driver = DriverWithLibrary();
-  const auto backend = MakeFast(driver, "all");
-  const uint64_t all = backend->Info().memory_total_bytes, workspace = uint64_t{32} << 20;
-  const auto told = [&] { return all - backend->Info().memory_free_bytes - driver->used_bytes(); };
-  EXPECT_EQ(told(), 0u);
-  const Product product(DType::kBF16, kRows, 9, 64);
-  const auto weight = backend->PrepareWeight(product.desc);
-  EXPECT_EQ(told(), workspace);
-  const uint64_t before = driver->used_bytes();
-  for (int i = 0; i < 3; ++i) product.Run(*backend, *weight, false);
-  EXPECT_GE(driver->used_bytes(), before + workspace);
-  EXPECT_LT(driver->used_bytes(), before + workspace + workspace / 2);  // once
+  RaceAt(driver, 1.1e-3, 1e-3);
+  const auto backend = MakeFast(driver, "");
+  const uint64_t empty = driver->used_bytes();
+  const auto weight = backend->PrepareWeight(Product(DType::kBF16, kRows, 9, 64).desc);
+  EXPECT_GT(fake_library.products, 0);
+  EXPECT_EQ(fake_library.things, 0);
+  EXPECT_EQ(driver->used_bytes(), empty + weight->size_bytes());
 }
 
 TEST(Library, WithoutMemoryForItsWorkspaceOwnKernelsServe) {
-  const auto device = std::make_shared<gpu::Device>(DriverWithLibrary(32, size_t{20} << 20));
-  Heard heard;
-  const auto backend = MakeFast(device, "all");
+  for (const char* products : {"all", ""}) {
+    const auto driver = DriverWithLibrary(32, size_t{20} << 20);
+    const auto device = std::make_shared<gpu::Device>(driver);
+    Heard heard;
+    const auto backend = MakeFast(device, products);
+    const Product product(DType::kBF16, kRows, 9, 64);
+    const auto weight = backend->PrepareWeight(product.desc);  // is no failure, and says so at once
+    ASSERT_EQ(heard.lines().size(), 1u);
+    EXPECT_NE(heard.lines()[0].find("no 33554432 bytes for a planted library: "), std::string::npos) << heard.lines()[0];
+    EXPECT_NE(heard.lines()[0].find("; own kernels serve products of halves"), std::string::npos) << heard.lines()[0];
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(product.OutOfBounds(product.Run(*backend, *weight, false), false), "");
+    EXPECT_EQ(heard.lines().size(), 1u);
+    EXPECT_EQ(fake_library.products, 0);
+    EXPECT_EQ(fake_library.things, 0);
+    EXPECT_EQ(backend->Info().memory_free_bytes, backend->Info().memory_total_bytes - driver->used_bytes());
+  }
+}
+
+// Memory for one workspace: the second instance goes without, the first keeps its own.
+TEST(Library, AnInstanceWithoutMemoryForItsWorkspaceIsAlone) {
+  const auto device = std::make_shared<gpu::Device>(DriverWithLibrary(32, size_t{50} << 20));
+  const auto first = MakeFast(device, "all"), second = MakeFast(device, "all");
   const Product product(DType::kBF16, kRows, 9, 64);
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(product.OutOfBounds(product.Run(*backend, false), false), "");
+  const auto weight = first->PrepareWeight(product.desc);
+  product.Run(*first, *weight, false);
+  EXPECT_EQ(fake_library.products, 1);
+  Heard heard;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(product.OutOfBounds(product.Run(*second, *weight, false), false), "");
+  EXPECT_EQ(fake_library.products, 1);
   ASSERT_EQ(heard.lines().size(), 1u);
   EXPECT_NE(heard.lines()[0].find("no 33554432 bytes for a planted library: "), std::string::npos) << heard.lines()[0];
-  EXPECT_EQ(fake_library.things, 0);
-  EXPECT_EQ(backend->Info().memory_free_bytes,
-            backend->Info().memory_total_bytes - (device->Facts().memory_total_bytes - device->Facts().memory_free_bytes));
+  EXPECT_NE(heard.lines()[0].find("; own kernels serve another instance's products"), std::string::npos) << heard.lines()[0];
+  product.Run(*first, *weight, false);
+  EXPECT_EQ(fake_library.products, 2);
+}
+
+// Whatever of the race has no memory: the load goes on, and own kernels serve.
+TEST(Library, WantOfMemoryInTheRaceIsNoErrorOfTheLoad) {
+  const Product product(DType::kBF16, kRows, 9, 16);
+  for (const simt::DriverFault fault : {simt::DriverFault::kNoMemory, simt::DriverFault::kEaten}) {
+    const auto inner = DriverWithLibrary(32, size_t{1} << 28);
+    fake_library.race = {9, 16, {66, 70}, 1, 1, {}};
+    const auto driver = std::make_shared<simt::FaultDriver>(inner, simt::FaultPlan{});
+    for (int64_t at = 0, fired = 1, failures = 0, unheard = 0; fired; ++at) {
+      ASSERT_LT(at, 200);
+      driver->Plan({});
+      Heard heard;
+      {
+        const auto device = std::make_shared<gpu::Device>(driver);
+        const auto backend = MakeFast(device, "");
+        driver->Plan({fault, at});
+        EXPECT_NO_THROW(device->library_race(true)) << at;
+        fired = driver->fired();
+        driver->Heal();
+        if (!device->has_library()) {
+          ++failures;
+          ASSERT_GE(heard.lines().size(), 1u) << at;  // a race that was run has one as well
+          EXPECT_NE(heard.lines().back().find("; own kernels serve products of halves"), std::string::npos) << heard.lines().back();
+          EXPECT_EQ(device->library_failure()->code(), ErrorCode::kNoMemory);
+          const int64_t served = fake_library.products;
+          EXPECT_EQ(product.OutOfBounds(product.Run(*backend, false), false), "") << at;
+          EXPECT_EQ(fake_library.products, served);
+        } else if (fired && fault == simt::DriverFault::kNoMemory) {
+          ++unheard;
+        }
+      }
+      EXPECT_EQ(inner->used_bytes(), 0u) << at;
+      EXPECT_EQ(fake_library.things, 0) << at;
+      if (!fired) {
+        EXPECT_GT(failures, 10);
+        EXPECT_LE(unheard, 1);  // the last wait of a stream that goes
+      }
+    }
+  }
 }
 
 // Each shape is planned once; of many, those of long ago are forgotten.
