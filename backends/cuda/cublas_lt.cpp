@@ -27,7 +27,8 @@ struct CublasLt {
     static constexpr auto SetDevice = cudaSetDevice;
   };
   using Here = HereOn<Runtime>;
-  static constexpr auto kSuccess = CUBLAS_STATUS_SUCCESS, kNoMemory = CUBLAS_STATUS_ALLOC_FAILED;
+  static constexpr auto kSuccess = CUBLAS_STATUS_SUCCESS, kNoMemory = CUBLAS_STATUS_ALLOC_FAILED,
+                        kNotSupported = CUBLAS_STATUS_NOT_SUPPORTED;
   static constexpr auto kF16 = CUDA_R_16F, kBf16 = CUDA_R_16BF, kF32 = CUDA_R_32F;
   static constexpr auto kCompute32 = CUBLAS_COMPUTE_32F;
   static constexpr auto kTransposeLeft = CUBLASLT_MATMUL_DESC_TRANSA;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "backend/backend.h"
@@ -26,9 +27,10 @@ const char* NameOf(MemoryKind kind);
 // Own kernels against a vendor's library, over halves of one kind, for two numbers of rows.
 struct LibraryRace {
   struct Result {
-    int64_t rows = 0;
-    double own_s = 0, library_s = 0;  // of one product; 0: there was no race
-    bool library_wins() const { return library_s < own_s; }
+    int64_t rows = 0;                 // 0: there was no race
+    double own_s = 0, library_s = 0;  // of one product; 0: not measured
+    std::string failure;              // why not
+    bool library_wins() const { return failure.empty() && library_s < own_s; }
   };
   int64_t outputs = 0, k = 0;
   std::string library;
@@ -66,6 +68,8 @@ class Device : public std::enable_shared_from_this<Device> {
   const LibraryRace& library_race(bool bf16);
   // Where streams take places at the library (library_pool.h). Gone with the last who holds it.
   std::shared_ptr<LibraryPool> library_pool();
+  // Own kernels serve this product, and where it is the first of its weight's shape a line of the log says why.
+  void TellRefusal(const HalfProduct& product, const std::string& why);
   // Own kernels serve from now on, and a line of the log says why. Throws where the device is lost.
   void GiveUpLibrary(const LibraryStatus& failed);
   void GiveUpLibrary(const Error& failure);
@@ -113,6 +117,7 @@ class Device : public std::enable_shared_from_this<Device> {
   std::atomic<bool> has_library_{true};  // until something else shows
   mutable std::mutex library_mutex_;
   std::optional<Error> library_failure_;
+  std::vector<std::tuple<bool, int64_t, int64_t>> refusals_told_;  // bf16, outputs, k
   std::mutex pool_mutex_;
   std::weak_ptr<LibraryPool> library_pool_;
 };

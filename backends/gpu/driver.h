@@ -63,6 +63,7 @@ struct HalfProduct {
 struct LibraryStatus {
   const char* call = "";  // that failed; lives for ever
   DriverStatus status;
+  bool refused = false;  // nothing is wrong but that it has no way to multiply this shape
   bool ok() const { return status.ok(); }
 };
 // A vendor's library of matrix products, opened for one device. Used by one thread at a time; no call throws.

@@ -43,6 +43,14 @@ std::unique_ptr<LibraryPlace> LibraryPool::Make() {
   return place;
 }
 
+void Device::TellRefusal(const HalfProduct& product, const std::string& why) {
+  const std::tuple shape(product.bf16, product.outputs, product.k);
+  const std::lock_guard lock(library_mutex_);
+  if (std::find(refusals_told_.begin(), refusals_told_.end(), shape) != refusals_told_.end()) return;
+  refusals_told_.push_back(shape);
+  Log(LogLevel::kInfo, name_, ": ", why, "; own kernels serve them");
+}
+
 std::shared_ptr<LibraryPool> Device::library_pool() {
   const std::lock_guard lock(pool_mutex_);
   std::shared_ptr<LibraryPool> pool = library_pool_.lock();

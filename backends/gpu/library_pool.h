@@ -2,6 +2,8 @@
 // is loaded, so that a step need not and what is free afterwards is free for others.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <mutex>
 
@@ -14,6 +16,20 @@ struct LibraryPlace {
   static constexpr size_t kWorkspace = size_t{32} << 20;
   DeviceBlock workspace;
   OpenedLibrary opened;  // gone before its workspace is
+
+  // The shapes that it has refused, the last of them: it is not asked for them again.
+  struct Shape {
+    bool bf16 = false;
+    int64_t outputs = 0, rows = 0, k = 0;
+    bool operator==(const Shape&) const = default;
+  };
+  static Shape ShapeOf(const HalfProduct& product) { return {product.bf16, product.outputs, product.rows, product.k}; }
+  bool Refuses(const HalfProduct& product) const {
+    return std::find(refused.begin(), refused.end(), ShapeOf(product)) != refused.end();
+  }
+  void Refuse(const HalfProduct& product) { refused[refusals++ % refused.size()] = ShapeOf(product); }
+  std::array<Shape, 64> refused;
+  size_t refusals = 0;
 };
 
 // The places of a device. It lives as long as a backend that has met a weight for the library, or a stream that has a place.

@@ -27,15 +27,16 @@ size_t ProductsByLibrary(Step& step, const DeviceWeight& weight, const float* x,
   size_t done = 0;
   for (const DeviceWeight::Part& part : weight.parts()) {
     const bool bf16 = part.format == DType::kBF16;
-    RoundedRows& halves = rounded[bf16 ? 1 : 0];
-    if (!halves.values) halves = LaunchRoundRows(step, FloatFormat(part.format), x, rows, weight.cols());
-    // F16 rows have factors, which the library does not know.
-    const bool apart = !bf16 && add;
     HalfProduct product;
     product.bf16 = bf16;
     product.outputs = part.rows;
     product.rows = rows;
     product.k = weight.cols();
+    if (step.LibraryRefuses(product)) return done;
+    RoundedRows& halves = rounded[bf16 ? 1 : 0];
+    if (!halves.values) halves = LaunchRoundRows(step, FloatFormat(part.format), x, rows, weight.cols());
+    // F16 rows have factors, which the library does not know.
+    const bool apart = !bf16 && add;
     product.weight = part.block.data();
     product.x = halves.values;
     product.out = apart ? step.Temporary<float>(rows * part.rows) : out + part.first_row;
@@ -60,6 +61,7 @@ LibraryRace RaceLibrary(const std::shared_ptr<Device>& device, bool bf16) {
     race.outputs = plan.outputs;
     race.k = plan.k;
     race.library = by_library.library().name;
+    for (size_t size = 0; size < race.results.size(); ++size) race.results[size].rows = plan.rows[size];
     const std::function<double()> seconds = plan.seconds ? plan.seconds : [] {
       return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
     };
@@ -68,8 +70,8 @@ LibraryRace RaceLibrary(const std::shared_ptr<Device>& device, bool bf16) {
     const auto most = static_cast<size_t>(std::max(plan.rows[0], plan.rows[1]));
     DeviceBuffer in(device, 4 * most * static_cast<size_t>(plan.k), "a measurement"),
         out(device, 4 * most * static_cast<size_t>(plan.outputs), "a measurement");
-    for (size_t size = 0; size < race.results.size(); ++size) {
-      const int64_t rows = plan.rows[size];
+    for (LibraryRace::Result& result : race.results) {
+      const int64_t rows = result.rows;
       const LinearOp op{{&in, 0, rows, plan.k}, &weight, Epilogue::kStore, {&out, 0, rows, plan.outputs}};
       double best[2] = {std::numeric_limits<double>::max(), std::numeric_limits<double>::max()};
       for (int round = 0; round <= plan.rounds; ++round) {  // the first is slower, and does not count
@@ -85,17 +87,23 @@ LibraryRace RaceLibrary(const std::shared_ptr<Device>& device, bool bf16) {
           if (round > 0) best[library ? 1 : 0] = std::min(best[library ? 1 : 0], took);
         }
       }
-      if (!device->has_library()) return race;  // own kernels have run in both
-      race.results[size] = {rows, best[0], best[1]};
+      // Without the library own kernels have run in both.
+      result.own_s = best[0];
+      result.failure = by_library.TakeRefusal();
+      if (!device->has_library()) break;
+      if (!result.failure.empty()) continue;
+      result.library_s = best[1];
       Log(LogLevel::kInfo, device->name(), ": products of ", rows, " rows with ", InfoOf(format).name, " weights of ", plan.outputs,
           " x ", plan.k, ": ", race.library, " takes ", best[1] * 1e3, " ms, own kernels ", best[0] * 1e3, " ms; ",
-          race.results[size].library_wins() ? race.library : "own kernels", " will serve them");
+          result.library_wins() ? race.library : "own kernels", " will serve them");
     }
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kNoMemory) throw;
     device->GiveUpLibrary(error);
-    race.results = {};
   }
+  if (const std::optional<Error> failure = device->library_failure())
+    for (LibraryRace::Result& result : race.results)
+      if (result.library_s == 0) result.failure = failure->what();
   return race;
 }
 

@@ -1,6 +1,6 @@
 // A library of matrix products whose calls are those of cuBLASLt: what is asked of it. `Lt` has its words:
 //   types       Status Handle Description Layout Preference Found (of an algorithm) Type Here (the thread's device, while it lives)
-//   constants   kSuccess kNoMemory kF16 kBf16 kF32 kCompute32 kTransposeLeft kTransposed kMostWorkspace
+//   constants   kSuccess kNoMemory kNotSupported kF16 kBf16 kF32 kCompute32 kTransposeLeft kTransposed kMostWorkspace
 //               kAlignmentLeft kAlignmentRight kAlignmentAddend kAlignmentOut
 //   Calls       a LibraryCall of each of its functions
 #pragma once
@@ -58,9 +58,9 @@ class LtLibrary final : public Library {
     Plan* plan = nullptr;
     if (const LibraryStatus status = Find(key, plan); !status.ok()) return status;
     const float factor = 1, addend = product.add ? 1 : 0;
-    return Ask(calls_.multiply, handle_, plan->description, &factor, product.weight, plan->left, product.x, plan->right, &addend,
-               product.out, plan->out, product.out, plan->out, &plan->found.algo, workspace, workspace_bytes,
-               static_cast<typename Lt::Stream>(stream));
+    return OfShape(Ask(calls_.multiply, handle_, plan->description, &factor, product.weight, plan->left, product.x, plan->right,
+                       &addend, product.out, plan->out, product.out, plan->out, &plan->found.algo, workspace, workspace_bytes,
+                       static_cast<typename Lt::Stream>(stream)));
   }
 
  private:
@@ -96,8 +96,13 @@ class LtLibrary final : public Library {
     if (status == Lt::kSuccess) return {};
     return StatusOf(call.name, status);
   }
+  // Of a call that may find a shape to be none of the library's.
+  static LibraryStatus OfShape(LibraryStatus status) {
+    status.refused = status.status.code == static_cast<int>(Lt::kNotSupported);
+    return status;
+  }
   LibraryStatus StatusOf(const char* call, typename Lt::Status status) const {
-    return {call, {static_cast<int>(status), calls_.text.function(status), status == Lt::kNoMemory, false}};
+    return {call, {static_cast<int>(status), calls_.text.function(status), status == Lt::kNoMemory, false}, false};
   }
 
   // The plan of a product, known or made. Of many, the least recently used makes room.
@@ -147,10 +152,13 @@ class LtLibrary final : public Library {
     prefer(Lt::kAlignmentOut, plan.key.alignment[2]);
     int count = 0;
     if (status.ok())
-      status = Ask(calls_.find, handle_, plan.description, plan.left, plan.right, plan.out, plan.out, preference, 1, &plan.found,
-                   &count);
-    if (status.ok() && count < 1) status = {calls_.find.name, {-1, "there is no algorithm for this product"}};
-    if (status.ok() && plan.found.state != Lt::kSuccess) status = StatusOf(calls_.find.name, plan.found.state);
+      status = OfShape(Ask(calls_.find, handle_, plan.description, plan.left, plan.right, plan.out, plan.out, preference, 1,
+                           &plan.found, &count));
+    if (status.ok() && count < 1) status = {calls_.find.name, {-1, "there is no algorithm"}, true};
+    if (status.ok() && plan.found.state != Lt::kSuccess) {
+      status = StatusOf(calls_.find.name, plan.found.state);
+      status.refused = true;
+    }
     if (preference) calls_.destroy_preference.function(preference);
     return status;
   }

@@ -60,8 +60,17 @@ bool Step::MultiplyByLibrary(const HalfProduct& product) {
   SCOUT_CHECK(!holds_back(), "a product by a library among launches that are held back");
   const DeviceBlock& workspace = library_->workspace;
   const LibraryStatus status = library_->opened.library->Multiply(stream_, product, workspace.data(), workspace.size());
-  if (!status.ok()) device_->GiveUpLibrary(status);
-  return status.ok();
+  if (status.ok()) return true;
+  if (!status.refused) {
+    device_->GiveUpLibrary(status);
+    return false;
+  }
+  library_->Refuse(product);
+  last_refusal_ = StrCat(library_->opened.name, " refuses products of ", product.rows, " rows with ",
+                         InfoOf(product.bf16 ? DType::kBF16 : DType::kF16).name, " weights of ", product.outputs, " x ", product.k,
+                         ": ", status.call, ": ", status.status.text, " (", status.status.code, ")");
+  device_->TellRefusal(product, last_refusal_);
+  return false;
 }
 
 void Step::Begin(const StepPlan& plan) {

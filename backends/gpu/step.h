@@ -139,8 +139,12 @@ class Step {
   LibraryUse library_use() const { return library_use_; }
   // Takes a place at the library, once; false where it does not serve.
   bool OpenLibrary();
-  // Begins a product, not among launches that are held back. False after a failure, which has been told.
+  // Whether it has refused a product of this shape; asked before work is done for it.
+  bool LibraryRefuses(const HalfProduct& product) const { return library_->Refuses(product); }
+  // Begins a product, not among launches that are held back. False after a refusal or a failure, which has been told.
   bool MultiplyByLibrary(const HalfProduct& product);
+  // Of the last product that was refused since this was last asked, a sentence.
+  std::string TakeRefusal() { return std::exchange(last_refusal_, {}); }
   // What was opened, once it is.
   const OpenedLibrary& library() const { return library_->opened; }
 
@@ -158,6 +162,7 @@ class Step {
   const LibraryUse library_use_;
   std::shared_ptr<LibraryPool> library_pool_;  // once it was asked
   std::unique_ptr<LibraryPlace> library_;
+  std::string last_refusal_;
   // Steps of at most so many rows are held back; larger ones take so long that their launches cost nothing.
   static constexpr int64_t kMostHeldRows = 64;
   LaunchList held_;

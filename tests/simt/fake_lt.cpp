@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kWantedWorkspace = 4096;
 
 struct FakeLt {
-  enum Status { kSuccess = 0, kNoMemory = 3, kInvalid = 7 };
+  enum Status { kSuccess = 0, kNoMemory = 3, kInvalid = 7, kNotSupported = 15 };
   enum Type { kF16 = 2, kBf16 = 14, kF32 = 0 };
   enum Compute { kCompute32 = 68, kCompute16 = 64 };
   enum DescriptionWord { kTransposeLeft = 3, kTransposeRight = 4 };
@@ -115,11 +115,16 @@ struct FakeLt {
     ++fake_library.plans;
     if (const Status status = Begin("fakeFind")) return status;
     if (!Fits(*description, *left, *right, *addend, *out) || wanted != 1) return kInvalid;
-    *count = preference->workspace < kWantedWorkspace ? 0 : 1;
+    if (Refuses(Refusal::kSearch, *out)) return kNotSupported;
+    *count = preference->workspace < kWantedWorkspace || Refuses(Refusal::kNoAlgorithm, *out) ? 0 : 1;
     std::memcpy(found->algo.alignment, preference->alignment, sizeof preference->alignment);
     found->algo.workspace = found->workspace = kWantedWorkspace;
-    found->state = kSuccess;
+    found->state = Refuses(Refusal::kFound, *out) ? kNotSupported : kSuccess;
     return kSuccess;
+  }
+  static bool Refuses(Refusal how, const LayoutOf& out) {
+    return fake_library.refusal == how && (fake_library.refused_outputs == 0 || fake_library.refused_outputs == out.rows) &&
+           (fake_library.refused_rows == 0 || fake_library.refused_rows == out.cols);
   }
   static bool Fits(const DescriptionOf& description, const LayoutOf& left, const LayoutOf& right, const LayoutOf& addend,
                    const LayoutOf& out) {
@@ -142,6 +147,7 @@ struct FakeLt {
     for (size_t i = 0; i < 4; ++i)
       if (reinterpret_cast<uintptr_t>(pointers[i]) % algorithm->alignment[i] != 0) return kInvalid;
     if (reinterpret_cast<uintptr_t>(workspace) % 256 != 0) return kInvalid;
+    if (Refuses(Refusal::kProduct, *out_layout)) return kNotSupported;
     ++fake_library.products;
     Work work{*description,
               *left,

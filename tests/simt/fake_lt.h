@@ -24,11 +24,17 @@ enum class Mistake {
 constexpr Mistake kMistakes[] = {Mistake::kNotTransposed, Mistake::kLeftStride, Mistake::kRightStride, Mistake::kOutStride,
                                  Mistake::kNoAddend,      Mistake::kHalfSums,   Mistake::kOtherHalf};
 
+// How a shape is refused.
+enum class Refusal { kNone, kNoAlgorithm, kSearch, kFound, kProduct };
+constexpr Refusal kRefusals[] = {Refusal::kNoAlgorithm, Refusal::kSearch, Refusal::kFound, Refusal::kProduct};
+
 // Of all fake libraries there are: tests run one after the other.
 struct FakeLibrary {
   Mistake mistake = Mistake::kNone;
-  int64_t fail_at = -1;  // the call that fails, from 0
-  int status = 14;       // with what; 3 is want of memory
+  Refusal refusal = Refusal::kNone;
+  uint64_t refused_outputs = 0, refused_rows = 0;  // of which products; 0: of any
+  int64_t fail_at = -1;                            // the call that fails, from 0
+  int status = 14;                                 // with what; 3 is want of memory
   int64_t calls = 0, products = 0;
   int64_t things = 0;  // that it has made and that were not given back
   int64_t opened = 0;  // handles

@@ -108,7 +108,7 @@ class FaultDriver final : public gpu::Driver {
         status = inner_->Multiply(stream, product, workspace, bytes);
         return status.status;
       });
-      return {status.ok() ? "a product by a library" : status.call, done};
+      return {status.ok() ? "a product by a library" : status.call, done, status.refused};
     }
 
    private:

@@ -67,6 +67,14 @@ struct Product {
   }
 };
 
+// A clock by which a product takes so long: the library's, or by own kernels.
+void RaceAt(const std::shared_ptr<simt::SimtDriver>& driver, double library, double own) {
+  fake_library.race.seconds = [=, now = 0.0]() mutable {
+    for (const std::string& name : driver->TakeNames()) now += name == "a product" ? own : 1e-9;
+    return now + static_cast<double>(fake_library.products) * library;
+  };
+}
+
 TEST(Library, ServesHalvesWithinTheBoundsOfFast) {
   for (const int warp : {32, 64}) {
     const auto backend = MakeFast(DriverWithLibrary(warp), "all");
@@ -217,6 +225,66 @@ TEST(Library, AFailureOfAnyCallLeavesTheProductToOwnKernels) {
   EXPECT_GE(calls.size(), 10u);
 }
 
+// A shape that the library has no way to multiply goes to own kernels, is not asked for again, and keeps nothing from others.
+TEST(Library, ARefusedShapeAloneStaysWithOwnKernels) {
+  const Product refused({{DType::kBF16, 13}, {DType::kF16, 7}}, kRows, 64),
+      of_other_rows({{DType::kBF16, 13}, {DType::kF16, 7}}, 90, 64), other(DType::kBF16, kRows, 20, 64);
+  for (const simt::Refusal refusal : simt::kRefusals) {
+    const auto device = std::make_shared<gpu::Device>(DriverWithLibrary());
+    const auto backend = MakeFast(device, "all"), second = MakeFast(device, "all");
+    const auto weight = backend->PrepareWeight(refused.desc), other_weight = backend->PrepareWeight(other.desc);
+    fake_library.refusal = refusal;
+    fake_library.refused_outputs = 13;
+    Heard heard;
+    EXPECT_EQ(refused.OutOfBounds(refused.Run(*backend, *weight, false), false), "");
+    ASSERT_EQ(heard.lines().size(), 1u);
+    const std::string line = heard.lines()[0];
+    EXPECT_NE(line.find("simt32: a planted library refuses products of 72 rows with BF16 weights of 13 x 64: fake"),
+              std::string::npos)
+        << line;
+    EXPECT_NE(line.find("; own kernels serve them"), std::string::npos) << line;
+    EXPECT_TRUE(device->has_library());
+    EXPECT_FALSE(device->library_failure());
+    const int64_t calls = fake_library.calls;
+    for (const bool add : {false, true}) EXPECT_EQ(refused.OutOfBounds(refused.Run(*backend, *weight, add), add), "");
+    EXPECT_EQ(fake_library.calls, calls);
+    EXPECT_EQ(fake_library.products, 0);
+    EXPECT_EQ(other.OutOfBounds(other.Run(*backend, *other_weight, true), true), "");
+    EXPECT_EQ(fake_library.products, 1);
+    // Other rows of that weight, and another stream, ask anew; the log has it already.
+    EXPECT_EQ(of_other_rows.OutOfBounds(of_other_rows.Run(*backend, *weight, false), false), "");
+    EXPECT_GT(fake_library.calls, calls + 1);
+    refused.Run(*second, *weight, false);
+    other.Run(*second, *other_weight, false);
+    EXPECT_EQ(fake_library.products, 2);
+    EXPECT_EQ(heard.lines().size(), 1u);
+  }
+}
+
+// Only rows of one of the two races are refused: it has no winner but own kernels, and the other one counts.
+TEST(Library, ARaceOfAShapeThatItRefusesIsOwnKernels) {
+  for (const simt::Refusal refusal : simt::kRefusals) {
+    const auto driver = DriverWithLibrary();
+    const auto device = std::make_shared<gpu::Device>(driver);
+    RaceAt(driver, 0.9e-3, 1e-3);
+    fake_library.refusal = refusal;
+    fake_library.refused_rows = 72;
+    const auto backend = MakeFast(device, "");
+    const Product few(DType::kBF16, 72, 20, 64), many(DType::kBF16, 136, 20, 64);
+    const auto weight = backend->PrepareWeight(few.desc);
+    const auto& results = device->library_race(true).results;
+    EXPECT_NE(results[0].failure.find("refuses products of 72 rows with BF16 weights of 64 x 64: "), std::string::npos);
+    EXPECT_GT(results[0].own_s, 0);
+    EXPECT_EQ(results[0].library_s, 0);
+    EXPECT_FALSE(results[0].library_wins());
+    EXPECT_EQ(results[1].failure, "");
+    EXPECT_TRUE(results[1].library_wins());
+    const int64_t raced = fake_library.products;
+    for (const Product* product : {&few, &many}) EXPECT_EQ(product->OutOfBounds(product->Run(*backend, *weight, false), false), "");
+    EXPECT_EQ(fake_library.products, raced + 1);
+  }
+}
+
 TEST(Library, AFailureOfAnyCallOfTheDriverIsAnErrorOrOwnKernels) {
   const Product product(DType::kBF16, kRows, 9, 16);
   for (const simt::DriverFault fault : {simt::DriverFault::kFailure, simt::DriverFault::kEaten, simt::DriverFault::kLost}) {
@@ -244,14 +312,6 @@ TEST(Library, AFailureOfAnyCallOfTheDriverIsAnErrorOrOwnKernels) {
     // The run that is not failed, and where every call is, those whose library is.
     EXPECT_GT(served, fault == simt::DriverFault::kFailure ? 2 : 0);
   }
-}
-
-// A clock by which a product takes so long: the library's, or by own kernels.
-void RaceAt(const std::shared_ptr<simt::SimtDriver>& driver, double library, double own) {
-  fake_library.race.seconds = [=, now = 0.0]() mutable {
-    for (const std::string& name : driver->TakeNames()) now += name == "a product" ? own : 1e-9;
-    return now + static_cast<double>(fake_library.products) * library;
-  };
 }
 
 TEST(Library, IsAskedWhereItHasWonTheRace) {
