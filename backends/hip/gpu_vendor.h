@@ -11,8 +11,13 @@
 #define GPU_LARGE_KERNEL GPU_KERNEL
 #define GPU_WIDE_KERNEL __global__ void __launch_bounds__(288)
 #define GPU_TENSOR_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads)
-// In waves of each of four units: gfx906 would spill at four.
+// In waves of each of four units. gfx906 would spill at four; gfx908 puts what is too much into its accumulation registers, and the
+// others have room for five and more.
+#ifdef __gfx906__
 #define GPU_FLOW_KERNEL __global__ void __launch_bounds__(256, 3)
+#else
+#define GPU_FLOW_KERNEL __global__ void __launch_bounds__(256, 4)
+#endif
 #define GPU_FUNCTION __device__ __forceinline__
 
 namespace scout::SCOUT_GPU {
