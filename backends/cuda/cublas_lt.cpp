@@ -55,23 +55,21 @@ struct CublasLt {
   };
 };
 
-// The library's file and its functions.
+// The library's file of a version, and its functions.
 struct OpenFile {
   CublasLt::Calls calls;
   std::string why, name;
 
-  OpenFile() {
-    void* file = nullptr;
-    for (const int version : {13, 12}) {
-      if (!file) file = dlopen(StrCat("libcublasLt.so.", version).c_str(), RTLD_NOW | RTLD_LOCAL);
-    }
+  explicit OpenFile(int wanted) {
+    const std::string file_name = StrCat("libcublasLt.so.", wanted);
+    void* const file = dlopen(file_name.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!file) {
-      why = "there is no libcublasLt.so.13 and no libcublasLt.so.12";
+      why = StrCat("there is no ", file_name);
       return;
     }
     const auto find = [&](auto& call) {
       call.function = reinterpret_cast<decltype(call.function)>(dlsym(file, call.name));
-      if (!call.function && why.empty()) why = StrCat("cuBLASLt has no ", call.name);
+      if (!call.function && why.empty()) why = StrCat(file_name, " has no ", call.name);
     };
     find(calls.create);
     find(calls.destroy);
@@ -94,17 +92,32 @@ struct OpenFile {
   }
 };
 
+template <int version>
+const OpenFile* File() {
+  static const OpenFile kFile(version);
+  return &kFile;
+}
+
 }  // namespace
 
 OpenedLibrary OpenCublasLt(int index) {
-  static const OpenFile file;
   OpenedLibrary opened;
-  opened.why = file.why;
-  opened.name = file.name;
-  if (!file.why.empty()) return opened;
-  LibraryStatus status;
-  opened.library = LtLibrary<CublasLt>::Open(index, file.calls, status);
-  if (!opened.library) opened.why = StrCat(file.name, ": ", status.call, ": ", status.status.text, " (", status.status.code, ")");
+  // The newest may want a newer driver than there is.
+  for (const auto& open : {File<13>, File<12>}) {
+    const OpenFile* const file = open();
+    std::string why = file->why;
+    if (why.empty()) {
+      LibraryStatus status;
+      opened.library = LtLibrary<CublasLt>::Open(index, file->calls, status);
+      if (opened.library) {
+        opened.name = file->name;
+        opened.why.clear();
+        break;
+      }
+      why = StrCat(file->name, ": ", status.call, ": ", status.status.text, " (", status.status.code, ")");
+    }
+    opened.why += StrCat(opened.why.empty() ? "" : ", and ", why);
+  }
   return opened;
 }
 

@@ -12,15 +12,16 @@ namespace {
 
 TEST(CublasLt, IsOpenedOrSaysWhyNot) {
   const OpenedLibrary opened = OpenCublasLt(0);
-  if (opened.why == "there is no libcublasLt.so.13 and no libcublasLt.so.12") GTEST_SKIP() << opened.why;
-  // Nothing of "cuBLASLt has no ...": the file was found, and all of its functions.
-  EXPECT_EQ(opened.name.rfind("cuBLASLt 1", 0), 0u) << opened.name << "; " << opened.why;
+  if (opened.why == "there is no libcublasLt.so.13, and there is no libcublasLt.so.12") GTEST_SKIP() << opened.why;
   if (opened.library) {
+    EXPECT_EQ(opened.name.rfind("cuBLASLt 1", 0), 0u) << opened.name;
     EXPECT_EQ(opened.why, "");
     return;
   }
-  EXPECT_EQ(opened.why.rfind(opened.name + ": cublasLtCreate: ", 0), 0u) << opened.why;
-  EXPECT_EQ(opened.why.back(), ')') << opened.why;
+  // A file was found, and all of its functions.
+  EXPECT_EQ(opened.why.find(" has no "), std::string::npos) << opened.why;
+  EXPECT_NE(opened.why.find(": cublasLtCreate: "), std::string::npos) << opened.why;
+  for (const char* version : {"13", "12"}) EXPECT_NE(opened.why.find(version), std::string::npos) << opened.why;
   const OpenedLibrary again = OpenCublasLt(0);
   EXPECT_EQ(again.why, opened.why);
   RecordProperty("why", opened.why);
@@ -28,7 +29,8 @@ TEST(CublasLt, IsOpenedOrSaysWhyNot) {
 
 // Descriptions, layouts and preferences want no device: with a handle that is none only the search for an algorithm fails.
 TEST(CublasLt, TakesWhatAProductIsDescribedBy) {
-  OpenFile file;
+  OpenFile file(13);
+  if (!file.why.empty()) file = OpenFile(12);
   if (!file.why.empty()) GTEST_SKIP() << file.why;
   file.calls.create.function = [](cublasLtHandle_t* out) {
     *out = nullptr;
