@@ -1,5 +1,6 @@
 // What libscout-cuda.so and libscout-hip.so give away.
 #include <array>
+#include <span>
 
 #include "backend/device_plugin.h"
 #include "base/fixed_text.h"
@@ -45,8 +46,11 @@ int32_t RaceDevice(PluginRace* out, int32_t most, PluginStatus* status) noexcept
         to.rows = result.rows;
         to.own_s = result.own_s;
         to.library_s = result.library_s;
+        to.library_serves = result.library_wins();
+        CopyText(result.failure, to.failure);
       }
     }
+    for (PluginRace& to : std::span(out, static_cast<size_t>(count))) to.library_serves &= device->has_library();
     if (const std::optional<Error> failure = device->library_failure()) CopyText(failure->what(), status->text);
   });
   return count;

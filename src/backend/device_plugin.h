@@ -34,12 +34,14 @@ struct PluginProbe {
   double matrix_ops_per_s = 0;
 };
 
-// Own kernels against the vendor's library of matrix products, over one shape; times of one product.
+// Own kernels against the vendor's library of matrix products, over one shape; times of one product, 0 where it was not measured.
 struct PluginRace {
   char format[16] = {};   // of the weights: "F16"
   char library[48] = {};  // "cuBLASLt 13.1.0"
   int64_t outputs = 0, k = 0, rows = 0;
   double own_s = 0, library_s = 0;
+  int32_t library_serves = 0;  // 1: it does from now on
+  char failure[492] = {};      // why the library has no time
 };
 
 extern "C" {
@@ -74,8 +76,8 @@ struct DevicePluginTable {
   int32_t (*count)(PluginStatus* status) noexcept;
   // Not of a backend; null where there is none. Copies so many bytes, and multiplies tiles so many rounds.
   void (*probe)(uint64_t copy_bytes, int32_t matrix_rounds, PluginProbe* out, PluginStatus* status) noexcept;
-  // The same. Fills at most `most` and says how many; where there is no library 0, and status->text says why, though nothing
-  // failed.
+  // The same. Fills at most `most` and says how many; where own kernels serve after all, because there is no library or it was
+  // given up, status->text says why, though nothing failed.
   int32_t (*race)(PluginRace* out, int32_t most, PluginStatus* status) noexcept;
 };
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """libscout.so, the scout program and tests/bench/gpu_report with a device: the emulated one, whose plug-in calls itself cuda."""
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import unittest
+from importlib.machinery import SourceFileLoader
 
 ARGUMENTS = None
 
@@ -124,12 +126,95 @@ class WithTheEmulator(unittest.TestCase):
         self.assertEqual((without["races"], without["no_library"]), ([], ""))
         self.assertIn("fakeCreate: planted", self.probe(SCOUT_SIMT_LIBRARY="1", SCOUT_SIMT_PLANT="library")["no_library"])
 
+    def check_table(self, rows, table):
+        """Each row has a figure or says in the table why not."""
+        for row in rows:
+            self.assertTrue("failure" in row and "value" not in row or row["value"] > 0, row)
+            self.assertIn(f"| {row['name']} | " + ("failed | | " + row["failure"] if "failure" in row else ""), table)
+
+    def races_of(self, probe=None, **variables):
+        """What the report makes of the probe alone: its rows, by name, and its table."""
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader("gpu_report", SourceFileLoader("gpu_report", ARGUMENTS.report)))
+        module.__loader__.exec_module(module)
+        _, arguments = module.parse(["--small", "--model", self.model, "--probe", probe or ARGUMENTS.probe, "--plugin-folder", self.plugins])
+        report = module.Report(arguments)
+        report.environment.update(LD_LIBRARY_PATH=self.libraries, SCOUT_SIMT_LIBRARY="1", **variables)
+        report.device, report.facts["device"] = "cuda", {"name": "cuda", "description": "", "memory_total_bytes": 1}
+        report.probes()
+        table = report.markdown()
+        self.check_table(report.rows, table)
+        self.assertEqual(report.failed, len([row for row in report.rows if "failure" in row]))
+        return {row["name"]: row for row in report.rows}, table
+
+    SHAPES = [f"{f}, {n} rows by 64 x 64: {who}" for f in ("F16", "BF16") for n in (72, 136) for who in ("own kernels", "a planted library")]
+
+    def test_a_shape_that_the_library_refuses_is_a_row_that_failed(self):
+        done, report = self.report("--model", self.model, "--small", "--device", "cuda", SCOUT_SIMT_LIBRARY="1", SCOUT_SIMT_PLANT="refusal")
+        self.assertEqual((report["status"], done.returncode), (1, 1))
+        self.check_table(report["rows"], done.stdout)
+        rows = {row["name"]: row for row in report["rows"]}
+        self.assertIn("value", rows["decode at depth 24"])  # it went on
+        for name in self.SHAPES:
+            self.assertEqual("failure" in rows[name], name.endswith("72 rows by 64 x 64: a planted library"), name)
+        for kind in "F16", "BF16":
+            self.assertIn("is taken", rows[f"{kind}, 72 rows by 64 x 64: own kernels"]["note"])
+            self.assertIn(f"refuses products of 72 rows with {kind} weights of 64 x 64: fakeFind: there is no algorithm",
+                          rows[f"{kind}, 72 rows by 64 x 64: a planted library"]["failure"])
+
+    def test_a_library_that_fails_in_its_race_is_in_every_row_of_it(self):
+        rows, table = self.races_of(SCOUT_SIMT_PLANT="library", SCOUT_SIMT_CALLS="17")  # in its second plan
+        for name in "F16, 136 rows by 64 x 64: a planted library", "BF16: a planted library":
+            self.assertRegex(rows[name]["failure"], "^simt32: fake[A-Za-z]*: planted [(]14[)]")
+        self.assertIn("value", rows["F16, 72 rows by 64 x 64: a planted library"])
+        self.assertFalse([name for name, row in rows.items() if "planted" in name and "is taken" in row.get("note", "")], rows)
+        self.assertIn("No library multiplies halves here: simt32: fake", table)
+
+    def test_a_device_that_is_lost_in_a_race_leaves_what_was_measured_before(self):
+        rows, _ = self.races_of(SCOUT_SIMT_PLANT="lost", SCOUT_SIMT_CALLS="70")
+        self.assertIn("value", rows["products of matrices"])
+        self.assertIn("the device is lost since ", rows["BF16: own kernels beside the vendor's library"]["failure"])
+
+    def test_a_tie_is_own_kernels(self):
+        rows, _ = self.races_of(SCOUT_SIMT_PLANT="tie")
+        for name in self.SHAPES:
+            self.assertEqual("is taken" in rows[name]["note"], "own kernels" in name, name)
+
+    def test_a_time_of_nothing_is_a_failure(self):
+        rows, _ = self.races_of(SCOUT_SIMT_PLANT="no clock")
+        self.assertEqual({rows[name]["failure"] for name in self.SHAPES}, {"it took 0 s"})
+
+    def planted(self, name, text):
+        """A program that says this."""
+        path = os.path.join(self.folder.name, name)
+        with open(path, "w") as file:
+            file.write(f"#!/bin/sh\ncat <<'EOF'\n{text}\nEOF\n")
+        os.chmod(path, 0o755)
+        return path
+
     def test_a_row_that_fails_says_why(self):
         done, report = self.report("--model", self.model, "--small", "--device", "cuda", "--peer", "/no/such/llama-bench")
         self.assertEqual(done.returncode, 1)
         failed = {row["name"]: row["failure"] for row in report["rows"] if "failure" in row}
         self.assertIn("No such file", failed["llama.cpp: prompt"])
         self.assertIn("No library multiplies halves here: this device has none.", done.stdout)
+
+    def test_an_answer_without_figures_fails_its_rows_alone(self):
+        for probe in "[]", "{}", "null", '{"copy_bytes_per_s": 0, "matrix_ops_per_s": null, "races": []}':
+            rows, _ = self.races_of(self.planted("probe", probe))
+            for name in "copy within the device", "products of matrices":
+                self.assertIn("failure", rows[name])
+        done, report = self.report("--model", self.model, "--small", "--device", "cuda", "--peer", self.planted("peer", "[]"))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.check_table(report["rows"], done.stdout)
+        self.assertEqual([row["name"] for row in report["rows"] if "failure" in row],
+                         ["llama.cpp: decode, 1 stream", "llama.cpp: prompt", "llama.cpp: decode at depth 24"])
+
+    def test_figures_of_a_failed_one_fail(self):
+        done, report = self.report("--model", "/no/such/model.gguf", "--small", "--device", "cuda")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        failed = {row["name"]: row["failure"] for row in report["rows"] if "failure" in row}
+        self.assertIn("/no/such/model.gguf", failed["load"])
+        self.assertEqual(failed["cost of invariant numerics"], "decode, 1 stream: failed")
 
     def test_without_a_device_the_report_says_so(self):
         done, report = self.report(SCOUT_SIMT_PLANT="none")

@@ -2,7 +2,8 @@
 // without one. For tests, built into a folder of their own. SCOUT_SIMT_WARP is 32 or 64, SCOUT_SIMT_MEMORY a device's bytes,
 // SCOUT_SIMT_DEVICES how many there are (1);
 // SCOUT_SIMT_LIBRARY=1 gives it a library of matrix products; SCOUT_SIMT_PLANT names what is wrong with it: "product" (a kernel
-// taken for another), "library" (its handle) or "lost" (after SCOUT_SIMT_CALLS calls).
+// taken for another), "library" (the library's call number SCOUT_SIMT_CALLS), "refusal" (it refuses products of 72 rows), "tie" (a
+// clock by which it is as fast as own kernels), "no clock" or "lost" (after SCOUT_SIMT_CALLS calls).
 #include <cstdlib>
 #include <string_view>
 
@@ -37,7 +38,13 @@ std::shared_ptr<Driver> OpenDriver(int index) {
       std::make_shared<simt::SimtDriver>(warp, simt::Schedule{}, static_cast<size_t>(NumberOf("SCOUT_SIMT_MEMORY", 1 << 30)));
   if (NumberOf("SCOUT_SIMT_LIBRARY", 0) != 0) {
     simt::GiveFakeLibrary(*device);
-    simt::fake_library.fail_at = plant == "library" ? 0 : -1;
+    if (plant == "library") simt::fake_library.fail_at = NumberOf("SCOUT_SIMT_CALLS", 0);
+    if (plant == "refusal") {
+      simt::fake_library.refusal = simt::Refusal::kNoAlgorithm;
+      simt::fake_library.refused_rows = 72;
+    }
+    if (plant == "tie") simt::fake_library.race.seconds = [now = 0.0]() mutable { return now += 1; };
+    if (plant == "no clock") simt::fake_library.race.seconds = [] { return 0.0; };
   }
   simt::FaultPlan plan;
   if (plant == "lost") plan = {simt::DriverFault::kLost, NumberOf("SCOUT_SIMT_CALLS", 0)};
