@@ -36,8 +36,9 @@ std::byte* DeviceMemory::Allocate(size_t bytes) {
   Block block{std::unique_ptr<std::byte[]>(new std::byte[all]), bytes};
   auto* const memory = block.memory.get();
   std::byte* const begin = memory + kGuard + (256 - reinterpret_cast<uintptr_t>(memory) % 256) % 256;
-  std::memset(memory, kPattern, all);
+  std::memset(memory, kPattern, static_cast<size_t>(begin - memory));
   std::memset(begin, 0xff, bytes);
+  std::memset(begin + bytes, kPattern, static_cast<size_t>(memory + all - (begin + bytes)));
   Poison(memory, static_cast<size_t>(begin - memory));
   Poison(begin + bytes, static_cast<size_t>(memory + all - (begin + bytes)));
   used_ += bytes;

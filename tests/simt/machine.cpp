@@ -9,8 +9,6 @@
 namespace scout::simt {
 namespace {
 
-thread_local Machine* current = nullptr;
-
 std::string Number(uint64_t value) { return std::to_string(value); }
 
 }  // namespace
@@ -18,7 +16,7 @@ std::string Number(uint64_t value) { return std::to_string(value); }
 Machine::Machine() = default;
 Machine::~Machine() = default;
 
-Machine& Machine::Current() { return *current; }
+constinit thread_local Machine* Machine::current_ = nullptr;
 
 uint64_t Machine::Random() {
   random_ ^= random_ << 13;
@@ -79,16 +77,16 @@ void Machine::Run(const Launch& launch, const Schedule& schedule) {
 void Machine::Begin(const Launch& launch, const Schedule& schedule) {
   Prepare(launch, schedule);
   if (blocks_ == 0) return;
-  Machine* const former = std::exchange(current, this);
+  Machine* const former = std::exchange(current_, this);
   earlier_done_ = false;
   StartBlock();
   RunThreads();
   block_begun_ = true;
-  current = former;
+  current_ = former;
 }
 
 void Machine::Finish() {
-  Machine* const former = std::exchange(current, this);
+  Machine* const former = std::exchange(current_, this);
   earlier_done_ = true;
   if (block_begun_) {
     for (unsigned t = 0; t < launch_->threads; ++t)
@@ -101,7 +99,7 @@ void Machine::Finish() {
     RunThreads();
     EndBlock();
   }
-  current = former;
+  current_ = former;
   launch_ = nullptr;
   if (faulted_) throw Fault(fault_);
 }
@@ -347,7 +345,7 @@ void Machine::Touch(const std::byte* address, size_t bytes, Access access) {
   for (size_t i = begin / kTraced; i < (begin + bytes + kTraced - 1) / kTraced; ++i) {
     Trace& trace = trace_[i];
     const bool atomics = access == Access::kAtomic && trace.atomic;
-    RequireThere(trace, i, access);
+    if (trace.coming || trace.brought) RequireThere(trace, i, access);
     if (trace.write_time == time_ && !trace.brought && !atomics && !Ordered(trace.writer, trace.write_warp_time)) {
       Raise(std::string(access == Access::kRead ? "reads" : "writes") + " byte " + Number(i * kTraced) +
             " of shared memory, which thread " + std::to_string(trace.writer) + " has written since the last barrier");
@@ -362,7 +360,7 @@ void Machine::Touch(const std::byte* address, size_t bytes, Access access) {
       trace.read_warp_time = warp_time;
       continue;
     }
-    RequireUnread(trace, i);
+    if (trace.read_time == time_) RequireUnread(trace, i);
     if (tensor_) CheckTensorUnread(shared_.data() + i * kTraced);
     trace.brought = nullptr;
     trace.write_time = time_;

@@ -78,7 +78,7 @@ class Machine {
   void Finish();
 
   // What follows is for the words of gpu_vendor.h, from inside a kernel.
-  static Machine& Current();
+  static Machine& Current() { return *current_; }
   unsigned thread() const { return static_cast<unsigned>(running_); }
   const Launch& launch() const { return *launch_; }
   unsigned block(int axis) const { return block_[axis]; }
@@ -150,6 +150,9 @@ class Machine {
   [[noreturn]] void Raise(const std::string& message);
 
  private:
+  // Asked for at every access, so it is where a register points to, in a library that is opened later as well.
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local Machine* current_;
+
   enum class State : uint8_t { kReady, kBarrier, kWarp, kEarlier, kArrivals, kWide, kDone };
   struct Copy {
     std::byte* to;
