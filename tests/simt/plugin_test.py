@@ -132,13 +132,13 @@ class WithTheEmulator(unittest.TestCase):
             self.assertTrue("failure" in row and "value" not in row or row["value"] > 0, row)
             self.assertIn(f"| {row['name']} | " + ("failed | | " + row["failure"] if "failure" in row else ""), table)
 
-    def races_of(self, probe=None, **variables):
+    def races_of(self, probe=None, library="1", **variables):
         """What the report makes of the probe alone: its rows, by name, and its table."""
         module = importlib.util.module_from_spec(importlib.util.spec_from_loader("gpu_report", SourceFileLoader("gpu_report", ARGUMENTS.report)))
         module.__loader__.exec_module(module)
         _, arguments = module.parse(["--small", "--model", self.model, "--probe", probe or ARGUMENTS.probe, "--plugin-folder", self.plugins])
         report = module.Report(arguments)
-        report.environment.update(LD_LIBRARY_PATH=self.libraries, SCOUT_SIMT_LIBRARY="1", **variables)
+        report.environment.update(LD_LIBRARY_PATH=self.libraries, SCOUT_SIMT_LIBRARY=library, **variables)
         report.device, report.facts["device"] = "cuda", {"name": "cuda", "description": "", "memory_total_bytes": 1}
         report.probes()
         table = report.markdown()
@@ -148,12 +148,14 @@ class WithTheEmulator(unittest.TestCase):
 
     SHAPES = [f"{f}, {n} rows by 64 x 64: {who}" for f in ("F16", "BF16") for n in (72, 136) for who in ("own kernels", "a planted library")]
 
-    def test_a_shape_that_the_library_refuses_is_a_row_that_failed(self):
-        done, report = self.report("--model", self.model, "--small", "--device", "cuda", SCOUT_SIMT_LIBRARY="1", SCOUT_SIMT_PLANT="refusal")
+    def test_a_shape_that_the_library_refuses_and_a_peer_that_is_not_there_are_rows_that_failed(self):
+        done, report = self.report("--model", self.model, "--small", "--device", "cuda", "--peer", "/no/such/llama-bench", SCOUT_SIMT_LIBRARY="1",
+                                   SCOUT_SIMT_PLANT="refusal")
         self.assertEqual((report["status"], done.returncode), (1, 1))
         self.check_table(report["rows"], done.stdout)
         rows = {row["name"]: row for row in report["rows"]}
         self.assertIn("value", rows["decode at depth 24"])  # it went on
+        self.assertIn("No such file", rows["llama.cpp: prompt"]["failure"])
         for name in self.SHAPES:
             self.assertEqual("failure" in rows[name], name.endswith("72 rows by 64 x 64: a planted library"), name)
         for kind in "F16", "BF16":
@@ -191,12 +193,10 @@ class WithTheEmulator(unittest.TestCase):
         os.chmod(path, 0o755)
         return path
 
-    def test_a_row_that_fails_says_why(self):
-        done, report = self.report("--model", self.model, "--small", "--device", "cuda", "--peer", "/no/such/llama-bench")
-        self.assertEqual(done.returncode, 1)
-        failed = {row["name"]: row["failure"] for row in report["rows"] if "failure" in row}
-        self.assertIn("No such file", failed["llama.cpp: prompt"])
-        self.assertIn("No library multiplies halves here: this device has none.", done.stdout)
+    def test_a_device_without_a_library_says_so(self):
+        rows, table = self.races_of(library="0")
+        self.assertEqual(list(rows), ["copy within the device", "products of matrices"])
+        self.assertIn("No library multiplies halves here: this device has none.", table)
 
     def test_an_answer_without_figures_fails_its_rows_alone(self):
         for probe in "[]", "{}", "null", '{"copy_bytes_per_s": 0, "matrix_ops_per_s": null, "races": []}':
