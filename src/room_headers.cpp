@@ -1,0 +1,1 @@
+// The file whose precompiled headers the rooms share where they are instrumented.
