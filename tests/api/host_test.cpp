@@ -152,6 +152,8 @@ TEST(Host, NoDescriptorLeftIsAnErrorNotACrash) {
 }
 
 TEST(Host, AForkAfterwardsGetsAClearError) {
+  if (scout::test::kSanitized)
+    GTEST_SKIP() << "a child waits for ever for a lock that a thread of its parent had in a sanitizer's allocator";
   const user::Model model = tiny::Load(2);
   const user::Engine engine = user::NewEngine(model, user::EngineOptions());
   scout_chat* chat = nullptr;
