@@ -1,1 +1,0 @@
-// The file whose precompiled headers the rooms share where they are instrumented.
