@@ -1,5 +1,6 @@
 /* The list of behaviours against the C interface: the reference of what README.md says.
- * Usage: runner CONFORMANCE_TXT MODEL_FILE WORK_FOLDER [KIND|-KIND]     of one kind only, or all but it */
+ * Usage: runner CONFORMANCE_TXT MODEL_FILE WORK_FOLDER [KIND|-KIND]     of one kind only, or all but it
+ * Files of cases are written to WORK_FOLDER, under the same names in every run: one run at a time in a folder. */
 #include "runner.h"
 
 #include <math.h>
