@@ -29,8 +29,8 @@ struct CodeSums {
   int32_t centred256;  // -128 times the sum of all codes
   uint32_t unused;
   int16_t sums32[8], sums16[16];  // of 32 and of 16 codes
-  int32_t centred16[16];          // -32 times the sum of 16 codes
-  int32_t centred8[32];           // and of 8 codes
+  int32_t centred16[16];          // -32 times the sum of 16 codes; AVX-512 has them in its codes' order (packed_avx512.inl)
+  int32_t centred8[32];           // and of 8 codes, likewise
 };
 static_assert(sizeof(CodeSums) == 256);
 // A dot of weight and activation codes over a longer run than always fits 16 bits fits for nearly all activations:
@@ -46,7 +46,7 @@ constexpr int32_t kFloatStart = 0x4b400000;
 // Activations as bytes (quant/activation.h), G = 32 or 256 to a block. Rows lie one after the other, each with its blocks in order;
 // for packed weights blocks lie one after the other, each with its rows in order, so that a tile's rows are neighbours.
 struct RoundedRows {
-  const int8_t* codes;  // [count, K], or [K / G, rows, G]
+  const int8_t* codes;  // [count, K], or [K / G, rows, G]; where there are `blocks`, in the order of the table that rounded them
   // Null for packed weights and G = 256:
   const float* scales;  // [count, K / G], or [K / 32, rows]
   const int16_t* sums;  // [count, K / 32] for G = 32, [count, K / 16] for G = 256; or [K / 32, rows]
@@ -61,7 +61,7 @@ struct PackedPanels {
   const unsigned char* panel[2];
   int panels;
   int64_t k;
-  bool ask_once;  // Kernels'
+  bool amd;  // Kernels'
 };
 
 // y[n * kPanelRows + r] = W[r] . x[n]; entries of missing rows are left alone: a neighbour may have written them.
@@ -83,8 +83,8 @@ struct Kernels {
   // All or none: null where weights stay in the file's blocks.
   PackedProduct packed_q4_0, packed_q4_1, packed_q5_0, packed_q5_1, packed_q8_0;
   PackedProduct packed_q2_k, packed_q3_k, packed_q4_k, packed_q5_k, packed_q6_k;
-  // Streams of packed codes of four bits and more ask for memory once and near, not far ahead and again (packed_avx512.inl).
-  bool ask_once;
+  // Packed kernels take what suits AMD's processors: streams ask for memory otherwise, tiles are of pairs (packed_avx512.inl).
+  bool amd;
   // 256 values to codes (quant/activation.h), and what of `sums` the packed kernels of this table use.
   void (*round_block)(const float* x, int8_t* codes, CodeSums* sums);
 

@@ -103,13 +103,17 @@ struct V {
 
 #include "cpu/packed_avx512.inl"
 
+#include "cpu/tiles_avx512.inl"
+
+#include "cpu/pairs_avx512.inl"
+
 #include "cpu/packed32_avx512.inl"
 
 #include "cpu/to_f16.inl"
 
 constexpr Kernels TableOf(bool amd) {
   Kernels table{};
-  table.ask_once = amd;
+  table.amd = amd;
   SCOUT_FLOAT_KERNELS(table);
   table.to_f16 = ToF16;
   SCOUT_ROUNDED_KERNELS(table);

@@ -198,6 +198,9 @@ inline RoundedRows RowsOnward(const RoundedRows& x, int64_t row) {
 template <int Group, typename F>
 void PackedOf(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y) {
   if (count > kStreamedRows) {
+    if constexpr (Group == 256 && requires { F::kWide; }) {
+      if (w.amd) return PairTiles256<F>(w, x, count, y);
+    }
     if constexpr (Group == 256)
       return w.panels == 2 ? Tiles256<F, 2>(w, x, count, y) : Tiles256<F, 1>(w, x, count, y);
     else
@@ -208,7 +211,7 @@ void PackedOf(const PackedPanels& w, const RoundedRows& x, int64_t count, float*
     const auto stream = [&]<int N>(int64_t row) {
       float* const to = y + (p * count + row) * kPanelRows;
       if constexpr (Group == 256)
-        Stream256<F, N>(w.panel[p], w.k, RowsOnward<Group>(x, row), w.ask_once, to);
+        Stream256<F, N>(w.panel[p], w.k, RowsOnward<Group>(x, row), w.amd, to);
       else
         Stream32<F, N>(w.panel[p], w.k, RowsOnward<Group>(x, row), to);
     };

@@ -4,8 +4,12 @@
 //
 // Lane r of a register is row r of the panel, so a vpdpbusd meets four codes of sixteen rows with four activations broadcast from
 // memory. Up to kStreamedRows rows of activations take the codes apart in registers as they come from memory. More rows sweep a
-// tile: the codes of one block of two panels, taken apart once into the first cache, meet six or seven rows at a time
-// (sweep_avx512.inl).
+// tile: the codes of a block, taken apart once into the first cache, meet five to nine rows at a time (tiles_avx512.inl, and
+// pairs_avx512.inl for AMD's processors).
+//
+// The activations' codes lie in pairs of groups of four, 32 values apart: of each 64 values group 0, group 8, group 1, group 9 and
+// so on, so that eight of them, broadcast together, meet two runs of 32 at once. The sums of 16 and of 8 codes that CodeSums has
+// for formats with an offset lie likewise, 16-wide ones 0, 2, 1, 3 and 8-wide ones 0, 4, 1, 5, 2, 6, 3, 7.
 //
 // The dots of a *run* of values that share a scale stay within 16 bits, and one vpdpwssd multiplies them by the scale and adds them
 // to the block's sum, exact in int32. What always stays within 16 bits is
@@ -22,7 +26,6 @@
 // are the block's sum at once.
 
 #include "cpu/packed_places.inl"
-#include "cpu/sweep_avx512.inl"
 
 constexpr int kStreamRows = 4;    // together
 constexpr int kStreamedRows = 8;  // in two goes, of which the second finds the panel in the second cache
@@ -39,6 +42,15 @@ constexpr int kNearBytes = 4096, kFarBytes = 12288;
 // more rows 15.)
 constexpr int kOnceBytes = 4096;
 constexpr int kAheadOfTile = 1024;
+
+// Where run `run` of 16 values lies among the sums in paired order; and where its first group of codes does, in bytes. Each next
+// group is eight bytes on.
+constexpr int PairedRun(int run) { return run / 4 * 4 + run % 2 * 2 + run / 2 % 2; }
+constexpr int PairedCodes(int run) { return run / 4 * 64 + run % 2 * 32 + run / 2 % 2 * 4; }
+
+// How a sweep takes a block's dots: runs of 32, in one or in two halves, centred ones of 16; or all together, where the codes have
+// their scales in them, centred or not.
+enum class Runs { kOf32, kHalvesOf32, kCentredOf16, kScaled, kScaledCentred };
 
 inline __m512i Line(const unsigned char* block, int line) { return _mm512_load_si512(block + 64 * line); }
 template <int Bits>
@@ -296,24 +308,25 @@ template <typename F, int N, bool Wide>
   const auto half = [&](const __m512i* c, int j) __attribute__((always_inline)) {  // values 16 j .. 16 j + 15 of the block
     const __m512i scale = scales[F::kScales == 8 ? j / 2 : j];
     for (int n = 0; n < N; ++n) {
-      const int8_t* const codes = x.codes + (b * x.rows + n) * 256 + 16 * j;
+      const int8_t* const codes = x.codes + (b * x.rows + n) * 256 + PairedCodes(j);
       const CodeSums& sums = x.blocks[b * x.rows + n];
       __m512i first = kRun == 32 && j % 2 != 0 ? dots[n] : _mm512_setzero_si512(), second = _mm512_setzero_si512();
       if constexpr (F::kCentred && F::kScaled) {
-        first = _mm512_srai_epi32(Spread(sums.centred16 + j), 3);  // of codes that are 4 above the values
+        first = _mm512_srai_epi32(Spread(sums.centred16 + PairedRun(j)), 3);  // of codes that are 4 above the values
       } else if constexpr (F::kCentred && kRun == 16) {
-        first = Spread(sums.centred16 + j);
+        first = Spread(sums.centred16 + PairedRun(j));
       } else if constexpr (F::kCentred) {
-        first = Spread(sums.centred8 + 2 * j);
-        second = Spread(sums.centred8 + 2 * j + 1);
+        const int32_t* const start = sums.centred8 + j / 4 * 8 + j % 2 * 4 + j / 2 % 2;
+        first = Spread(start);
+        second = Spread(start + 2);
       }
-      first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[0], Spread(codes)), c[1], Spread(codes + 4));
+      first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[0], Spread(codes)), c[1], Spread(codes + 8));
       if constexpr (kRun == 8) {
-        second = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(second, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
+        second = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(second, c[2], Spread(codes + 16)), c[3], Spread(codes + 24));
         isum[n] = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(isum[n], first, scale), second, scale);
         continue;
       }
-      first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[2], Spread(codes + 8)), c[3], Spread(codes + 12));
+      first = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(first, c[2], Spread(codes + 16)), c[3], Spread(codes + 24));
       if (kRun == 32 && j % 2 == 0)
         dots[n] = first;
       else
@@ -353,206 +366,4 @@ inline void Stream256(const unsigned char* panel, int64_t k, const RoundedRows& 
     StreamBlock<F, N, false>(panel, b, x, N == 1 && F::kBits >= 4 && once, sum);
   }
   for (int n = 0; n < N; ++n) _mm512_storeu_ps(y + n * kPanelRows, sum[n]);
-}
-
-// One block of P panels, taken apart; entry i of panel p is at i * P + p.
-template <typename F, int P>
-struct BlockTile {
-  __m512i codes[kBlockGroups * P], scales[F::kScales * P], factors[F::kFactors * P + 1];  // scales unless they are in the codes
-  __m512 d[P], m[P], start_times_m[P];
-
-  inline void Unpack(const unsigned char* block, const unsigned char* floats, int p) {
-    __m512i c[8], some[16], pairs[F::kFactors + 1];
-    F::Factors(block, some, pairs);
-    for (int s = 0; s < 8; ++s) {
-      GroupsOf<F::kBits>(block + (F::kScaleLines + s * F::kBits) * 64, c);
-      if constexpr (F::kScaled) {
-        F::Scale(c, some[2 * s]);
-        F::Scale(c + 4, some[2 * s + 1]);
-      }
-      for (int i = 0; i < 8; ++i) codes[(8 * s + i) * P + p] = c[i];
-    }
-    for (int i = 0; i < F::kScales && !F::kScaled; ++i) scales[i * P + p] = some[i];
-    for (int i = 0; i < F::kFactors; ++i) factors[i * P + p] = pairs[i];
-    FloatsOf<F::kHasMinimum>(floats, &d[p], &m[p]);
-    if constexpr (F::kScaled && !F::kHasMinimum) d[p] = _mm512_sub_ps(_mm512_setzero_ps(), d[p]);
-    start_times_m[p] = StartTimes(m[p]);
-  }
-};
-
-// sum += codes . a, and sum += dots . scale. As statements of their own: of the intrinsics, gcc 12 copies a third of the sums from
-// register to register in each round of a sweep, on the ports that the products want.
-inline void AddDots(__m512i& sum, __m512i codes, __m512i a) { asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(a)); }
-inline void AddScaled(__m512i& sum, __m512i dots, const __m512i& scale) {
-  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(dots), "vm"(scale));
-}
-inline __m512i Zero() {
-  __m512i zero;
-  asm volatile("vpxord %0, %0, %0" : "=v"(zero));
-  return zero;
-}
-
-// dots[r][p] += the products of Groups groups of codes.
-template <int P, int R, int Groups>
-[[gnu::always_inline]] inline void DotGroups(const __m512i* tiles, const int8_t* codes, __m512i (*dots)[P]) {
-#pragma GCC unroll 8
-  for (int g = 0; g < Groups; ++g) {
-#pragma GCC unroll 6
-    for (int r = 0; r < R; ++r) {
-      const __m512i a = Spread(codes + r * 256 + 4 * g);
-#pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) AddDots(dots[r][p], tiles[g * P + p], a);
-    }
-  }
-}
-
-template <typename F, int P, int R>
-[[gnu::always_inline]] inline void FoldTile256(const BlockTile<F, P>& tile, const __m512i (*isum)[P], const CodeSums* sums,
-                                               bool first, int64_t count, float* y) {
-  // Copies, or every store to y would make gcc load all of a tile's factors again.
-  __m512i factors[F::kFactors * P + 1];
-  __m512 d[P], m[P], start_times_m[P];
-#pragma GCC unroll 16
-  for (int i = 0; i < F::kFactors * P; ++i) factors[i] = tile.factors[i];
-#pragma GCC unroll 2
-  for (int p = 0; p < P; ++p) d[p] = tile.d[p], m[p] = tile.m[p], start_times_m[p] = tile.start_times_m[p];
-#pragma GCC unroll 7
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 2
-    for (int p = 0; p < P; ++p) {
-      float* const to = y + (p * count + r) * kPanelRows;
-      const __m512 sum = first ? _mm512_setzero_ps() : _mm512_loadu_ps(to);
-      _mm512_storeu_ps(to, FoldBlock<F>(sum, isum[r][p], factors + p, P, d[p], m[p], start_times_m[p], sums[r]));
-    }
-  }
-}
-
-// R rows of activations against a tile; codes, sums and y are the first row's.
-template <typename F, int P, int R, bool Wide>
-inline void Sweep256(const BlockTile<F, P>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count, float* y) {
-  constexpr int kRun = Wide ? F::kWideRun : F::kRun, kGroups = kRun / 4, kRunsOfScale = 64 / F::kScales / kGroups;
-  const int32_t* start = kRun == 16 ? sums->centred16 : sums->centred8;
-  constexpr int kSumStride = sizeof(CodeSums) / sizeof(int32_t);
-  __m512i isum[R][P];
-#pragma GCC unroll 6
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int p = 0; p < P; ++p) isum[r][p] = Zero();
-  const __m512i* tiles = tile.codes;
-  for (int run = 0; run < kBlockGroups / kGroups; ++run) {
-    __m512i dots[R][P];
-#pragma GCC unroll 6
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) dots[r][p] = F::kCentred ? Spread(start + r * kSumStride) : Zero();
-    DotGroups<P, R, kGroups>(tiles, codes, dots);
-    tiles += kGroups * P;
-    codes += kRun;
-    ++start;
-    const __m512i* const scale = tile.scales + run / kRunsOfScale * P;
-#pragma GCC unroll 6
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) AddScaled(isum[r][p], dots[r][p], scale[p]);
-  }
-  FoldTile256<F, P, R>(tile, isum, sums, first, count, y);
-}
-
-// As Sweep256 for six or seven rows and runs of another length.
-template <typename F, int R, Runs runs>
-inline void SweepMany(const BlockTile<F, 2>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count, float* y) {
-  __m512i isum[R][2];
-  SweepRuns<R, runs>(tile.codes, tile.scales, codes, runs == Runs::kScaledCentred ? &sums->centred256 : sums->centred16, isum[0]);
-  FoldTile256<F, 2, R>(tile, isum, sums, first, count, y);
-}
-
-// As above where the codes have their scales in them.
-template <typename F, int P, int R>
-inline void SweepScaled(const BlockTile<F, P>& tile, const int8_t* codes, const CodeSums* sums, bool first, int64_t count,
-                        float* y) {
-  constexpr Runs kRuns = F::kHasMinimum ? Runs::kScaled : Runs::kScaledCentred;
-  if constexpr (P == 2 && R >= 6) return SweepMany<F, R, kRuns>(tile, codes, sums, first, count, y);
-  __m512i isum[R][P];
-#pragma GCC unroll 6
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int p = 0; p < P; ++p) isum[r][p] = F::kHasMinimum ? Zero() : Spread(&sums[r].centred256);
-  for (int g = 0; g < kBlockGroups; g += 4) DotGroups<P, R, 4>(tile.codes + g * P, codes + 4 * g, isum);
-  FoldTile256<F, P, R>(tile, isum, sums, first, count, y);
-}
-
-// sweep.operator()<R>(row) for all rows, R at a time: as many as a tile takes, and no few at the end where that can be helped. One
-// panel alone is rare, and takes two at a time: every shape of a sweep is some kilobytes of code for each format.
-template <int P, typename Sweep>
-inline void ForRowTiles(int64_t count, const Sweep& sweep) {
-  for (int64_t row = 0; row < count;) {
-    const int64_t left = count - row;
-    int64_t take = left < 2 ? left : 2;
-    if constexpr (P == 2) {
-      const int64_t tiles = (left + 6) / 7;  // of six and seven rows, where they come out even
-      if (6 * tiles <= left)
-        take = left > 6 * tiles ? 7 : 6;
-      else
-        take = left < 4 ? left : left == 5 || left == 9 ? 3 : 4;
-      if (take == 7) sweep.template operator()<7>(row);
-      if (take == 6) sweep.template operator()<6>(row);
-      if (take == 4) sweep.template operator()<4>(row);
-      if (take == 3) sweep.template operator()<3>(row);
-    }
-    if (take == 2) sweep.template operator()<2>(row);
-    if (take == 1) sweep.template operator()<1>(row);
-    row += take;
-  }
-}
-
-// Asks for the lines of P panels after those of a tile, a few with each sweep: all at once would fill the buffers that the sweeps'
-// own loads need.
-template <int P>
-struct NextLines {
-  const unsigned char* panel[P];
-  int lines, asked = 0;
-  inline void AskAfter(int64_t rows_done, int64_t rows) {
-    for (const int until = static_cast<int>(lines * rows_done / rows); asked < until; ++asked)
-      for (int p = 0; p < P; ++p) _mm_prefetch(reinterpret_cast<const char*>(panel[p] + 64 * asked), _MM_HINT_T0);
-  }
-};
-
-template <typename F, int P>
-inline void Tiles256(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y) {
-  const int64_t blocks = w.k / 256;
-  alignas(64) BlockTile<F, P> tile;
-  for (int64_t b = 0; b < blocks; ++b) {
-    NextLines<P> next;
-    next.lines = F::kLines + 1;
-    for (int p = 0; p < P; ++p) {
-      const unsigned char* const block = BlockOf<F>(w.panel[p], b);
-      next.panel[p] = block + F::kLines * 64 + kAheadOfTile;
-      tile.Unpack(block, FloatLine<F>(w.panel[p], b), p);
-    }
-    ForRowTiles<P>(count, [&]<int R>(int64_t row) {
-      const int64_t at = b * x.rows + row;
-      const int8_t* const codes = x.codes + at * 256;
-      const CodeSums* const sums = x.blocks + at;
-      float* const to = y + row * kPanelRows;
-      if constexpr (F::kScaled) {
-        SweepScaled<F, P, R>(tile, codes, sums, b == 0, count, to);
-      } else {
-        uint32_t runs = P == 2 ? F::kWideRuns | F::kHalfRuns : 0;
-        for (int r = 0; r < R; ++r) runs &= sums[r].runs;
-        if constexpr (P == 2 && R >= 6) {
-          if (runs & F::kWideRuns)
-            SweepMany<F, R, F::kWide>(tile, codes, sums, b == 0, count, to);
-          else if (F::kHalfRuns != 0 && runs != 0)
-            SweepMany<F, R, Runs::kHalvesOf32>(tile, codes, sums, b == 0, count, to);
-          else
-            Sweep256<F, P, R, false>(tile, codes, sums, b == 0, count, to);
-        } else if (P == 2 && (runs & F::kWideRuns)) {
-          Sweep256<F, P, R, true>(tile, codes, sums, b == 0, count, to);
-        } else {
-          Sweep256<F, P, R, false>(tile, codes, sums, b == 0, count, to);
-        }
-      }
-      next.AskAfter(row + R, count);
-    });
-  }
 }

@@ -112,7 +112,7 @@ void OnePanel(const Kernels& kernels, const HostWeight& weight, int64_t expert, 
     const int64_t row = wanted.first_row + done;
     const HostWeight::Part& part = weight.PartOfRow(row);
     if (part.panel_bytes > 0) {  // parts are whole panels
-      const PackedPanels packed = {{PackedPanel(part, expert, row), nullptr}, 1, in.k, kernels.ask_once};
+      const PackedPanels packed = {{PackedPanel(part, expert, row), nullptr}, 1, in.k, kernels.amd};
       return PackedKernel(kernels, part.format)(packed, RoundedFor(part.format, in, first), count, y);
     }
     const int64_t row_of_part = row - part.first_row;
@@ -196,10 +196,7 @@ void PanelProducts(const Kernels& kernels, const HostWeight& weight, int64_t exp
     const HostWeight::Part& other = weight.PartOfRow(panels[1].first_row);
     if (part.panel_bytes > 0 && other.panel_bytes > 0 && part.format == other.format) {
       const PackedPanels packed = {
-          {PackedPanel(part, expert, panels[0].first_row), PackedPanel(other, expert, panels[1].first_row)},
-          2,
-          in.k,
-          kernels.ask_once};
+          {PackedPanel(part, expert, panels[0].first_row), PackedPanel(other, expert, panels[1].first_row)}, 2, in.k, kernels.amd};
       return PackedKernel(kernels, part.format)(packed, RoundedFor(part.format, in, first), count, y);
     }
   }

@@ -1,4 +1,4 @@
-// The inner loops of packed_avx512.inl: six or seven rows of activations against one block of two panels.
+// The inner loops of tiles_avx512.inl: six or seven rows of activations against one block of two panels.
 //
 // They are assembly because the instructions' number and registers are the whole matter. Of intrinsics, gcc 12 copies the sums from
 // register to register at each end of a run. And a broadcast that is an operand of its product is not an instruction of its own:
@@ -15,28 +15,34 @@
 #define SCOUT_ZERO(i) "vpxord %%zmm" #i ", %%zmm" #i ", %%zmm" #i "\n\t"
 
 // A group of codes (in registers c and d) against row r's activations, through register a or from memory. Rows of codes are `apart`
-// bytes apart.
-#define SCOUT_ROW_BY(apart, a, g, r, c, d, first, second) \
-  "vpbroadcastd " #r " * " #apart " + " #g " * 4(%[codes]), %%zmm" #a "\n\t" \
+// bytes apart, groups `on`.
+#define SCOUT_ROW_BY(apart, on, a, g, r, c, d, first, second) \
+  "vpbroadcastd " #r " * " #apart " + " #g " * " #on "(%[codes]), %%zmm" #a "\n\t" \
   "vpdpbusd %%zmm" #a ", %%zmm" #c ", %%zmm" #first "\n\t" \
   "vpdpbusd %%zmm" #a ", %%zmm" #d ", %%zmm" #second "\n\t"
-#define SCOUT_ROW(apart, g, r, c, d, first, second) \
-  "vpdpbusd " #r " * " #apart " + " #g " * 4(%[codes])%{1to16%}, %%zmm" #c ", %%zmm" #first "\n\t" \
-  "vpdpbusd " #r " * " #apart " + " #g " * 4(%[codes])%{1to16%}, %%zmm" #d ", %%zmm" #second "\n\t"
+#define SCOUT_ROW(apart, on, g, r, c, d, first, second) \
+  "vpdpbusd " #r " * " #apart " + " #g " * " #on "(%[codes])%{1to16%}, %%zmm" #c ", %%zmm" #first "\n\t" \
+  "vpdpbusd " #r " * " #apart " + " #g " * " #on "(%[codes])%{1to16%}, %%zmm" #d ", %%zmm" #second "\n\t"
 
-#define SCOUT_SIX_OF(apart, g) \
+#define SCOUT_SIX_OF(apart, on, g) \
   SCOUT_LOAD(g * 128, tile, 24) SCOUT_LOAD(g * 128 + 64, tile, 25) \
-  SCOUT_ROW_BY(apart, 26, g, 0, 24, 25, 0, 1) SCOUT_ROW(apart, g, 2, 24, 25, 4, 5) SCOUT_ROW(apart, g, 3, 24, 25, 6, 7) \
-  SCOUT_ROW_BY(apart, 27, g, 1, 24, 25, 2, 3) SCOUT_ROW(apart, g, 4, 24, 25, 8, 9) SCOUT_ROW(apart, g, 5, 24, 25, 10, 11)
-#define SCOUT_SEVEN_OF(apart, g) \
+  SCOUT_ROW_BY(apart, on, 26, g, 0, 24, 25, 0, 1) \
+  SCOUT_ROW(apart, on, g, 2, 24, 25, 4, 5) SCOUT_ROW(apart, on, g, 3, 24, 25, 6, 7) \
+  SCOUT_ROW_BY(apart, on, 27, g, 1, 24, 25, 2, 3) \
+  SCOUT_ROW(apart, on, g, 4, 24, 25, 8, 9) SCOUT_ROW(apart, on, g, 5, 24, 25, 10, 11)
+#define SCOUT_SEVEN_OF(apart, on, g) \
   SCOUT_LOAD(g * 128, tile, 28) SCOUT_LOAD(g * 128 + 64, tile, 29) \
-  SCOUT_ROW_BY(apart, 30, g, 0, 28, 29, 0, 1) SCOUT_ROW(apart, g, 2, 28, 29, 4, 5) SCOUT_ROW(apart, g, 3, 28, 29, 6, 7) \
-  SCOUT_ROW_BY(apart, 31, g, 1, 28, 29, 2, 3) SCOUT_ROW(apart, g, 4, 28, 29, 8, 9) SCOUT_ROW(apart, g, 5, 28, 29, 10, 11) \
-  SCOUT_ROW_BY(apart, 30, g, 6, 28, 29, 12, 13)
-#define SCOUT_SIX(g) SCOUT_SIX_OF(256, g)
-#define SCOUT_SEVEN(g) SCOUT_SEVEN_OF(256, g)
-#define SCOUT_SIX_NEAR(g) SCOUT_SIX_OF(32, g)
-#define SCOUT_SEVEN_NEAR(g) SCOUT_SEVEN_OF(32, g)
+  SCOUT_ROW_BY(apart, on, 30, g, 0, 28, 29, 0, 1) \
+  SCOUT_ROW(apart, on, g, 2, 28, 29, 4, 5) SCOUT_ROW(apart, on, g, 3, 28, 29, 6, 7) \
+  SCOUT_ROW_BY(apart, on, 31, g, 1, 28, 29, 2, 3) \
+  SCOUT_ROW(apart, on, g, 4, 28, 29, 8, 9) SCOUT_ROW(apart, on, g, 5, 28, 29, 10, 11) \
+  SCOUT_ROW_BY(apart, on, 30, g, 6, 28, 29, 12, 13)
+#define SCOUT_SIX(g) SCOUT_SIX_OF(256, 8, g)
+#define SCOUT_SEVEN(g) SCOUT_SEVEN_OF(256, 8, g)
+#define SCOUT_SIX_ON(g) SCOUT_SIX_OF(256, 4, g)
+#define SCOUT_SEVEN_ON(g) SCOUT_SEVEN_OF(256, 4, g)
+#define SCOUT_SIX_NEAR(g) SCOUT_SIX_OF(32, 4, g)
+#define SCOUT_SEVEN_NEAR(g) SCOUT_SEVEN_OF(32, 4, g)
 #define SCOUT_FOUR_TIMES(rows) rows(0) rows(1) rows(2) rows(3)
 #define SCOUT_EIGHT_TIMES(rows) SCOUT_FOUR_TIMES(rows) rows(4) rows(5) rows(6) rows(7)
 
@@ -73,11 +79,12 @@ static_assert(sizeof(CodeSums) == 256);
   SCOUT_SCALE(28, 29, 6, 7, 20, 21) SCOUT_SCALE(28, 29, 8, 9, 22, 23) SCOUT_SCALE(28, 29, 10, 11, 24, 25) \
   SCOUT_SCALE(28, 29, 12, 13, 26, 27)
 
-// A loop over the runs of a block, with the bytes that each goes on by in codes of weights and of activations.
-#define SCOUT_RUNS(zero_sums, begin, products, scale, tile_bytes, code_bytes) \
+// A loop over the runs of a block. Each goes on by tile_bytes in codes of weights; in those of activations by 4, and by what is
+// left of two runs' bytes, in turns, of which `turn` is the exclusive or.
+#define SCOUT_RUNS(zero_sums, begin, products, scale, tile_bytes, turn) \
   zero_sums "1:\n\t" begin products scale \
-  "add $" #tile_bytes ", %[tile]\n\tadd $" #code_bytes ", %[codes]\n\tadd $4, %[start]\n\tsub $-128, %[scales]\n\t" \
-  "dec %[runs]\n\tjnz 1b"
+  "add $" #tile_bytes ", %[tile]\n\tadd %[on], %[codes]\n\txor $" #turn ", %[on]\n\tadd $4, %[start]\n\t" \
+  "sub $-128, %[scales]\n\tdec %[runs]\n\tjnz 1b"
 // Codes that have their scales in them need no sums beside the dots.
 #define SCOUT_NO_RUNS(begin, products) \
   begin "1:\n\t" products "add $512, %[tile]\n\tadd $16, %[codes]\n\tdec %[runs]\n\tjnz 1b"
@@ -104,12 +111,11 @@ static_assert(sizeof(CodeSums) == 256);
   "xmm29", "xmm30", "xmm31", "memory", "cc"
 #define SCOUT_SWEEP(text) \
   asm volatile(text \
-               : [tile] "+r"(tile), [scales] "+r"(scales), [codes] "+r"(codes), [start] "+r"(start), [runs] "+r"(runs) \
+               : [tile] "+r"(tile), [scales] "+r"(scales), [codes] "+r"(codes), [start] "+r"(start), [runs] "+r"(runs), \
+                 [on] "+r"(on) \
                : [sum] "r"(sum) \
                : SCOUT_CHANGED)
 // clang-format on
-
-enum class Runs { kOf32, kHalvesOf32, kCentredOf16, kScaled, kScaledCentred };
 
 // sum[2 r + p] = sum over the runs of a block of scale * dots, or of the dots alone; the dots of row r begin at 0, or, where they
 // are centred, at the number at `start`, which goes on with the runs, in the row's CodeSums.
@@ -118,28 +124,31 @@ template <int R, Runs runs_are>
                                              __m512i* sum) {
   static_assert(R == 6 || R == 7);
   int runs = runs_are == Runs::kOf32 || runs_are == Runs::kHalvesOf32 ? 8 : 16;
+  int64_t on = 4;
   if constexpr (runs_are == Runs::kOf32 && R == 6)
-    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_ZERO_DOTS_6, SCOUT_EIGHT_TIMES(SCOUT_SIX), SCOUT_SCALE_6, 1024, 32)
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_ZERO_DOTS_6, SCOUT_EIGHT_TIMES(SCOUT_SIX), SCOUT_SCALE_6, 1024, 4 ^ 60)
                     SCOUT_STORE_6);
   else if constexpr (runs_are == Runs::kOf32)
-    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_ZERO_DOTS_7, SCOUT_EIGHT_TIMES(SCOUT_SEVEN), SCOUT_SCALE_7, 1024, 32)
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_ZERO_DOTS_7, SCOUT_EIGHT_TIMES(SCOUT_SEVEN), SCOUT_SCALE_7, 1024, 4 ^ 60)
                     SCOUT_STORE_7);
   else if constexpr (runs_are == Runs::kHalvesOf32 && R == 6)
-    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_ZERO_DOTS_6, SCOUT_HALVES_6, SCOUT_SCALE_6, 1024, 32) SCOUT_STORE_6);
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_ZERO_DOTS_6, SCOUT_HALVES_6, SCOUT_SCALE_6, 1024, 4 ^ 60) SCOUT_STORE_6);
   else if constexpr (runs_are == Runs::kHalvesOf32)
-    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_ZERO_DOTS_7, SCOUT_HALVES_7, SCOUT_SCALE_7, 1024, 32) SCOUT_STORE_7);
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_ZERO_DOTS_7, SCOUT_HALVES_7, SCOUT_SCALE_7, 1024, 4 ^ 60) SCOUT_STORE_7);
   else if constexpr (runs_are == Runs::kCentredOf16 && R == 6)
-    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_START_6, SCOUT_FOUR_TIMES(SCOUT_SIX), SCOUT_SCALE_6, 512, 16) SCOUT_STORE_6);
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_6, SCOUT_START_6, SCOUT_FOUR_TIMES(SCOUT_SIX), SCOUT_SCALE_6, 512, 4 ^ 28)
+                    SCOUT_STORE_6);
   else if constexpr (runs_are == Runs::kCentredOf16)
-    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_START_7, SCOUT_FOUR_TIMES(SCOUT_SEVEN), SCOUT_SCALE_7, 512, 16) SCOUT_STORE_7);
+    SCOUT_SWEEP(SCOUT_RUNS(SCOUT_ZERO_SUMS_7, SCOUT_START_7, SCOUT_FOUR_TIMES(SCOUT_SEVEN), SCOUT_SCALE_7, 512, 4 ^ 28)
+                    SCOUT_STORE_7);
   else if constexpr (runs_are == Runs::kScaled && R == 6)
-    SCOUT_SWEEP(SCOUT_NO_RUNS(SCOUT_ZERO_DOTS_6, SCOUT_FOUR_TIMES(SCOUT_SIX)) SCOUT_STORE_DOTS_6);
+    SCOUT_SWEEP(SCOUT_NO_RUNS(SCOUT_ZERO_DOTS_6, SCOUT_FOUR_TIMES(SCOUT_SIX_ON)) SCOUT_STORE_DOTS_6);
   else if constexpr (runs_are == Runs::kScaled)
-    SCOUT_SWEEP(SCOUT_NO_RUNS(SCOUT_ZERO_DOTS_7, SCOUT_FOUR_TIMES(SCOUT_SEVEN)) SCOUT_STORE_DOTS_7);
+    SCOUT_SWEEP(SCOUT_NO_RUNS(SCOUT_ZERO_DOTS_7, SCOUT_FOUR_TIMES(SCOUT_SEVEN_ON)) SCOUT_STORE_DOTS_7);
   else if constexpr (R == 6)
-    SCOUT_SWEEP(SCOUT_NO_RUNS(SCOUT_START_6, SCOUT_FOUR_TIMES(SCOUT_SIX)) SCOUT_STORE_DOTS_6);
+    SCOUT_SWEEP(SCOUT_NO_RUNS(SCOUT_START_6, SCOUT_FOUR_TIMES(SCOUT_SIX_ON)) SCOUT_STORE_DOTS_6);
   else
-    SCOUT_SWEEP(SCOUT_NO_RUNS(SCOUT_START_7, SCOUT_FOUR_TIMES(SCOUT_SEVEN)) SCOUT_STORE_DOTS_7);
+    SCOUT_SWEEP(SCOUT_NO_RUNS(SCOUT_START_7, SCOUT_FOUR_TIMES(SCOUT_SEVEN_ON)) SCOUT_STORE_DOTS_7);
 }
 
 // Blocks of 32 whose dots are float32 as they stand (packed32_avx512.inl): sum += (dots * d - m) * scale, the sums in registers
