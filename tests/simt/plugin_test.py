@@ -106,8 +106,8 @@ class WithTheEmulator(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         names = [row["name"] for row in report["rows"]]
         for name in ("self-test", "copy within the device", "products of matrices", "load", "decode, 1 stream", "prompt", "decode, 3 streams",
-                     "decode at depth 24", "cost of invariant numerics", "BF16, 136 rows by 64 x 64: own kernels",
-                     "F16, 72 rows by 64 x 64: a planted library"):
+                     "decode at depth 24", "cost of invariant numerics: decode, 1 stream", "cost of invariant numerics: prompt",
+                     "BF16, 136 rows by 64 x 64: own kernels", "F16, 72 rows by 64 x 64: a planted library"):
             self.assertIn(name, names)
         self.assertTrue(all(row["value"] > 0 for row in report["rows"]), report)
         self.assertIn("nothing about speed", done.stdout)
@@ -214,7 +214,8 @@ class WithTheEmulator(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stderr)
         failed = {row["name"]: row["failure"] for row in report["rows"] if "failure" in row}
         self.assertIn("/no/such/model.gguf", failed["load"])
-        self.assertEqual(failed["cost of invariant numerics"], "decode, 1 stream: failed")
+        for name in "decode, 1 stream", "prompt":
+            self.assertEqual(failed[f"cost of invariant numerics: {name}"], f"{name}: failed")
 
     def test_without_a_device_the_report_says_so(self):
         done, report = self.report(SCOUT_SIMT_PLANT="none")

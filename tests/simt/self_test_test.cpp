@@ -46,6 +46,7 @@ TEST_P(SelfTestOf, PassesOnTheEmulator) {
   const std::vector<SelfTestResult> results = SelfTest(*backend);
   EXPECT_GT(results.size(), 10u);
   for (const SelfTestResult& result : results) EXPECT_EQ(result.failure, "") << result.name;
+  EXPECT_NO_THROW(RequireSelfTest(*backend));
 }
 
 INSTANTIATE_TEST_SUITE_P(Width, SelfTestOf, testing::Values(32, 64));
