@@ -36,10 +36,10 @@ constexpr int kAheadBytes = 2048;  // what a stream of small blocks asks for bef
 // read probe: Q4_K 68 to 82 %, Q6_K 64 to 86, Q2_K 55 to 73; one distance alone gains nothing.)
 constexpr int kNearBytes = 4096, kFarBytes = 12288;
 // On AMD's processors what is asked for passes through the first cache's 24 buffers wherever it goes, and the hardware follows such
-// a stream by itself. There the codes of four bits and more that meet one row, which leave little time, are asked for once, near,
+// a stream by itself. There the codes of three bits and more that meet one row, which leave little time, are asked for once, near,
 // and past the caches behind. (Paired passes over 800 MB on an EPYC of the fourth generation, of plain reading, one thread and two:
-// Q4_K 76 and 91 % to 93 and 100, Q5_K 86 and 95 to 91 and 96, Q6_K 79 and 92 to 93 and 93. Q3_K and Q2_K would lose 20 % by it,
-// more rows 15.)
+// Q4_K 76 and 91 % to 93 and 100, Q5_K 86 and 95 to 91 and 96, Q6_K 79 and 92 to 93 and 93; Q3_K, over 550 MB, 6 to 23 % faster.
+// Q2_K would lose 7 to 20 % by it, more rows 15.)
 constexpr int kOnceBytes = 4096;
 constexpr int kAheadOfTile = 1024;
 
@@ -363,7 +363,7 @@ inline void Stream256(const unsigned char* panel, int64_t k, const RoundedRows& 
         continue;
       }
     }
-    StreamBlock<F, N, false>(panel, b, x, N == 1 && F::kBits >= 4 && once, sum);
+    StreamBlock<F, N, false>(panel, b, x, N == 1 && F::kBits >= 3 && once, sum);
   }
   for (int n = 0; n < N; ++n) _mm512_storeu_ps(y + n * kPanelRows, sum[n]);
 }

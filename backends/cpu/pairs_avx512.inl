@@ -159,19 +159,19 @@ inline void SweepShortPairs(const PairTile<F>& tile, const int8_t* codes, const 
 template <typename F>
 inline void PairTiles256(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y) {
   constexpr int kParts = PairTile<F>::kParts, kLines = F::kLines + 1;  // with the line of floats
-  const int64_t all = w.k / 256 * w.panels, sweeps = (count + kPairRows - 1) / kPairRows, runs = sweeps * PairsOfRuns(F::kWide);
-  const int64_t ask_step = (kLines + runs - 1) / runs * 64;
-  alignas(64) PairTile<F> tiles[2];
-  const auto unpack = [&](int64_t t, int first, int end) {
-    const unsigned char* const panel = w.panel[t % w.panels];
-    for (int part = first; part < end; ++part)
-      tiles[t % 2].Unpack(BlockOf<F>(panel, t / w.panels), FloatLine<F>(panel, t / w.panels), part);
+  const int two = w.panels - 1;                                        // tile t is of block t >> two, and of panel t & two
+  const int64_t tiles = w.k / 256 * w.panels, sweeps = (count + kPairRows - 1) / kPairRows, runs = sweeps * PairsOfRuns(F::kWide);
+  const int64_t rows_of_sweep = count / sweeps, larger_sweeps = count % sweeps, ask_step = (kLines + runs - 1) / runs * 64;
+  alignas(64) PairTile<F> both[2];
+  const auto unpack = [&](int64_t t, int part) {
+    const unsigned char* const panel = w.panel[t & two];
+    both[t % 2].Unpack(BlockOf<F>(panel, t >> two), FloatLine<F>(panel, t >> two), part);
   };
-  unpack(0, 0, kParts);
-  for (int64_t t = 0; t < all; ++t) {
-    const int64_t b = t / w.panels, p = t % w.panels, next = t + 1 < all ? t + 1 : t;
-    const PairTile<F>& tile = tiles[t % 2];
-    const unsigned char* ask = BlockOf<F>(w.panel[next % w.panels], next / w.panels) + F::kLines * 64 + kAheadOfTile;
+  for (int part = 0; part < kParts; ++part) unpack(0, part);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t b = t >> two, p = t & two, next = t + 1 < tiles ? t + 1 : t;
+    const PairTile<F>& tile = both[t % 2];
+    const unsigned char* ask = BlockOf<F>(w.panel[next & two], next >> two) + F::kLines * 64 + kAheadOfTile;
     const auto sweep = [&]<int R>(int64_t row) {
       const int64_t at = b * x.rows + row;
       const int8_t* const codes = x.codes + at * 256;
@@ -189,18 +189,18 @@ inline void PairTiles256(const PackedPanels& w, const RoundedRows& x, int64_t co
       FoldTile256<F, 1, R>(tile, isum, sums, b == 0, count, y + (p * count + row) * kPanelRows);
       ask += ask_step * PairsOfRuns(F::kWide);
     };
+    int64_t row = 0, due = 0;
     int unpacked = 0;
-    for (int64_t i = 0, row = 0; i < sweeps; ++i) {
-      const int64_t end = count * (i + 1) / sweeps, take = end - row;
+    for (int64_t i = 0; i < sweeps; ++i) {
+      const int64_t take = rows_of_sweep + (i < larger_sweeps ? 1 : 0);
       if (take == 9) sweep.template operator()<9>(row);
       if (take == 8) sweep.template operator()<8>(row);
       if (take == 7) sweep.template operator()<7>(row);
       if (take == 6) sweep.template operator()<6>(row);
       if (take == 5) sweep.template operator()<5>(row);
-      row = end;
-      const int until = static_cast<int>(kParts * (i + 1) / sweeps);
-      if (next != t) unpack(next, unpacked, until);
-      unpacked = until;
+      row += take;
+      if (next == t) continue;
+      for (due += kParts; due >= sweeps; due -= sweeps) unpack(next, unpacked++);
     }
   }
 }
