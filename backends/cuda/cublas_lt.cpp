@@ -3,9 +3,7 @@
 
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
-#include <dlfcn.h>
 
-#include "base/error.h"
 #include "gpu/lt_library.h"
 #include "gpu/runtime_driver.h"
 
@@ -39,6 +37,7 @@ struct CublasLt {
                         kAlignmentAddend = CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
                         kAlignmentOut = CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES;
   struct Calls {
+    LibraryCall<decltype(cublasLtGetVersion)> version{"cublasLtGetVersion"};
     LibraryCall<decltype(cublasLtCreate)> create{"cublasLtCreate"};
     LibraryCall<decltype(cublasLtDestroy)> destroy{"cublasLtDestroy"};
     LibraryCall<decltype(cublasLtGetStatusString)> text{"cublasLtGetStatusString"};
@@ -52,73 +51,32 @@ struct CublasLt {
     LibraryCall<decltype(cublasLtMatmulPreferenceDestroy)> destroy_preference{"cublasLtMatmulPreferenceDestroy"};
     LibraryCall<decltype(cublasLtMatmulAlgoGetHeuristic)> find{"cublasLtMatmulAlgoGetHeuristic"};
     LibraryCall<decltype(cublasLtMatmul)> multiply{"cublasLtMatmul"};
-  };
-};
 
-// The library's file of a version, and its functions.
-struct OpenFile {
-  CublasLt::Calls calls;
-  std::string why, name;
-
-  explicit OpenFile(int wanted) {
-    const std::string file_name = StrCat("libcublasLt.so.", wanted);
-    void* const file = dlopen(file_name.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!file) {
-      why = StrCat("there is no ", file_name);
-      return;
+    template <typename Each>
+    void ForEach(const Each& each) {
+      each(version), each(create), each(destroy), each(text);
+      each(create_description), each(set_description), each(destroy_description);
+      each(create_layout), each(destroy_layout);
+      each(create_preference), each(set_preference), each(destroy_preference);
+      each(find), each(multiply);
     }
-    const auto find = [&](auto& call) {
-      call.function = reinterpret_cast<decltype(call.function)>(dlsym(file, call.name));
-      if (!call.function && why.empty()) why = StrCat(file_name, " has no ", call.name);
-    };
-    find(calls.create);
-    find(calls.destroy);
-    find(calls.text);
-    find(calls.create_description);
-    find(calls.set_description);
-    find(calls.destroy_description);
-    find(calls.create_layout);
-    find(calls.destroy_layout);
-    find(calls.create_preference);
-    find(calls.set_preference);
-    find(calls.destroy_preference);
-    find(calls.find);
-    find(calls.multiply);
-    LibraryCall<decltype(cublasLtGetVersion)> version{"cublasLtGetVersion"};
-    find(version);
-    if (!why.empty()) return;
-    const size_t number = version.function();
-    name = StrCat("cuBLASLt ", number / 10000, ".", number / 100 % 100, ".", number % 100);
+  };
+  static const char* Text(const Calls& calls, Status status) { return calls.text.function(status); }
+  static LtVersion VersionOf(const Calls& calls, Handle) {
+    const size_t number = calls.version.function();
+    return {StrCat("cuBLASLt ", number / 10000, ".", number / 100 % 100, ".", number % 100), ""};
   }
 };
 
 template <int version>
-const OpenFile* File() {
-  static const OpenFile kFile(version);
-  return &kFile;
+const LtFile<CublasLt>& File() {
+  static const LtFile<CublasLt> kFile(StrCat("libcublasLt.so.", version));
+  return kFile;
 }
 
 }  // namespace
 
-OpenedLibrary OpenCublasLt(int index) {
-  OpenedLibrary opened;
-  // The newest may want a newer driver than there is.
-  for (const auto& open : {File<13>, File<12>}) {
-    const OpenFile* const file = open();
-    std::string why = file->why;
-    if (why.empty()) {
-      LibraryStatus status;
-      opened.library = LtLibrary<CublasLt>::Open(index, file->calls, status);
-      if (opened.library) {
-        opened.name = file->name;
-        opened.why.clear();
-        break;
-      }
-      why = StrCat(file->name, ": ", status.call, ": ", status.status.text, " (", status.status.code, ")");
-    }
-    opened.why += StrCat(opened.why.empty() ? "" : ", and ", why);
-  }
-  return opened;
-}
+// The newest may want a newer driver than there is.
+OpenedLibrary OpenCublasLt(int index) { return OpenLt<CublasLt>(index, {File<13>, File<12>}); }
 
 }  // namespace scout::gpu

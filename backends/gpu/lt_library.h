@@ -1,15 +1,24 @@
 // A library of matrix products whose calls are those of cuBLASLt: what is asked of it. `Lt` has its words:
 //   types       Status Handle Description Layout Preference Found (of an algorithm) Type Here (the thread's device, while it lives)
 //   constants   kSuccess kNoMemory kNotSupported kF16 kBf16 kF32 kCompute32 kTransposeLeft kTransposed kMostWorkspace
-//               kAlignmentLeft kAlignmentRight kAlignmentAddend kAlignmentOut
+//               kAlignmentLeft kAlignmentRight kAlignmentAddend kAlignmentOut, or, where the library is not told of alignment,
+//               kLeastAlignment that it is given
 //   Calls       a LibraryCall of each of its functions
+//   Text(calls, status)
+// and to be opened from a file (OpenLt):
+//   Calls::ForEach(each)
+//   VersionOf(calls, handle)      an LtVersion; of a null handle, what can be told without one
 #pragma once
+
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "gpu/driver.h"
 
 namespace scout::gpu {
@@ -25,7 +34,7 @@ template <typename Lt>
 class LtLibrary final : public Library {
  public:
   // Null, and what failed, where there is no handle.
-  static std::unique_ptr<Library> Open(int index, const typename Lt::Calls& calls, LibraryStatus& status) {
+  static std::unique_ptr<LtLibrary> Open(int index, const typename Lt::Calls& calls, LibraryStatus& status) {
     std::unique_ptr<LtLibrary> library(new LtLibrary(index, calls));
     const typename Lt::Here here(index);
     status = library->Ask(calls.create, &library->handle_);
@@ -41,6 +50,8 @@ class LtLibrary final : public Library {
     if (handle_) calls_.destroy.function(handle_);
   }
 
+  typename Lt::Handle handle() const { return handle_; }
+
   // The library's matrices lie column by column: a row of the weight is a column of its left factor, which is transposed, and rows
   // of activations and of results are columns as they are.
   LibraryStatus Multiply(Stream stream, const HalfProduct& product, void* workspace, size_t workspace_bytes) override {
@@ -55,6 +66,9 @@ class LtLibrary final : public Library {
     key.alignment[0] = AlignmentOf(product.weight);
     key.alignment[1] = AlignmentOf(product.x);
     key.alignment[2] = AlignmentOf(product.out);
+    if constexpr (!kTellsAlignment)
+      if (*std::min_element(std::begin(key.alignment), std::end(key.alignment)) < Lt::kLeastAlignment)
+        return {calls_.multiply.name, {-1, "a matrix begins at an odd place"}, true};
     Plan* plan = nullptr;
     if (const LibraryStatus status = Find(key, plan); !status.ok()) return status;
     const float factor = 1, addend = product.add ? 1 : 0;
@@ -65,6 +79,7 @@ class LtLibrary final : public Library {
 
  private:
   static constexpr size_t kMostPlans = 64;
+  static constexpr bool kTellsAlignment = requires { Lt::kAlignmentLeft; };
 
   struct Key {
     bool bf16 = false;
@@ -102,7 +117,7 @@ class LtLibrary final : public Library {
     return status;
   }
   LibraryStatus StatusOf(const char* call, typename Lt::Status status) const {
-    return {call, {static_cast<int>(status), calls_.text.function(status), status == Lt::kNoMemory, false}, false};
+    return {call, {static_cast<int>(status), Lt::Text(calls_, status), status == Lt::kNoMemory, false}, false};
   }
 
   // The plan of a product, known or made. Of many, the least recently used makes room.
@@ -146,10 +161,12 @@ class LtLibrary final : public Library {
       if (status.ok()) status = Ask(calls_.set_preference, preference, what, &value, sizeof value);
     };
     prefer(Lt::kMostWorkspace, static_cast<uint64_t>(plan.key.workspace_bytes));
-    prefer(Lt::kAlignmentLeft, plan.key.alignment[0]);
-    prefer(Lt::kAlignmentRight, plan.key.alignment[1]);
-    prefer(Lt::kAlignmentAddend, plan.key.alignment[2]);
-    prefer(Lt::kAlignmentOut, plan.key.alignment[2]);
+    if constexpr (kTellsAlignment) {
+      prefer(Lt::kAlignmentLeft, plan.key.alignment[0]);
+      prefer(Lt::kAlignmentRight, plan.key.alignment[1]);
+      prefer(Lt::kAlignmentAddend, plan.key.alignment[2]);
+      prefer(Lt::kAlignmentOut, plan.key.alignment[2]);
+    }
     int count = 0;
     if (status.ok())
       status = OfShape(Ask(calls_.find, handle_, plan.description, plan.left, plan.right, plan.out, plan.out, preference, 1,
@@ -175,5 +192,54 @@ class LtLibrary final : public Library {
   std::vector<Plan> plans_;
   uint64_t uses_ = 0;
 };
+
+// A library's file and its functions, for the life of the process.
+template <typename Lt>
+struct LtFile {
+  typename Lt::Calls calls;
+  std::string why;  // it is of no use
+
+  explicit LtFile(const std::string& name) {
+    void* const file = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!file) {
+      why = StrCat("there is no ", name);
+      return;
+    }
+    calls.ForEach([&](auto& call) {
+      call.function = reinterpret_cast<decltype(call.function)>(dlsym(file, call.name));
+      if (!call.function && why.empty()) why = StrCat(name, " has no ", call.name);
+    });
+  }
+};
+
+struct LtVersion {
+  std::string name;  // "cuBLASLt 13.1.0"
+  std::string why;   // its calls are not those that are known here
+};
+
+// The first of the files that can be used; they are opened when their turn comes.
+template <typename Lt>
+OpenedLibrary OpenLt(int index, std::initializer_list<const LtFile<Lt>& (*)()> files) {
+  OpenedLibrary opened;
+  for (const auto& open : files) {
+    const LtFile<Lt>& file = open();
+    std::string why = file.why;
+    if (why.empty()) {
+      LibraryStatus status;
+      auto library = LtLibrary<Lt>::Open(index, file.calls, status);
+      const LtVersion version = Lt::VersionOf(file.calls, library ? library->handle() : nullptr);
+      why = library ? version.why : StrCat(status.call, ": ", status.status.text, " (", status.status.code, ")");
+      if (why.empty()) {
+        opened.library = std::move(library);
+        opened.name = version.name;
+        opened.why.clear();
+        break;
+      }
+      why = StrCat(version.name, ": ", why);
+    }
+    opened.why += StrCat(opened.why.empty() ? "" : ", and ", why);
+  }
+  return opened;
+}
 
 }  // namespace scout::gpu

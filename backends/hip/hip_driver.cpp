@@ -2,6 +2,7 @@
 #include <hip/hip_runtime_api.h>
 
 #include "gpu/runtime_driver.h"
+#include "hip/hipblas_lt.h"
 
 namespace scout::gpu {
 
@@ -60,7 +61,7 @@ struct Hip {
     return hipLaunchKernel(launch.kernel, dim3(launch.grid.x, launch.grid.y, 1), dim3(launch.threads, 1, 1), pointers,
                            launch.shared_bytes, stream);
   }
-  static OpenedLibrary OpenLibrary(int) { return {}; }
+  static OpenedLibrary OpenLibrary(int index) { return OpenHipblasLt<Hip>(index); }
   static Error AddEdge(Graph graph, Node from, Node to, bool) { return hipGraphAddDependencies(graph, &from, &to, 1); }
 };
 

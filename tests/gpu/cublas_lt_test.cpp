@@ -29,8 +29,8 @@ TEST(CublasLt, IsOpenedOrSaysWhyNot) {
 
 // Descriptions, layouts and preferences want no device: with a handle that is none only the search for an algorithm fails.
 TEST(CublasLt, TakesWhatAProductIsDescribedBy) {
-  OpenFile file(13);
-  if (!file.why.empty()) file = OpenFile(12);
+  LtFile<CublasLt> file = File<13>();
+  if (!file.why.empty()) file = File<12>();
   if (!file.why.empty()) GTEST_SKIP() << file.why;
   file.calls.create.function = [](cublasLtHandle_t* out) {
     *out = nullptr;

@@ -83,7 +83,8 @@ struct FakeLt {
     return Make("fakeCreate", out, 0);
   }
   static Status Destroy(Handle handle) { return Drop(handle); }
-  static const char* Text(Status) { return "planted"; }
+  struct Calls;
+  static const char* Text(const Calls&, Status) { return "planted"; }
   static Status CreateDescription(Description* out, Compute compute, Type sums) {
     return Make("fakeDescCreate", out, compute, sums);
   }
@@ -224,7 +225,6 @@ struct FakeLt {
   struct Calls {
     gpu::LibraryCall<decltype(FakeLt::Create)> create{"fakeCreate", Create};
     gpu::LibraryCall<decltype(FakeLt::Destroy)> destroy{"fakeDestroy", Destroy};
-    gpu::LibraryCall<decltype(FakeLt::Text)> text{"fakeText", Text};
     gpu::LibraryCall<decltype(FakeLt::CreateDescription)> create_description{"fakeDescCreate", CreateDescription};
     gpu::LibraryCall<decltype(FakeLt::SetDescription)> set_description{"fakeDescSet", SetDescription};
     gpu::LibraryCall<decltype(FakeLt::DestroyDescription)> destroy_description{"fakeDescDestroy", DestroyDescription};
