@@ -8,6 +8,7 @@
 // and to be opened from a file (OpenLt):
 //   Calls::ForEach(each)
 //   VersionOf(calls, handle)      an LtVersion; of a null handle, what can be told without one
+//   WhyNot(file)                  of an open file: why it cannot be used, or nothing; where any can, it is left out
 #pragma once
 
 #include <dlfcn.h>
@@ -204,6 +205,12 @@ struct LtFile {
     if (!file) {
       why = StrCat("there is no ", name);
       return;
+    }
+    if constexpr (requires { Lt::WhyNot(file); }) {
+      if (why = Lt::WhyNot(file); !why.empty()) {
+        why = StrCat(name, " ", why);
+        return;
+      }
     }
     calls.ForEach([&](auto& call) {
       call.function = reinterpret_cast<decltype(call.function)>(dlsym(file, call.name));

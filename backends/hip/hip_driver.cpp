@@ -1,5 +1,7 @@
 // The driver table over the HIP runtime.
+#include <dlfcn.h>
 #include <hip/hip_runtime_api.h>
+#include <hip/hip_version.h>
 
 #include "gpu/runtime_driver.h"
 #include "hip/hipblas_lt.h"
@@ -17,6 +19,7 @@ struct Hip {
   using MadeGraph = hipGraphExec_t;
   using Node = hipGraphNode_t;
   using NodeParameters = hipKernelNodeParams;
+  static constexpr int kMajor = HIP_VERSION_MAJOR;
   static constexpr Error kSuccess = hipSuccess, kOutOfMemory = hipErrorOutOfMemory;
   static constexpr Error kLosses[] = {hipErrorECCNotCorrectable,  hipErrorIllegalAddress, hipErrorLaunchTimeOut,
                                       hipErrorContextIsDestroyed, hipErrorAssert,         hipErrorLaunchFailure};
@@ -61,6 +64,7 @@ struct Hip {
     return hipLaunchKernel(launch.kernel, dim3(launch.grid.x, launch.grid.y, 1), dim3(launch.threads, 1, 1), pointers,
                            launch.shared_bytes, stream);
   }
+  static bool IsUnder(void* file) { return dlsym(file, "hipGetDevice") == reinterpret_cast<void*>(hipGetDevice); }
   static OpenedLibrary OpenLibrary(int index) { return OpenHipblasLt<Hip>(index); }
   static Error AddEdge(Graph graph, Node from, Node to, bool) { return hipGraphAddDependencies(graph, &from, &to, 1); }
 };

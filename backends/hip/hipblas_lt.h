@@ -1,8 +1,11 @@
 // hipBLASLt, where it is installed: opened when it is first wanted, for the life of the process, and never linked.
 //
 // Its header is not needed: these are the calls, numbers and structs of versions 0.6 to 1 (ROCm 6 and 7), of which the public
-// headers hipblaslt.h, hipblas-common.h and HIP's library_types.h tell. Before 0.6 (ROCm 5) types had other numbers. `Runtime` has
-// kSuccess, GetDevice, SetDevice and the type Stream of the HIP runtime.
+// headers hipblaslt.h, hipblas-common.h and HIP's library_types.h tell. Before 0.6 (ROCm 5) types had other numbers.
+//
+// The library takes streams of the HIP runtime that it was linked with, and a process can hold two: one that stands on another
+// than this plug-in is left alone. `Runtime` has kSuccess, GetDevice, SetDevice and the type Stream of the plug-in's, kMajor, its
+// version, and IsUnder(file), whether an open file stands on it.
 #pragma once
 
 #include "gpu/lt_library.h"
@@ -68,6 +71,7 @@ struct HipblasLt {
     }
   };
 
+  static std::string WhyNot(void* file) { return Runtime::IsUnder(file) ? "" : "stands on another HIP runtime than this plug-in"; }
   static const char* Text(const Calls&, Status status) {
     static constexpr const char* kTexts[] = {"success",
                                              "not initialised",
@@ -103,7 +107,15 @@ const LtFile<HipblasLt<Runtime>>& HipblasLtFile() {
 
 template <typename Runtime>
 OpenedLibrary OpenHipblasLt(int index) {
-  return OpenLt<HipblasLt<Runtime>>(index, {HipblasLtFile<Runtime, 1>, HipblasLtFile<Runtime, 0>});
+  if constexpr (Runtime::kMajor == 7) {
+    return OpenLt<HipblasLt<Runtime>>(index, {HipblasLtFile<Runtime, 1>});
+  } else if constexpr (Runtime::kMajor == 6) {
+    return OpenLt<HipblasLt<Runtime>>(index, {HipblasLtFile<Runtime, 0>});
+  } else {
+    OpenedLibrary opened;
+    opened.why = StrCat("this plug-in was built with HIP ", Runtime::kMajor, ", and the hipBLASLt that it knows stands on 6 or 7");
+    return opened;
+  }
 }
 
 }  // namespace scout::gpu

@@ -16,11 +16,12 @@ const char* const kPluginDevice = "hip";
 
 namespace {
 
-// A runtime with three devices, of which the thread's is 0.
-struct Runtime {
+// A runtime of a version, with three devices, of which the thread's is 0.
+struct AnyRuntime {
   using Stream = void*;
   static constexpr int kSuccess = 0;
   static int device, changes;
+  static bool under;
   static int GetDevice(int* out) {
     *out = device;
     return kSuccess;
@@ -30,8 +31,15 @@ struct Runtime {
     ++changes;
     return kSuccess;
   }
+  static bool IsUnder(void* file) { return file != nullptr && under; }
 };
-int Runtime::device = 0, Runtime::changes = 0;
+int AnyRuntime::device = 0, AnyRuntime::changes = 0;
+bool AnyRuntime::under = true;
+template <int major>
+struct RuntimeOf : AnyRuntime {
+  static constexpr int kMajor = major;
+};
+using Words = HipblasLt<RuntimeOf<7>>;
 
 class HipblasLtTest : public testing::Test {
  protected:
@@ -49,13 +57,14 @@ class HipblasLtTest : public testing::Test {
   int& Planted(int version, const char* name) {
     return *static_cast<int*>(dlsym(files_[version], StrCat("planted_", name).c_str()));
   }
-  OpenedLibrary Open() { return OpenHipblasLt<Runtime>(0); }
+  OpenedLibrary Open() { return OpenHipblasLt<RuntimeOf<7>>(0); }
+  OpenedLibrary OpenOlder() { return OpenHipblasLt<RuntimeOf<6>>(0); }
 
  private:
   void* files_[2] = {};
 };
 
-TEST_F(HipblasLtTest, TheNewestIsTaken) {
+TEST_F(HipblasLtTest, TheRuntimesOwnIsTaken) {
   {
     const OpenedLibrary opened = Open();
     ASSERT_TRUE(opened.library) << opened.why;
@@ -63,41 +72,39 @@ TEST_F(HipblasLtTest, TheNewestIsTaken) {
     EXPECT_EQ(opened.why, "");
     EXPECT_EQ(Planted(1, "handles"), 1);
     EXPECT_EQ(Planted(0, "handles"), 0);
+    const OpenedLibrary older = OpenOlder();
+    ASSERT_TRUE(older.library) << older.why;
+    EXPECT_EQ(older.name, "hipBLASLt 0.10.3");
+    EXPECT_EQ(Planted(0, "handles"), 1);
   }
-  EXPECT_EQ(Planted(1, "handles"), 0);
-}
-
-TEST_F(HipblasLtTest, TheOlderIsTakenWhereTheNewestGivesNoHandle) {
-  Planted(1, "create") = 2;
-  const OpenedLibrary opened = Open();
-  ASSERT_TRUE(opened.library) << opened.why;
-  EXPECT_EQ(opened.name, "hipBLASLt 0.10.3");
-  EXPECT_EQ(opened.why, "");
+  for (const int version : {0, 1}) EXPECT_EQ(Planted(version, "handles"), 0);
+  const OpenedLibrary none = OpenHipblasLt<RuntimeOf<5>>(0);
+  EXPECT_FALSE(none.library);
+  EXPECT_EQ(none.why, "this plug-in was built with HIP 5, and the hipBLASLt that it knows stands on 6 or 7");
 }
 
 TEST_F(HipblasLtTest, VersionsOfOtherCallsAreLeftAlone) {
   Planted(1, "version") = 200000;
   Planted(0, "version") = 300;
-  const OpenedLibrary opened = Open();
-  EXPECT_FALSE(opened.library);
-  EXPECT_EQ(opened.why,
-            "hipBLASLt 2.0.0: only the calls of 0.6 to 1 are known, and hipBLASLt 0.3.0: only the calls of 0.6 to 1 are known");
+  EXPECT_EQ(Open().why, "hipBLASLt 2.0.0: only the calls of 0.6 to 1 are known");
+  EXPECT_EQ(OpenOlder().why, "hipBLASLt 0.3.0: only the calls of 0.6 to 1 are known");
+  EXPECT_FALSE(OpenOlder().library);
   for (const int version : {0, 1}) EXPECT_EQ(Planted(version, "handles"), 0);
   Planted(0, "version") = 600;
-  EXPECT_EQ(Open().name, "hipBLASLt 0.6.0");
+  EXPECT_EQ(OpenOlder().name, "hipBLASLt 0.6.0");
 }
 
-TEST_F(HipblasLtTest, WhereNoneCanBeUsedAllSayWhy) {
+TEST_F(HipblasLtTest, WhatCannotBeUsedSaysWhy) {
   Planted(1, "create") = 8;
   Planted(0, "version_status") = 6;
-  const OpenedLibrary opened = Open();
-  EXPECT_FALSE(opened.library);
-  EXPECT_EQ(opened.why,
-            "hipBLASLt: hipblasLtCreate: not for this architecture (8), and hipBLASLt: hipblasLtGetVersion: an error of "
-            "its own (6)");
-  EXPECT_EQ(Planted(0, "handles"), 0);
-  EXPECT_EQ(LtFile<HipblasLt<Runtime>>("libhipblaslt.so.none").why, "there is no libhipblaslt.so.none");
-  EXPECT_EQ(LtFile<HipblasLt<Runtime>>("libhipblaslt.so.lame").why, "libhipblaslt.so.lame has no hipblasLtMatmul");
+  EXPECT_EQ(Open().why, "hipBLASLt: hipblasLtCreate: not for this architecture (8)");
+  EXPECT_EQ(OpenOlder().why, "hipBLASLt: hipblasLtGetVersion: an error of its own (6)");
+  for (const int version : {0, 1}) EXPECT_EQ(Planted(version, "handles"), 0);
+  EXPECT_EQ(LtFile<Words>("libhipblaslt.so.none").why, "there is no libhipblaslt.so.none");
+  EXPECT_EQ(LtFile<Words>("libhipblaslt.so.lame").why, "libhipblaslt.so.lame has no hipblasLtMatmul");
+  AnyRuntime::under = false;
+  EXPECT_EQ(LtFile<Words>("libhipblaslt.so.1").why, "libhipblaslt.so.1 stands on another HIP runtime than this plug-in");
+  AnyRuntime::under = true;
 }
 
 // [rows, k] x [outputs, k], results at multiples of out_cols.
@@ -134,14 +141,14 @@ TEST_F(HipblasLtTest, MultipliesWhatItIsTold) {
   for (const bool bf16 : {false, true})
     for (const bool add : {false, true}) {
       {
-        const OpenedLibrary opened = OpenHipblasLt<Runtime>(2);
+        const OpenedLibrary opened = OpenHipblasLt<RuntimeOf<7>>(2);
         ASSERT_TRUE(opened.library) << opened.why;
         Product p(bf16);
-        Runtime::changes = 0;
+        AnyRuntime::changes = 0;
         const LibraryStatus status = opened.library->Multiply(nullptr, p.Asked(bf16, add), p.workspace, sizeof p.workspace);
         ASSERT_TRUE(status.ok()) << status.call << ": " << status.status.text;
-        EXPECT_EQ(Runtime::changes, 2) << "to the library's device and back";
-        EXPECT_EQ(Runtime::device, 0);
+        EXPECT_EQ(AnyRuntime::changes, 2) << "to the library's device and back";
+        EXPECT_EQ(AnyRuntime::device, 0);
         for (int64_t n = 0; n < Product::kRows; ++n)
           for (int64_t o = 0; o < Product::kOutCols; ++o) {
             float want = 7;
