@@ -68,7 +68,7 @@ class CpuBackend final : public HostBackend<cpu::Context> {
   }
   std::string LayoutId() const override {
     // Whoever changes packed.h changes the number.
-    return Packs(WeightRole::kLinear) ? "panels of 16 rows, version 2" : HostBackend::LayoutId();
+    return Packs(WeightRole::kLinear) ? "panels of 16 rows, version 3" : HostBackend::LayoutId();
   }
   std::unique_ptr<Weight> ImportWeight(const WeightDesc& desc, std::span<const StoredPart> parts,
                                        std::shared_ptr<const void> owner) const override {

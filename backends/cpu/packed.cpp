@@ -55,7 +55,7 @@ void Fill<4>(const uint32_t* g, uint32_t* line) {
 }
 template <>
 void Fill<2>(const uint32_t* g, uint32_t* line) {
-  line[0] = g[0] | Move(g[1], 0, 2, 2) | Move(g[2], 0, 2, 4) | Move(g[3], 0, 2, 6);
+  for (int j = 0; j < 4; ++j) line[j] = g[j] | Move(g[4 + j], 0, 2, 2) | Move(g[8 + j], 0, 2, 4) | Move(g[12 + j], 0, 2, 6);
 }
 template <>
 void Fill<6>(const uint32_t* g, uint32_t* line) {
@@ -75,7 +75,7 @@ void Fill<3>(const uint32_t* g, uint32_t* line) {
   }
 }
 // Groups that share lines.
-constexpr int GroupsTogether(int bits) { return bits == 8 ? 1 : bits == 4 ? 2 : bits == 2 || bits == 6 ? 4 : 8; }
+constexpr int GroupsTogether(int bits) { return bits == 8 ? 1 : bits == 4 ? 2 : bits == 6 ? 4 : bits == 2 ? 16 : 8; }
 
 void SplitNibbles(const uint8_t* qs, uint32_t* group) {  // 16 bytes: values 0..15 low, 16..31 high
   for (int i = 0; i < 4; ++i) {

@@ -8,7 +8,8 @@
 //   fields     of W bits, the bits of a few lines of neighbouring groups: whole groups first, from bit 0 of each line on, and
 //              what is left over at the lines' tops makes the last ones, so that taking a group apart is one or two instructions:
 //     4 bits   line i: bits 0-3 are group 2 i, bits 4-7 group 2 i + 1
-//     2 bits   line i: bits 2 t, 2 t + 1 are group 4 i + t
+//     2 bits   lines 4 i + j, j < 4: bits 2 t, 2 t + 1 are group 16 i + 4 t + j, so that a field of four lines is a run of 16
+//              values, whose sum of products can be shifted instead of each line
 //     6 bits   lines 3 i + t, t < 3: bits 0-5 are group 4 i + t, bits 6-7 are bits 2 t, 2 t + 1 of group 4 i + 3
 //     5 bits   lines 5 i + t, t < 5: bits 0-4 are group 8 i + t; the tops of t < 3 are bits 0-2 of group 8 i + 5 + t; bits 5-6
 //              of t = 3 and of t = 4 are bits 3-4 of groups 8 i + 5 and 8 i + 6, their bits 7 bits 3 and 4 of group 8 i + 7

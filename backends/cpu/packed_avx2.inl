@@ -29,7 +29,7 @@ inline __m256i Field(__m256i v) {
   return _mm256_and_si256(moved, _mm256_set1_epi8(((1 << Bits) - 1) << To));
 }
 
-// The eight groups of 32 values, from the fields (packed.h) that begin at `lines`.
+// kGroupsTogether groups, from the fields (packed.h) that begin at `lines`.
 template <int Bits>
 inline void GroupsOf(const unsigned char* lines, __m256i* c);
 template <>
@@ -41,12 +41,12 @@ inline void GroupsOf<4>(const unsigned char* lines, __m256i* c) {
 }
 template <>
 inline void GroupsOf<2>(const unsigned char* lines, __m256i* c) {
-  for (int i = 0; i < 2; ++i) {
-    const __m256i line = HalfLine(lines, i);
-    c[4 * i] = Field<0, 2>(line);
-    c[4 * i + 1] = Field<2, 2>(line);
-    c[4 * i + 2] = Field<4, 2>(line);
-    c[4 * i + 3] = Field<6, 2>(line);
+  for (int j = 0; j < 4; ++j) {
+    const __m256i line = HalfLine(lines, j);
+    c[j] = Field<0, 2>(line);
+    c[4 + j] = Field<2, 2>(line);
+    c[8 + j] = Field<4, 2>(line);
+    c[12 + j] = Field<6, 2>(line);
   }
 }
 template <>
@@ -199,10 +199,11 @@ struct BlockTile {
   inline void Unpack(const unsigned char* block, const unsigned char* floats) {
     for (int h = 0; h < 2; ++h) {
       const unsigned char* const half = block + 32 * h;
-      __m256i c[8], some[16], pairs[F::kFactors + 1];
-      for (int s = 0; s < 8; ++s) {
-        GroupsOf<F::kBits>(half + (F::kScaleLines + s * F::kBits) * 64, c);
-        for (int i = 0; i < 8; ++i) codes[2 * (8 * s + i) + h] = c[i];
+      constexpr int kTogether = kGroupsTogether<F::kBits>;
+      __m256i c[kTogether], some[16], pairs[F::kFactors + 1];
+      for (int g = 0; g < kBlockGroups; g += kTogether) {
+        GroupsOf<F::kBits>(half + F::kScaleLines * 64 + g / 8 * F::kBits * 64, c);
+        for (int i = 0; i < kTogether; ++i) codes[2 * (g + i) + h] = c[i];
       }
       F::Factors(half, some, pairs);
       for (int i = 0; i < F::kScales; ++i) scales[2 * i + h] = some[i];

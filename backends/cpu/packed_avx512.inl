@@ -36,10 +36,10 @@ constexpr int kAheadBytes = 2048;  // what a stream of small blocks asks for bef
 // read probe: Q4_K 68 to 82 %, Q6_K 64 to 86, Q2_K 55 to 73; one distance alone gains nothing.)
 constexpr int kNearBytes = 4096, kFarBytes = 12288;
 // On AMD's processors what is asked for passes through the first cache's 24 buffers wherever it goes, and the hardware follows such
-// a stream by itself. There the codes of three bits and more that meet one row, which leave little time, are asked for once, near,
+// a stream by itself. There the codes of four bits and more that meet one row, which leave little time, are asked for once, near,
 // and past the caches behind. (Paired passes over 800 MB on an EPYC of the fourth generation, of plain reading, one thread and two:
-// Q4_K 76 and 91 % to 93 and 100, Q5_K 86 and 95 to 91 and 96, Q6_K 79 and 92 to 93 and 93; Q3_K, over 550 MB, 6 to 23 % faster.
-// Q2_K would lose 7 to 20 % by it, more rows 15.)
+// Q4_K 76 and 91 % to 93 and 100, Q5_K 86 and 95 to 91 and 96, Q6_K 79 and 92 to 93 and 93. Q3_K and Q2_K lose by it, more
+// rows 15.)
 constexpr int kOnceBytes = 4096;
 constexpr int kAheadOfTile = 1024;
 
@@ -64,7 +64,7 @@ inline __m512i Above(__m512i low, __m512i high) {
   return _mm512_ternarylogic_epi32(_mm512_set1_epi8((1 << Bits) - 1), low, high, 0xca);
 }
 
-// The eight groups of 32 values, from the fields (packed.h) that begin at `lines`.
+// kGroupsTogether groups, from the fields (packed.h) that begin at `lines`.
 template <int Bits>
 inline void GroupsOf(const unsigned char* lines, __m512i* c);
 template <>
@@ -76,8 +76,8 @@ inline void GroupsOf<4>(const unsigned char* lines, __m512i* c) {
 }
 template <>
 inline void GroupsOf<2>(const unsigned char* lines, __m512i* c) {
-  for (int i = 0; i < 2; ++i)
-    for (int t = 0; t < 4; ++t) c[4 * i + t] = Low<2>(_mm512_srli_epi16(Line(lines, i), 2 * t));
+  for (int j = 0; j < 4; ++j)
+    for (int t = 0; t < 4; ++t) c[4 * t + j] = Low<2>(_mm512_srli_epi16(Line(lines, j), 2 * t));
 }
 template <>
 inline void GroupsOf<6>(const unsigned char* lines, __m512i* c) {
@@ -292,6 +292,18 @@ inline void PrefetchLines(const unsigned char* from, int lines) {
   for (int i = first; i < last; ++i) _mm_prefetch(reinterpret_cast<const char*>(block + kNearBytes + 64 * i), _MM_HINT_T0);
 }
 
+// Part j of sixteen of a block's lines, its floats among them.
+template <typename F>
+[[gnu::always_inline]] inline void AskAheadPart(const unsigned char* block, int j, bool once) {
+  constexpr int kAsked = F::kLines + 1;
+  AskAhead(block, kAsked * j / 16, kAsked * (j + 1) / 16, once);
+}
+// What is read and asked for stays where it is written. gcc 12 would bring a block's loads together, and its questions, and memory
+// would rest in between. (Passes over weights of 160 to 430 MB in turns, EPYC of the fourth generation, of plain reading, one
+// thread and two, before and after: Q3_K 0.82 and 0.93 to 0.98 and 0.97, Q4_K 0.95, 0.98 to 0.99, 1.00; two rows with two threads:
+// Q2_K 0.90 to 0.97, Q3_K 0.89 to 0.99. With three rows arithmetic takes longer, and loses by it.)
+inline void KeepOrder() { asm volatile("" ::: "memory"); }
+
 // What block b of one panel adds to N rows' sums; Wide: the dots of runs of kWideRun values fit in 16 bits.
 template <typename F, int N, bool Wide>
 [[gnu::always_inline]] inline void StreamBlock(const unsigned char* panel, int64_t b, const RoundedRows& x, bool once,
@@ -333,20 +345,68 @@ template <typename F, int N, bool Wide>
         isum[n] = _mm512_dpwssd_epi32(isum[n], first, scale);
     }
   };
-#pragma GCC unroll 8
-  for (int s = 0; s < 8; ++s) {
-    constexpr int kAsked = F::kLines + 1;  // with the line of floats
-    AskAhead(block, kAsked * s / 8, kAsked * (2 * s + 1) / 16, once);
-    __m512i c[8];
-    GroupsOf<F::kBits>(block + (F::kScaleLines + s * F::kBits) * 64, c);
-    half(c, 2 * s);
-    AskAhead(block, kAsked * (2 * s + 1) / 16, kAsked * (s + 1) / 8, once);
-    half(c + 4, 2 * s + 1);
+  __m512i c[8];
+#pragma GCC unroll 16
+  for (int j = 0; j < 16; ++j) {
+    AskAheadPart<F>(block, j, once);
+    const unsigned char* const lines = block + F::kScaleLines * 64;
+    if constexpr (F::kBits == 2)  // of four lines, all of which would be too many registers
+      for (int i = 0; i < 4; ++i) c[i] = Low<2>(_mm512_srli_epi16(Line(lines, j / 4 * 4 + i), j % 4 * 2));
+    else if (j % 2 == 0)
+      GroupsOf<F::kBits>(lines + j / 2 * F::kBits * 64, c);
+    if constexpr (N <= 2) KeepOrder();
+    half(F::kBits == 2 ? c : c + j % 2 * 4, j);
+    if constexpr (N <= 2) KeepOrder();
   }
   __m512 d, m;
   FloatsOf<F::kHasMinimum>(FloatLine<F>(panel, b), &d, &m);
   const __m512 start_times_m = StartTimes(m);
   for (int n = 0; n < N; ++n) sum[n] = FoldBlock<F>(sum[n], isum[n], factors, 1, d, m, start_times_m, x.blocks[b * x.rows + n]);
+}
+
+// The same for codes of two bits and one row: masked, not shifted. The fields' sums are 1, 4, 16 and 64 times the dots; those of
+// the first and the third, shifted into the upper half, meet their two scales in one vpdpwssd, as those of the second and the
+// fourth do, beside which four times the dots still fit 16 bits (4 * 6,096 = 24,384).
+[[gnu::always_inline]] inline void StreamTwoBits(const unsigned char* panel, int64_t b, const RoundedRows& x, __m512* sum) {
+  using F = PackedQ2_K;
+  const unsigned char* const block = BlockOf<F>(panel, b);
+  const int8_t* const codes = x.codes + b * x.rows * 256;
+  const __m512i mask = _mm512_set1_epi8(15), lower = _mm512_set1_epi32(0xffff);
+  __m512i scales[8], factors[8];
+  for (int i = 0; i < 4; ++i) {
+    const __m512i v = Line(block, i), four = _mm512_and_si512(v, mask), minima = _mm512_and_si512(_mm512_srli_epi16(v, 4), mask);
+    scales[2 * i] = PickBytes<0, -1, 2, -1>(four);
+    scales[2 * i + 1] = PickBytes<1, -1, 3, -1>(four);
+    factors[2 * i] = BytePair<0>(minima);
+    factors[2 * i + 1] = BytePair<1>(minima);
+  }
+  __m512i isum = _mm512_setzero_si512(), four_times = isum;
+  const auto add_pair = [&](__m512i & to, __m512i dots, __m512i sixteen_times, __m512i pair) __attribute__((always_inline)) {
+    const __m512i both = _mm512_ternarylogic_epi32(lower, dots, _mm512_slli_epi32(sixteen_times, 12), 0xca);  // lower ? a : b
+    to = _mm512_dpwssd_epi32(to, both, pair);
+  };
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // of 64 values
+    __m512i dots[4];
+    for (int t = 0; t < 4; ++t) dots[t] = _mm512_setzero_si512();
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      AskAheadPart<F>(block, 4 * i + j, false);
+      const __m512i line = Line(block, F::kScaleLines + 4 * i + j);
+      KeepOrder();
+#pragma GCC unroll 4
+      for (int t = 0; t < 4; ++t) {
+        const __m512i c = _mm512_and_si512(line, _mm512_set1_epi8(static_cast<char>(3 << 2 * t)));
+        dots[t] = _mm512_dpbusd_epi32(dots[t], c, Spread(codes + PairedCodes(4 * i + t) + 8 * j));
+      }
+    }
+    add_pair(isum, dots[0], dots[2], scales[2 * i]);
+    add_pair(four_times, dots[1], dots[3], scales[2 * i + 1]);
+  }
+  __m512 d, m;
+  FloatsOf<true>(FloatLine<F>(panel, b), &d, &m);
+  isum = _mm512_add_epi32(isum, _mm512_srai_epi32(four_times, 2));
+  sum[0] = FoldBlock<F>(sum[0], isum, factors, 1, d, m, StartTimes(m), x.blocks[b * x.rows]);
 }
 
 template <typename F, int N>
@@ -355,6 +415,10 @@ inline void Stream256(const unsigned char* panel, int64_t k, const RoundedRows& 
   __m512 sum[N];
   for (int n = 0; n < N; ++n) sum[n] = _mm512_setzero_ps();
   for (int64_t b = 0; b < blocks; ++b) {
+    if constexpr (N == 1 && F::kBits == 2) {
+      StreamTwoBits(panel, b, x, sum);
+      continue;
+    }
     if constexpr (N > 1 && !F::kScaled) {
       uint32_t runs = F::kWideRuns;
       for (int n = 0; n < N; ++n) runs &= x.blocks[b * x.rows + n].runs;
@@ -363,7 +427,7 @@ inline void Stream256(const unsigned char* panel, int64_t k, const RoundedRows& 
         continue;
       }
     }
-    StreamBlock<F, N, false>(panel, b, x, N == 1 && F::kBits >= 3 && once, sum);
+    StreamBlock<F, N, false>(panel, b, x, N == 1 && F::kBits > 3 && once, sum);
   }
   for (int n = 0; n < N; ++n) _mm512_storeu_ps(y + n * kPanelRows, sum[n]);
 }

@@ -9,3 +9,7 @@ template <int Lines, bool TwoFloats>
 constexpr int64_t FloatsAt(int64_t b) {
   return TwoFloats ? 64 * b * (Lines + 1) : 64 * (b / 2) * (2 * Lines + 1) + 32 * (b % 2);
 }
+
+// Groups that are taken apart together, as their fields lie together: those of 64 values for codes of two bits, of 32 for others.
+template <int Bits>
+constexpr int kGroupsTogether = Bits == 2 ? 16 : 8;

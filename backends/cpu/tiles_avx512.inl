@@ -7,24 +7,23 @@
 // their scales in paired order; where no runs are told apart, all groups do.
 template <typename F, int P>
 struct BlockTile {
-  // Group i of the 32 values from 32 s on.
-  static constexpr int Place(int s, int i) {
+  static constexpr int Place(int group) {
+    const int s = group / 8, i = group % 8;  // of 32 values
     if (F::kScaled) return 16 * (s / 2) + 2 * i + s % 2;
-    return F::kCentred ? 16 * (s / 2) + 8 * (i / 4) + 4 * (s % 2) + i % 4 : 8 * s + i;
+    return F::kCentred ? 16 * (s / 2) + 8 * (i / 4) + 4 * (s % 2) + i % 4 : group;
   }
   __m512i codes[kBlockGroups * P], scales[F::kScales * P], factors[F::kFactors * P + 1];  // scales unless they are in the codes
   __m512 d[P], m[P], start_times_m[P];
 
   inline void Unpack(const unsigned char* block, const unsigned char* floats, int p) {
-    __m512i c[8], some[16], pairs[F::kFactors + 1];
+    constexpr int kTogether = kGroupsTogether<F::kBits>;
+    __m512i c[kTogether], some[16], pairs[F::kFactors + 1];
     F::Factors(block, some, pairs);
-    for (int s = 0; s < 8; ++s) {
-      GroupsOf<F::kBits>(block + (F::kScaleLines + s * F::kBits) * 64, c);
-      if constexpr (F::kScaled) {
-        F::Scale(c, some[2 * s]);
-        F::Scale(c + 4, some[2 * s + 1]);
-      }
-      for (int i = 0; i < 8; ++i) codes[Place(s, i) * P + p] = c[i];
+    for (int g = 0; g < kBlockGroups; g += kTogether) {
+      GroupsOf<F::kBits>(block + F::kScaleLines * 64 + g / 8 * F::kBits * 64, c);
+      if constexpr (F::kScaled)
+        for (int i = 0; i < kTogether; i += 4) F::Scale(c + i, some[(g + i) / 4]);
+      for (int i = 0; i < kTogether; ++i) codes[Place(g + i) * P + p] = c[i];
     }
     for (int i = 0; i < F::kScales && !F::kScaled; ++i) scales[(F::kCentred ? PairedRun(i) : i) * P + p] = some[i];
     for (int i = 0; i < F::kFactors; ++i) factors[i * P + p] = pairs[i];

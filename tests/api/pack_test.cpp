@@ -213,7 +213,7 @@ TEST(Pack, AnotherDevicesArrangementIsRefused) {
   const user::Model model(made);
   if (status == SCOUT_OK) GTEST_SKIP() << "this machine's kernels take rows, as ref does";
   EXPECT_EQ(status, SCOUT_ERR_UNSUPPORTED);
-  EXPECT_NE(std::strstr(scout_last_error(), "its weights lie in \"panels of 16 rows, version 2\""), nullptr) << scout_last_error();
+  EXPECT_NE(std::strstr(scout_last_error(), "its weights lie in \"panels of 16 rows, version 3\""), nullptr) << scout_last_error();
 }
 
 TEST(Pack, WhatCannotBeIsAnArgumentOrUnsupported) {
