@@ -1,10 +1,12 @@
 // Attention over pages. The arithmetic, blocks of 64 keys inside spans of 2,048, is told in ref/attention.cpp.
 //
-// A tile is a few rows of one sequence that start at the same key: a block of keys is copied together once for all of them, and
-// rows that see all of it meet it in one product. Where there are fewer tiles than threads could use (decoding at depth), spans are
-// worked on apart and merged in order afterwards; the bits are the same.
+// A tile is a few rows of one sequence that start at the same key: rows that see all of a block of keys meet it in one product.
+// Where there are fewer tiles than threads could use (decoding at depth), spans are worked on apart, and merged in order
+// afterwards; the bits are the same.
+//
+// Of what one row meets nothing is in the caches, for weights came in between. So the next block is asked for while this one is
+// worked on, row by row, as the kernels go (HeadRows).
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "backend/host_pages.h"
@@ -17,6 +19,7 @@ namespace {
 constexpr int64_t kBlock = 64;
 constexpr int64_t kSpan = 2048;
 constexpr int64_t kTileRows = 8;
+constexpr int64_t kSpansOfThread = 16;  // that are worked on before they are merged, and memory for them
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 struct Tile {
@@ -37,15 +40,26 @@ struct Partial {
 struct Scratch {
   float* scores;  // [rows, G, 64], then weights
   float* q;       // [rows, G, d]
-  std::byte* k;   // [64, d] in the page's format
-  std::byte* v;
 };
 
-// Keys and values of consecutive positions that lie in one page.
+// Keys and values of consecutive positions that lie in one page, for one key/value head.
 struct Run {
   const std::byte* k;
   const std::byte* v;
   int64_t count;
+};
+
+// Up to 64 consecutive positions.
+struct Block {
+  int64_t count;
+  Run* runs;
+  // Where entry i lies, if there is one; those behind it follow by `stride`, as long as its run goes on.
+  const std::byte* At(const std::byte* Run::*side, int64_t i, size_t stride) const {
+    if (i >= count) return nullptr;
+    const Run* run = runs;
+    for (; i >= run->count; ++run) i -= run->count;
+    return run->*side + static_cast<size_t>(i) * stride;
+  }
 };
 
 class Attender {
@@ -71,57 +85,67 @@ class Attender {
             : v == DType::kF16  ? kernels_.fold_f16
             : v == DType::kQ8_0 ? kernels_.fold_q8_0
                                 : kernels_.fold_bf16;
-    k_head_bytes_ = pages_.k_slot_bytes() / static_cast<size_t>(kv_heads_);
-    v_head_bytes_ = pages_.v_slot_bytes() / static_cast<size_t>(kv_heads_);
   }
 
-  void Run() {
+  void Attend() {
     MakeTiles();
-    int64_t spans = 0;
-    for (int64_t t = 0; t < tile_count_; ++t) spans += tiles_[t].spans();
-    const bool split = context_.threads > 1 && tile_count_ * kv_heads_ < context_.threads * 2 && spans > tile_count_;
+    const int64_t items = tile_count_ * kv_heads_;
+    int64_t most_spans = 0;
+    for (int64_t t = 0; t < tile_count_; ++t) most_spans = std::max(most_spans, tiles_[t].spans());
     scratch_ = context_.arena.Take<Scratch>(context_.threads);
     for (int t = 0; t < context_.threads; ++t) scratch_[t] = TakeScratch();
-    if (!split) {
-      Partial* const folded = context_.arena.Take<Partial>(context_.threads);
-      Partial* const next = context_.arena.Take<Partial>(context_.threads);
-      for (int t = 0; t < context_.threads; ++t) {
-        folded[t] = TakePartial();
-        next[t] = TakePartial();
-      }
-      context_.Parallel(tile_count_ * kv_heads_, [&](int64_t task, int thread) {
-        const Tile& tile = tiles_[task / kv_heads_];
-        const int64_t head = task % kv_heads_;
-        FoldSpan(tile, head, 0, folded[thread], thread);
-        for (int64_t s = 1; s < tile.spans(); ++s) {
-          FoldSpan(tile, head, s, next[thread], thread);
-          MergeInto(tile, s, next[thread], folded[thread]);
-        }
-        Finish(tile, head, folded[thread]);
-      });
-      return;
+    if (context_.threads > 1 && items < context_.threads * 2 && most_spans > 1) return RunSpans(most_spans);
+    Partial* const folded = context_.arena.Take<Partial>(context_.threads);
+    Partial* const next = context_.arena.Take<Partial>(context_.threads);
+    for (int t = 0; t < context_.threads; ++t) {
+      folded[t] = TakePartial(kTileRows);
+      next[t] = TakePartial(kTileRows);
     }
-    // One task per (tile, head, span).
-    int64_t* const begin = context_.arena.Take<int64_t>(tile_count_ + 1);  // first partial of a tile
-    begin[0] = 0;
-    for (int64_t t = 0; t < tile_count_; ++t) begin[t + 1] = begin[t] + tiles_[t].spans() * kv_heads_;
-    Partial* const partials = context_.arena.Take<Partial>(begin[tile_count_]);
-    for (int64_t i = 0; i < begin[tile_count_]; ++i) partials[i] = TakePartial();
-    context_.Parallel(begin[tile_count_], [&](int64_t task, int thread) {
-      const int64_t t = std::upper_bound(begin, begin + tile_count_ + 1, task) - begin - 1;
-      const int64_t at = task - begin[t];
-      FoldSpan(tiles_[t], at / tiles_[t].spans(), at % tiles_[t].spans(), partials[task], thread);
-    });
-    context_.Parallel(tile_count_ * kv_heads_, [&](int64_t task, int) {
-      const int64_t t = task / kv_heads_, head = task % kv_heads_;
-      const Tile& tile = tiles_[t];
-      Partial* const mine = partials + begin[t] + head * tile.spans();
-      for (int64_t s = 1; s < tile.spans(); ++s) MergeInto(tile, s, mine[s], mine[0]);
-      Finish(tile, head, mine[0]);
+    context_.Parallel(items, [&](int64_t item, int thread) {
+      const auto [tile, head] = ItemOf(item);
+      FoldSpan(tile, head, 0, folded[thread], thread);
+      for (int64_t s = 1; s < tile.spans(); ++s) {
+        FoldSpan(tile, head, s, next[thread], thread);
+        MergeInto(tile, s, next[thread], folded[thread]);
+      }
+      Finish(tile, head, folded[thread]);
     });
   }
 
  private:
+  struct Item {
+    const Tile& tile;
+    int64_t head;
+  };
+  Item ItemOf(int64_t item) const { return {tiles_[item / kv_heads_], item % kv_heads_}; }
+
+  // One task per item and span: as many spans as keep the threads busy, and those are merged, before the next ones.
+  void RunSpans(int64_t most_spans) {
+    const int64_t items = tile_count_ * kv_heads_;
+    const int64_t together = std::min(most_spans, (kSpansOfThread * context_.threads + items - 1) / items);
+    Partial* const folded = context_.arena.Take<Partial>(items);
+    Partial* const next = context_.arena.Take<Partial>(items * together);
+    for (int64_t i = 0; i < items; ++i) {
+      const int64_t rows = ItemOf(i).tile.rows;
+      folded[i] = TakePartial(rows);
+      for (int64_t k = 0; k < together; ++k) next[i * together + k] = TakePartial(rows);
+    }
+    for (int64_t from = 0; from < most_spans; from += together) {
+      context_.Parallel(items * together, [&](int64_t task, int thread) {
+        const auto [tile, head] = ItemOf(task / together);
+        const int64_t span = from + task % together;
+        if (span < tile.spans()) FoldSpan(tile, head, span, span == 0 ? folded[task / together] : next[task], thread);
+      });
+      context_.Parallel(items, [&](int64_t item, int) {
+        const auto [tile, head] = ItemOf(item);
+        const int64_t end = std::min(from + together, tile.spans());
+        for (int64_t s = std::max<int64_t>(from, 1); s < end; ++s)
+          MergeInto(tile, s, next[item * together + s - from], folded[item]);
+        if (from < end && end == tile.spans()) Finish(tile, head, folded[item]);
+      });
+    }
+  }
+
   int64_t FirstKey(int64_t position) const {
     return op_.mask == AttentionMask::kChunk ? PageGeometry{pages_.spec().page_size, pages_.spec().chunk}.ChunkStart(position) : 0;
   }
@@ -152,96 +176,92 @@ class Attender {
     }
   }
 
-  Partial TakePartial() {
-    return {context_.arena.Take<float>(kTileRows * group_), context_.arena.Take<float>(kTileRows * group_),
-            context_.arena.Take<float>(kTileRows * group_ * d_)};
+  Partial TakePartial(int64_t rows) {
+    return {context_.arena.Take<float>(rows * group_), context_.arena.Take<float>(rows * group_),
+            context_.arena.Take<float>(rows * group_ * d_)};
   }
 
   Scratch TakeScratch() {
-    Arena& arena = context_.arena;
-    return {arena.Take<float>(kTileRows * group_ * kBlock), arena.Take<float>(kTileRows * group_ * d_),
-            arena.Take<std::byte>(kBlock * static_cast<int64_t>(k_head_bytes_)),
-            arena.Take<std::byte>(kBlock * static_cast<int64_t>(v_head_bytes_))};
+    return {context_.arena.Take<float>(kTileRows * group_ * kBlock), context_.arena.Take<float>(kTileRows * group_ * d_)};
   }
 
-  // Where positions [begin, begin + count) of a sequence lie, for one key/value head. Returns the number of runs, at most count.
-  int64_t FindRuns(const Tile& tile, int64_t head, int64_t begin, int64_t count, struct Run* runs) const {
+  // Finds where the block of positions from `begin` on lies, which ends at `last` if not before.
+  void Find(const Tile& tile, int64_t head, int64_t begin, int64_t last, Block& block) const {
     const PageGroupSpec& spec = pages_.spec();
     const PageGeometry geometry{spec.page_size, spec.chunk};
     const auto s = static_cast<size_t>(tile.sequence);
-    int64_t found = 0;
-    for (int64_t done = 0; done < count; ++found) {
+    block.count = std::min(kBlock, last - begin + 1);
+    Run* next = block.runs;
+    for (int64_t done = 0; done < block.count;) {
       const PageGeometry::Place place = geometry.Find(begin + done, lists_.first_position[s]);
       const int64_t entry = lists_.begin[s] + place.page;
       SCOUT_CHECK(place.page >= 0 && entry < lists_.begin[s + 1], "position ", begin + done, " is on no page of sequence ", s);
       const int64_t page = lists_.page[static_cast<size_t>(entry)];
       SCOUT_CHECK(page >= 0 && page < spec.page_count, "page ", page, " of ", spec.page_count);
       // Blocks never reach past the tile's chunk, so a run ends with its page.
-      const int64_t length = std::min(count - done, spec.page_size - place.index);
-      runs[found] = {pages_.K(page, op_.layer) + static_cast<size_t>(place.index) * pages_.k_slot_bytes() +
-                         static_cast<size_t>(head) * k_head_bytes_,
-                     pages_.V(page, op_.layer) + static_cast<size_t>(place.index) * pages_.v_slot_bytes() +
-                         static_cast<size_t>(head) * v_head_bytes_,
-                     length};
+      const int64_t length = std::min(block.count - done, spec.page_size - place.index);
+      const auto index = static_cast<size_t>(place.index);
+      *next++ = {pages_.K(page, op_.layer, head) + index * pages_.k_head_bytes(),
+                 pages_.V(page, op_.layer, head) + index * pages_.v_head_bytes(), length};
       done += length;
     }
-    return found;
   }
 
-  // One copy of a block's keys and values for a tile of several rows: in a page, rows of a head lie so far apart that few of them
-  // fit the first cache together.
-  void Gather(const Scratch& scratch, int64_t count, struct Run* runs) const {
-    for (int64_t done = 0, i = 0; done < count; ++i) {
-      for (int64_t j = 0; j < runs[i].count; ++j, ++done) {
-        std::memcpy(scratch.k + static_cast<size_t>(done) * k_head_bytes_,
-                    runs[i].k + static_cast<size_t>(j) * pages_.k_slot_bytes(), k_head_bytes_);
-        std::memcpy(scratch.v + static_cast<size_t>(done) * v_head_bytes_,
-                    runs[i].v + static_cast<size_t>(j) * pages_.v_slot_bytes(), v_head_bytes_);
-      }
-    }
-    runs[0] = {scratch.k, scratch.v, count};
-  }
-
+  // Keys of one span, met by the tile's rows.
   void FoldSpan(const Tile& tile, int64_t head, int64_t span, const Partial& to, int thread) const {
     const int64_t first = tile.first + span * kSpan, last = std::min(tile.last, first + kSpan - 1);
-    const int64_t first_position = tile.last - (tile.rows - 1);
-    const bool gathers = tile.rows > 1;
-    const Scratch& scratch = scratch_[thread];
     std::fill(to.max, to.max + tile.rows * group_, kNone);
     std::fill(to.sum, to.sum + tile.rows * group_, 0.0f);
     std::fill(to.o, to.o + tile.rows * group_ * d_, 0.0f);
+    Run runs[2][kBlock];
+    Block block = {0, runs[0]}, next = {0, runs[1]};
+    Find(tile, head, first, last, block);
+    for (int64_t begin = first; begin <= last; begin += kBlock, std::swap(block, next)) {
+      const int64_t after = begin + kBlock;
+      if (after <= tile.last)
+        Find(tile, head, after, after > last ? tile.last : last, next);
+      else if (head + 1 < kv_heads_)  // where the keys end, the next head's first ones
+        Find(tile, head + 1, tile.first, tile.last, next);
+      else
+        next.count = 0;
+      FoldBlock(tile, head, begin, block, next, to, scratch_[thread], begin == first);
+    }
+  }
+
+  // Positions from `begin` on, met by the tile's rows, while the next block is asked for.
+  void FoldBlock(const Tile& tile, int64_t head, int64_t begin, const Block& block, const Block& next, const Partial& to,
+                 const Scratch& scratch, bool first) const {
     const float* q = q_ + (tile.row * op_.heads + head * group_) * d_;  // [rows, G, d]
-    if (gathers) {
-      for (int64_t r = 0; r < tile.rows; ++r) std::copy_n(q + r * op_.heads * d_, group_ * d_, scratch.q + r * group_ * d_);
+    if (tile.rows > 1) {
+      if (first)
+        for (int64_t r = 0; r < tile.rows; ++r) std::copy_n(q + r * op_.heads * d_, group_ * d_, scratch.q + r * group_ * d_);
       q = scratch.q;
     }
-    struct Run runs[kBlock];
-    for (int64_t begin = first; begin <= last; begin += kBlock) {
-      const int64_t most = std::min(kBlock, last - begin + 1);
-      FindRuns(tile, head, begin, most, runs);
-      if (gathers) Gather(scratch, most, runs);
-      const size_t k_stride = gathers ? k_head_bytes_ : pages_.k_slot_bytes(),
-                   v_stride = gathers ? v_head_bytes_ : pages_.v_slot_bytes();
-      // Rows that see the whole block are folded together, after those on the diagonal.
-      for (int64_t r = 0, rows; r < tile.rows; r += rows) {
-        const int64_t count = std::min(most, first_position + r - begin + 1);
-        rows = count == most ? tile.rows - r : 1;
-        if (count <= 0) continue;
-        const int64_t at = r * group_, heads = rows * group_;
-        for (int64_t done = 0, i = 0; done < count; ++i) {
-          const int64_t length = std::min(runs[i].count, count - done);
-          scores_(q + at * d_, heads, d_, {reinterpret_cast<const unsigned char*>(runs[i].k), k_stride, length}, op_.scale,
-                  scratch.scores + done, kBlock);
+    // Rows that see the whole block are folded together, after those on the diagonal.
+    for (int64_t r = 0, rows; r < tile.rows; r += rows) {
+      const int64_t count = std::min(block.count, tile.last - (tile.rows - 1) + r - begin + 1);
+      rows = count == block.count ? tile.rows - r : 1;
+      if (count <= 0) continue;
+      const int64_t at = r * group_, heads = rows * group_;
+      const bool asks = r + rows == tile.rows;
+      const auto each_run = [&](const std::byte* Run::*side, size_t stride, const auto& meet) {
+        const Run* run = block.runs;
+        for (int64_t done = 0; done < count; ++run) {
+          const int64_t length = std::min(run->count, count - done);
+          const std::byte* const ahead = asks ? next.At(side, done, stride) : nullptr;
+          meet(HeadRows{reinterpret_cast<const unsigned char*>(run->*side), stride, length,
+                        reinterpret_cast<const unsigned char*>(ahead)},
+               done);
           done += length;
         }
-        for (int64_t g = 0; g < heads; ++g) Weigh(to, at + g, begin == first, scratch.scores + g * kBlock, count);
-        for (int64_t done = 0, i = 0; done < count; ++i) {
-          const int64_t length = std::min(runs[i].count, count - done);
-          fold_(scratch.scores + done, kBlock, heads, d_, {reinterpret_cast<const unsigned char*>(runs[i].v), v_stride, length},
-                to.o + at * d_);
-          done += length;
-        }
-      }
+      };
+      each_run(&Run::k, pages_.k_head_bytes(), [&](const HeadRows& keys, int64_t done) {
+        scores_(q + at * d_, heads, d_, keys, op_.scale, scratch.scores + done, kBlock);
+      });
+      for (int64_t g = 0; g < heads; ++g) Weigh(to, at + g, first, scratch.scores + g * kBlock, count);
+      each_run(&Run::v, pages_.v_head_bytes(), [&](const HeadRows& values, int64_t done) {
+        fold_(scratch.scores + done, kBlock, heads, d_, values, to.o + at * d_);
+      });
     }
   }
 
@@ -290,7 +310,6 @@ class Attender {
   float* const lse_;      // [N, Hq] or null
   decltype(Kernels::scores_f32) scores_ = nullptr;
   decltype(Kernels::fold_f32) fold_ = nullptr;
-  size_t k_head_bytes_ = 0, v_head_bytes_ = 0;
   Tile* tiles_ = nullptr;
   int64_t tile_count_ = 0;
   Scratch* scratch_ = nullptr;  // [threads]
@@ -298,6 +317,6 @@ class Attender {
 
 }  // namespace
 
-void Attention(Context& context, const AttentionOp& op) { Attender(context, op).Run(); }
+void Attention(Context& context, const AttentionOp& op) { Attender(context, op).Attend(); }
 
 }  // namespace scout::cpu

@@ -4,17 +4,19 @@
 // V offers: Zero, Set, Load, LoadPart(p, n) (lanes from n on are 0), LoadF16, LoadBf16, SetF16(p) (the half at p in each lane),
 // LoadCodes (signed bytes), Store,
 // StorePart, Add, Sub, Mul, Div, Fma(a, b, c), Max (b where either is NaN), Fold (lane l takes l + 8, + 4, + 2, + 1), FoldEach
-// (Fold of several, one after the other in memory), Exp2Scale(p, n) and the comparisons that Exp needs; Abs, WithSignOf(a, b) (the
+// (out[b * A + a] = Fold(sums[b][a])), Exp2Scale(p, n) and the comparisons that Exp needs; Abs, WithSignOf(a, b) (the
 // magnitude of a >= 0, the sign of b), WhereLess(a, b, yes, no);
 // kRowTile x kColTile accumulators that fit the registers, and kOuterRows x kOuterVectors of them beside kOuterVectors others.
 
 struct LoadF32 {
   using Value = float;
+  static constexpr int64_t Bytes(int64_t values) { return values * 4; }
   static inline V Load(const Value* row, int64_t i) { return V::Load(row + i); }
   static inline V LoadPart(const Value* row, int64_t i, int64_t n) { return V::LoadPart(row + i, n); }
 };
 struct LoadF16 {
   using Value = uint16_t;
+  static constexpr int64_t Bytes(int64_t values) { return values * 2; }
   static inline V Load(const Value* row, int64_t i) { return V::LoadF16(row + i); }
   static inline V LoadPart(const Value* row, int64_t i, int64_t n) {
     Value part[16] = {};
@@ -24,6 +26,7 @@ struct LoadF16 {
 };
 struct LoadBf16 {
   using Value = uint16_t;
+  static constexpr int64_t Bytes(int64_t values) { return values * 2; }
   static inline V Load(const Value* row, int64_t i) { return V::LoadBf16(row + i); }
   static inline V LoadPart(const Value* row, int64_t i, int64_t n) {
     Value part[16] = {};
@@ -33,6 +36,7 @@ struct LoadBf16 {
 };
 struct LoadQ8_0 {  // blocks of a half and 32 codes (quant/q8_0.h); no row ends inside one
   using Value = unsigned char;
+  static constexpr int64_t Bytes(int64_t values) { return values / 32 * 34; }
   static inline V Load(const Value* row, int64_t i) {
     const Value* const block = row + i / 32 * 34;
     return V::Mul(V::SetF16(block), V::LoadCodes(reinterpret_cast<const signed char*>(block + 2 + i % 32)));
@@ -40,28 +44,42 @@ struct LoadQ8_0 {  // blocks of a half and 32 codes (quant/q8_0.h); no row ends 
   static inline V LoadPart(const Value* row, int64_t i, int64_t) { return Load(row, i); }
 };
 
+// Asks for values `at` .. `at` + count - 1 of a row to come, into the second cache: a few lines beside each row's work, for there
+// is no more room for questions than that.
+template <typename Loader>
+inline void AskNext(const HeadRows& rows, int64_t row, int64_t at, int64_t count) {
+  const unsigned char* const from = rows.next + static_cast<size_t>(row) * rows.stride + Loader::Bytes(at);
+  for (int64_t i = 0; i < Loader::Bytes(count); i += 64) __builtin_prefetch(from + i, 0, 2);
+}
+
 // dots[b * A + a] = DotLanes(left[a], right[b]) for A rows of one side and B of the other. Loads of the left are widened.
 template <typename Loader, int A, int B>
 inline void DotTile(const typename Loader::Value* const* left, const float* const* right, int64_t k, float* dots) {
   V sum[B][A];
+#pragma GCC unroll 8
   for (int b = 0; b < B; ++b)
+#pragma GCC unroll 8
     for (int a = 0; a < A; ++a) sum[b][a] = V::Zero();
+  const auto add = [&](const V* l, V r, int b) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int a = 0; a < A; ++a) sum[b][a] = V::Fma(l[a], r, sum[b][a]);
+  };
   int64_t i = 0;
   for (; i + 16 <= k; i += 16) {
     V l[A];
+#pragma GCC unroll 8
     for (int a = 0; a < A; ++a) l[a] = Loader::Load(left[a], i);
-    for (int b = 0; b < B; ++b) {
-      const V r = V::Load(right[b] + i);
-      for (int a = 0; a < A; ++a) sum[b][a] = V::Fma(l[a], r, sum[b][a]);
-    }
+#pragma GCC unroll 8
+    for (int b = 0; b < B; ++b) add(l, V::Load(right[b] + i), b);
   }
   if (i < k) {
-    for (int a = 0; a < A; ++a) {
-      const V l = Loader::LoadPart(left[a], i, k - i);
-      for (int b = 0; b < B; ++b) sum[b][a] = V::Fma(l, V::LoadPart(right[b] + i, k - i), sum[b][a]);
-    }
+    V l[A];
+#pragma GCC unroll 8
+    for (int a = 0; a < A; ++a) l[a] = Loader::LoadPart(left[a], i, k - i);
+#pragma GCC unroll 8
+    for (int b = 0; b < B; ++b) add(l, V::LoadPart(right[b] + i, k - i), b);
   }
-  for (int b = 0; b < B; ++b) V::template FoldEach<A>(sum[b], dots + b * A);
+  V::template FoldEach<A, B>(sum, dots);
 }
 
 // call.operator()<count>() for a number known at run time, 1 .. V::kColTile.
@@ -80,16 +98,18 @@ inline void WithColumns(int64_t count, const Call& call) {
 
 // store(column, r, dots, rows): up to kRowTile rows of the left from r on, against one column of the right.
 template <typename Loader, typename Store>
-inline void DotAll(const unsigned char* first, size_t stride, int64_t rows, const float* x, int64_t columns, int64_t k,
-                   const Store& store) {
+inline void DotAll(const HeadRows& rows_of_left, const float* x, int64_t columns, int64_t k, const Store& store) {
   using Value = typename Loader::Value;
   constexpr int kRows = V::kRowTile;
+  const int64_t rows = rows_of_left.count;
   float dots[kRows * V::kColTile];
   for (int64_t r = 0; r < rows; r += kRows) {
+    if (rows_of_left.next)
+      for (int64_t a = r; a < r + kRows && a < rows; ++a) AskNext<Loader>(rows_of_left, a, 0, k);
     const Value* left[kRows];
     for (int a = 0; a < kRows; ++a) {  // missing rows repeat the last one
       const int64_t row = r + a < rows ? r + a : rows - 1;
-      left[a] = reinterpret_cast<const Value*>(first + static_cast<size_t>(row) * stride);
+      left[a] = reinterpret_cast<const Value*>(rows_of_left.first + static_cast<size_t>(row) * rows_of_left.stride);
     }
     for (int64_t n = 0; n < columns; n += V::kColTile) {
       const int64_t count = columns - n < V::kColTile ? columns - n : V::kColTile;
@@ -103,7 +123,7 @@ inline void DotAll(const unsigned char* first, size_t stride, int64_t rows, cons
 
 template <typename Loader>
 void PanelOf(const Panel& panel, const float* x, int64_t count, float* y) {
-  DotAll<Loader>(panel.first, panel.row_bytes, panel.rows, x, count, panel.k,
+  DotAll<Loader>({panel.first, panel.row_bytes, panel.rows, nullptr}, x, count, panel.k,
                  [&](int64_t n, int64_t r, const float* dots, int64_t rows) {
                    for (int64_t a = 0; a < rows; ++a) y[n * kPanelRows + r + a] = dots[a];
                  });
@@ -111,19 +131,24 @@ void PanelOf(const Panel& panel, const float* x, int64_t count, float* y) {
 
 template <typename Loader>
 void ScoresOf(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride) {
-  DotAll<Loader>(k.first, k.stride, k.count, q, heads, d, [&](int64_t g, int64_t j, const float* dots, int64_t rows) {
-    for (int64_t a = 0; a < rows; ++a) scores[g * score_stride + j + a] = dots[a] * scale;
+  DotAll<Loader>(k, q, heads, d, [&](int64_t g, int64_t j, const float* dots, int64_t rows) {
+    float* const to = scores + g * score_stride + j;
+    if (rows == V::kRowTile)  // one instruction
+      for (int a = 0; a < V::kRowTile; ++a) to[a] = dots[a] * scale;
+    else
+      for (int64_t a = 0; a < rows; ++a) to[a] = dots[a] * scale;
   });
 }
 
-// H heads x C vectors of o stay in registers while the values go by.
-template <typename Loader, int H, int C>
+// H heads x C vectors of o stay in registers while the values go by. Asks: for the same part of those that come next.
+template <typename Loader, int H, int C, bool Asks>
 inline void FoldTile(const float* w, int64_t w_stride, int64_t d, const HeadRows& v, int64_t at, float* o) {
   V sum[H][C];
   for (int h = 0; h < H; ++h)
     for (int c = 0; c < C; ++c) sum[h][c] = V::Load(o + h * d + at + 16 * c);
   for (int64_t j = 0; j < v.count; ++j) {
     const auto* const row = reinterpret_cast<const typename Loader::Value*>(v.first + static_cast<size_t>(j) * v.stride);
+    if constexpr (Asks) AskNext<Loader>(v, j, at, 16 * C);
     V value[C];
     for (int c = 0; c < C; ++c) value[c] = Loader::Load(row, at + 16 * c);
     for (int h = 0; h < H; ++h) {
@@ -138,8 +163,12 @@ inline void FoldTile(const float* w, int64_t w_stride, int64_t d, const HeadRows
 template <typename Loader, int C>
 inline void FoldHeads(const float* w, int64_t w_stride, int64_t heads, int64_t d, const HeadRows& v, int64_t at, float* o) {
   for (int64_t h = 0; h < heads; h += V::kColTile) {
-    WithColumns(heads - h < V::kColTile ? heads - h : V::kColTile,
-                [&]<int H>() { FoldTile<Loader, H, C>(w + h * w_stride, w_stride, d, v, at, o + h * d); });
+    WithColumns(heads - h < V::kColTile ? heads - h : V::kColTile, [&]<int H>() {
+      if (h == 0 && v.next)
+        FoldTile<Loader, H, C, true>(w, w_stride, d, v, at, o);
+      else
+        FoldTile<Loader, H, C, false>(w + h * w_stride, w_stride, d, v, at, o + h * d);
+    });
   }
 }
 

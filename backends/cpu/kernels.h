@@ -70,11 +70,13 @@ using RoundedPanel = void (*)(const Panel& panel, const RoundedRows& x, int64_t 
 // y[(p * count + n) * kPanelRows + r] = W[panel p, row r] . x[n]
 using PackedProduct = void (*)(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y);
 
-// Keys or values of one head: rows of d values that follow each other by `stride` bytes.
+// Keys or values of one head: rows of d values that follow each other by `stride` bytes. While a row is worked on, the one as far
+// behind `next` is asked for, unless that is null; it need not be there.
 struct HeadRows {
   const unsigned char* first;
   size_t stride;
   int64_t count;
+  const unsigned char* next;
 };
 
 struct Kernels {

@@ -72,9 +72,10 @@ struct V {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
   }
-  template <int A>
-  static void FoldEach(const V* sums, float* out) {
-    for (int a = 0; a < A; ++a) out[a] = Fold(sums[a]);
+  template <int A, int B>
+  static void FoldEach(const V (*sums)[A], float* out) {
+    for (int b = 0; b < B; ++b)
+      for (int a = 0; a < A; ++a) out[b * A + a] = Fold(sums[b][a]);
   }
   // to[i][r] = from[r][i] for eight by eight.
   static void Turn8(const float* from, int64_t from_stride, float* to, int64_t to_stride) {

@@ -44,18 +44,33 @@ struct V {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
   }
-  template <int A>
-  static void FoldEach(const V* sums, float* out) {
+  template <int A, int B>
+  static void FoldEach(const V (*sums)[A], float* out) {
     static_assert(A == 4);
     const auto add = [](__m512 a, __m512 b) { return _mm512_add_ps(a, b); };
-    const __m512 a = sums[0].v, b = sums[1].v, c = sums[2].v, d = sums[3].v;
-    // Eight lanes of a and of b, of c and of d; four of each; two; one.
-    const __m512 ab = add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
-    const __m512 cd = add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
-    const __m512 four = add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
-    const __m512 two = add(four, _mm512_permute_ps(four, 0x4e));
-    const __m512 one = add(two, _mm512_permute_ps(two, 0xb1));
-    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, one)));
+    __m512 four[B];  // of each a
+#pragma GCC unroll 8
+    for (int i = 0; i < B; ++i) {
+      const __m512 a = sums[i][0].v, b = sums[i][1].v, c = sums[i][2].v, d = sums[i][3].v;
+      // Eight lanes of a and of b, of c and of d; four of each.
+      const __m512 ab = add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+      const __m512 cd = add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+      four[i] = add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+    }
+    constexpr int kWhole = B / 4 * 4;
+#pragma GCC unroll 2
+    for (int i = 0; i < kWhole; i += 4) {  // two of four b; one, the b of each a together
+      const __m512 first = add(_mm512_shuffle_ps(four[i], four[i + 1], 0x44), _mm512_shuffle_ps(four[i], four[i + 1], 0xee));
+      const __m512 last = add(_mm512_shuffle_ps(four[i + 2], four[i + 3], 0x44), _mm512_shuffle_ps(four[i + 2], four[i + 3], 0xee));
+      const __m512 one = add(_mm512_shuffle_ps(first, last, 0x88), _mm512_shuffle_ps(first, last, 0xdd));
+      const __m512i turned = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+      _mm512_storeu_ps(out + 4 * i, _mm512_permutexvar_ps(turned, one));
+    }
+#pragma GCC unroll 4
+    for (int i = kWhole; i < B; ++i) {
+      const __m512 two = add(four[i], _mm512_permute_ps(four[i], 0x4e)), one = add(two, _mm512_permute_ps(two, 0xb1));
+      _mm_storeu_ps(out + 4 * i, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, one)));
+    }
   }
   // to[i][r] = from[r][i] for sixteen by sixteen.
   static void Turn(const float* from, int64_t from_stride, float* to, int64_t to_stride) {

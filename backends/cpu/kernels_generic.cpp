@@ -85,9 +85,10 @@ struct V {
       for (int l = 0; l < step; ++l) v.lane[l] += v.lane[l + step];
     return v.lane[0];
   }
-  template <int A>
-  static void FoldEach(const V* sums, float* out) {
-    for (int a = 0; a < A; ++a) out[a] = Fold(sums[a]);
+  template <int A, int B>
+  static void FoldEach(const V (*sums)[A], float* out) {
+    for (int b = 0; b < B; ++b)
+      for (int a = 0; a < A; ++a) out[b * A + a] = Fold(sums[b][a]);
   }
   // p * 2^n in two steps; n is a whole number (anything where ExpEnds will not look).
   static V ScaleByPowerOf2(V p, V n) {

@@ -72,10 +72,12 @@ void RopeNormStore(Context& context, const RopeNormStoreOp& op) {
       if (slot < 0) continue;
       const int64_t page = slot / spec.page_size, index = slot % spec.page_size;
       SCOUT_CHECK(page < spec.page_count, "slot ", slot, " of ", spec.page_count, " pages of ", spec.page_size);
-      Store(kernels, spec.k_format, row + q_values, kv_values,
-            pages.K(page, op.layer) + static_cast<size_t>(index) * pages.k_slot_bytes());
-      Store(kernels, spec.v_format, row + q_values + kv_values, kv_values,
-            pages.V(page, op.layer) + static_cast<size_t>(index) * pages.v_slot_bytes());
+      for (int64_t h = 0; h < spec.kv_heads; ++h) {
+        const float* const k = row + q_values + h * d;
+        Store(kernels, spec.k_format, k, d, pages.K(page, op.layer, h) + static_cast<size_t>(index) * pages.k_head_bytes());
+        Store(kernels, spec.v_format, k + kv_values, d,
+              pages.V(page, op.layer, h) + static_cast<size_t>(index) * pages.v_head_bytes());
+      }
     }
   });
 }

@@ -54,10 +54,8 @@ struct Keys {
                 sequence);
     const int64_t page = lists.page[static_cast<size_t>(entry)];
     SCOUT_CHECK(page >= 0 && page < spec.page_count, "page ", page, " of ", spec.page_count);
-    const size_t k_head = pages.k_slot_bytes() / static_cast<size_t>(spec.kv_heads) * static_cast<size_t>(head);
-    const size_t v_head = pages.v_slot_bytes() / static_cast<size_t>(spec.kv_heads) * static_cast<size_t>(head);
-    return {pages.K(page, layer) + static_cast<size_t>(place.index) * pages.k_slot_bytes() + k_head,
-            pages.V(page, layer) + static_cast<size_t>(place.index) * pages.v_slot_bytes() + v_head};
+    return {pages.K(page, layer, head) + static_cast<size_t>(place.index) * pages.k_head_bytes(),
+            pages.V(page, layer, head) + static_cast<size_t>(place.index) * pages.v_head_bytes()};
   }
   void ReadK(int64_t position, float* out) const {
     quant::DecodeRow(pages.spec().k_format, Find(position).k, out, static_cast<size_t>(pages.spec().head_dim));

@@ -81,8 +81,10 @@ void RopeNormStore(Context& context, const RopeNormStoreOp& op) {
     if (slot < 0) continue;
     const int64_t page = slot / spec.page_size, index = slot % spec.page_size;
     SCOUT_CHECK(page < spec.page_count, "slot ", slot, " of ", spec.page_count, " pages of ", spec.page_size);
-    StoreValues(spec.k_format, k, kv_heads * d, pages.K(page, op.layer) + static_cast<size_t>(index) * pages.k_slot_bytes());
-    StoreValues(spec.v_format, v, kv_heads * d, pages.V(page, op.layer) + static_cast<size_t>(index) * pages.v_slot_bytes());
+    for (int64_t h = 0; h < kv_heads; ++h) {
+      StoreValues(spec.k_format, k + h * d, d, pages.K(page, op.layer, h) + static_cast<size_t>(index) * pages.k_head_bytes());
+      StoreValues(spec.v_format, v + h * d, d, pages.V(page, op.layer, h) + static_cast<size_t>(index) * pages.v_head_bytes());
+    }
   }
 }
 

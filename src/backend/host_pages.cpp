@@ -10,14 +10,14 @@ HostPages::HostPages(const PageGroupSpec& spec) : spec_(spec) {
   SCOUT_CHECK(spec.layers >= 0 && spec.page_size > 0 && spec.kv_heads > 0 && spec.head_dim > 0 && spec.page_count >= 0,
               "a page group of ", spec.layers, " layers, ", spec.page_size, " positions, ", spec.kv_heads, " x ", spec.head_dim);
   const auto heads = static_cast<uint64_t>(spec.kv_heads);
-  const uint64_t k = CheckedMul(heads, HeadBytes(spec.k_format, spec.head_dim), "bytes of a position");
-  const uint64_t v = CheckedMul(heads, HeadBytes(spec.v_format, spec.head_dim), "bytes of a position");
+  k_head_bytes_ = HeadBytes(spec.k_format, spec.head_dim);
+  v_head_bytes_ = HeadBytes(spec.v_format, spec.head_dim);
+  const uint64_t k = CheckedMul(heads, k_head_bytes_, "bytes of a position");
+  const uint64_t v = CheckedMul(heads, v_head_bytes_, "bytes of a position");
   const uint64_t layer =
       CheckedMul(CheckedAdd(k, v, "bytes of a position"), static_cast<uint64_t>(spec.page_size), "bytes of a page");
   const uint64_t page = CheckedMul(layer, static_cast<uint64_t>(spec.layers), "bytes of a page");
   const uint64_t all = CheckedMul(page, static_cast<uint64_t>(spec.page_count), "bytes of a page pool");
-  k_slot_bytes_ = k;
-  v_slot_bytes_ = v;
   layer_bytes_ = layer;
   page_bytes_ = page;
   memory_ = HostMemory(all);
@@ -29,14 +29,28 @@ std::byte* HostPages::Checked(int64_t page, size_t bytes) const {
   return memory_.data() + Offset(page, 0);
 }
 
+template <typename Byte, typename Copy>
+void HostPages::ForHeads(int64_t page, Byte* canonical, const Copy& copy) const {
+  for (int32_t layer = 0; layer < spec_.layers; ++layer) {
+    for (const bool keys : {true, false}) {
+      const size_t bytes = keys ? k_head_bytes_ : v_head_bytes_;
+      for (int64_t slot = 0; slot < spec_.page_size; ++slot) {
+        for (int64_t head = 0; head < spec_.kv_heads; ++head, canonical += bytes)
+          copy(canonical, (keys ? K(page, layer, head) : V(page, layer, head)) + static_cast<size_t>(slot) * bytes, bytes);
+      }
+    }
+  }
+}
+
 void HostPages::ReadPage(int64_t page, std::span<std::byte> out) const {
-  const std::byte* const from = Checked(page, out.size());
-  if (!out.empty()) std::memcpy(out.data(), from, out.size());
+  Checked(page, out.size());
+  ForHeads(page, out.data(),
+           [](std::byte* canonical, const std::byte* here, size_t bytes) { std::memcpy(canonical, here, bytes); });
 }
 
 void HostPages::WritePage(int64_t page, std::span<const std::byte> in) {
-  std::byte* const to = Checked(page, in.size());
-  if (!in.empty()) std::memcpy(to, in.data(), in.size());
+  Checked(page, in.size());
+  ForHeads(page, in.data(), [](const std::byte* canonical, std::byte* here, size_t bytes) { std::memcpy(here, canonical, bytes); });
 }
 
 void HostPages::CopyPage(int64_t from, int64_t to) {
