@@ -51,6 +51,8 @@ void Linear(Context& context, const LinearOp& op) {
 
 namespace {
 
+constexpr int64_t kFewExperts = 4;  // of a task, as many as the kernels take together
+
 // The largest logit not taken yet, ties to the lower index, NaN last.
 int32_t Best(const float* logits, int32_t experts, const int32_t* taken, int32_t count) {
   int32_t best = -1;
@@ -75,19 +77,24 @@ void Route(Context& context, const RouteOp& op) {
   float* const logits = context.arena.Take<float>(rows * experts);
   int32_t* const ids = HostI32(op.ids);
   float* const gates = HostF32(op.gates);
+  // A few rows wait for the router's memory, so the threads share that.
   const int64_t per_task = std::clamp<int64_t>((rows + context.threads - 1) / context.threads, 8, kRowBlock);
-  context.Parallel((rows + per_task - 1) / per_task, [&](int64_t task, int) {
-    const RowBlock mine = {task * per_task, std::min(per_task, rows - task * per_task)};
-    ForPanels(*context.kernels, router, 0, experts, 0, PanelsOf(experts), in, mine,
-              [&](int64_t n, int64_t o, const float* y, int count) {
-                std::memcpy(logits + n * experts + o, y, static_cast<size_t>(count) * 4);
-              });
-    for (int64_t n = mine.first; n < mine.first + mine.count; ++n) {
-      for (int32_t i = 0; i < op.top_k; ++i) {
-        const int32_t best = Best(logits + n * experts, static_cast<int32_t>(experts), ids + n * op.top_k, i);
-        ids[n * op.top_k + i] = best;
-        gates[n * op.top_k + i] = Sigmoid(logits[n * experts + best]);
-      }
+  const int64_t blocks = (rows + per_task - 1) / per_task;
+  const int64_t together = blocks < context.threads ? kFewExperts : kPanelRows, parts = (experts + together - 1) / together;
+  context.Parallel(blocks * parts, [&](int64_t task, int) {
+    const RowBlock mine = {task / parts * per_task, std::min(per_task, rows - task / parts * per_task)};
+    const int64_t first = task % parts * together;
+    const PanelOfWeight some = {first, static_cast<int>(std::min(together, experts - first))};
+    alignas(64) float y[kRowBlock * kPanelRows];
+    PanelProducts(*context.kernels, router, 0, {&some, 1}, in, mine.first, mine.count, y);
+    for (int64_t n = 0; n < mine.count; ++n)
+      std::memcpy(logits + (mine.first + n) * experts + first, y + n * kPanelRows, static_cast<size_t>(some.rows) * 4);
+  });
+  context.ParallelRows(rows, per_task, [&](int64_t n) {
+    for (int32_t i = 0; i < op.top_k; ++i) {
+      const int32_t best = Best(logits + n * experts, static_cast<int32_t>(experts), ids + n * op.top_k, i);
+      ids[n * op.top_k + i] = best;
+      gates[n * op.top_k + i] = Sigmoid(logits[n * experts + best]);
     }
   });
 }
