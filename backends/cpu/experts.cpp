@@ -104,7 +104,8 @@ void Experts(Context& context, const ExpertsOp& op) {
   routed.down = &Host(op.down);
   const InputForms routed_forms = FormsOf(gate_up);
   routed.in = TakeInputs(context, routed_forms, pairs, d);
-  float* const scaled = context.arena.Take<float>((routed_forms.values ? pairs : context.threads) * d);
+  const bool keeps_values = routed_forms.values || MeetsManyFloats(context, gate_up, pairs);
+  float* const scaled = context.arena.Take<float>((keeps_values ? pairs : context.threads) * d);
   routed.in.values = scaled;
   for (int64_t e = 0; e < experts; ++e)
     if (begin[e + 1] > begin[e]) items[item_count++] = {&routed, e, begin[e], begin[e + 1] - begin[e]};
@@ -115,7 +116,7 @@ void Experts(Context& context, const ExpertsOp& op) {
       if (shared.gate_up) RoundRow(kernels, x + n * d, n, shared.in);
       for (int64_t i = n * top_k; i < (n + 1) * top_k; ++i) {
         if (place[i] < 0) continue;
-        float* const to = scaled + (routed_forms.values ? place[i] : thread) * d;
+        float* const to = scaled + (keeps_values ? place[i] : thread) * d;
         kernels.multiply(x + n * d, gates[i], d, to);
         RoundRow(kernels, to, place[i], routed.in);
       }

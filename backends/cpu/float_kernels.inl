@@ -2,19 +2,21 @@
 // static functions) and includes this file inside its own unnamed namespace; nothing here has external linkage.
 //
 // V offers: Zero, Set, Load, LoadPart(p, n) (lanes from n on are 0), LoadF16, LoadBf16, SetF16(p) (the half at p in each lane),
-// LoadCodes (signed bytes), Store,
-// StorePart, Add, Sub, Mul, Div, Fma(a, b, c), Max (b where either is NaN), Fold (lane l takes l + 8, + 4, + 2, + 1), FoldEach
-// (out[b * A + a] = Fold(sums[b][a])), Exp2Scale(p, n) and the comparisons that Exp needs; Abs, WithSignOf(a, b) (the
-// magnitude of a >= 0, the sign of b), WhereLess(a, b, yes, no);
-// kRowTile x kColTile accumulators that fit the registers, and kOuterRows x kOuterVectors of them beside kOuterVectors others.
+// LoadFirsts and LoadSeconds (of sixteen pairs of BF16), LoadCodes (signed bytes), Store, StorePart, Add, Sub, Mul, Div, Fma(a, b,
+// c), Max (b where either is NaN), Fold (lane l takes l + 8, + 4, + 2, + 1), FoldEach (out[b * A + a] = Fold(sums[b][a])),
+// Exp2Scale(p, n) and the comparisons that Exp needs; Abs, WithSignOf(a, b) (the magnitude of a >= 0, the sign of b), WhereLess(a,
+// b, yes, no); kRowTile x kColTile accumulators that fit the registers, and kOuterRows x kOuterVectors of them beside kOuterVectors
+// others.
 
-struct LoadF32 {
+#include "cpu/dot_tiles.inl"
+
+struct LoadF32 : MeetsFloats<LoadF32> {
   using Value = float;
   static constexpr int64_t Bytes(int64_t values) { return values * 4; }
   static inline V Load(const Value* row, int64_t i) { return V::Load(row + i); }
   static inline V LoadPart(const Value* row, int64_t i, int64_t n) { return V::LoadPart(row + i, n); }
 };
-struct LoadF16 {
+struct LoadF16 : MeetsFloats<LoadF16> {
   using Value = uint16_t;
   static constexpr int64_t Bytes(int64_t values) { return values * 2; }
   static inline V Load(const Value* row, int64_t i) { return V::LoadF16(row + i); }
@@ -24,7 +26,7 @@ struct LoadF16 {
     return V::LoadF16(part);
   }
 };
-struct LoadBf16 {
+struct LoadBf16 : MeetsFloats<LoadBf16> {
   using Value = uint16_t;
   static constexpr int64_t Bytes(int64_t values) { return values * 2; }
   static inline V Load(const Value* row, int64_t i) { return V::LoadBf16(row + i); }
@@ -34,7 +36,7 @@ struct LoadBf16 {
     return V::LoadBf16(part);
   }
 };
-struct LoadQ8_0 {  // blocks of a half and 32 codes (quant/q8_0.h); no row ends inside one
+struct LoadQ8_0 : MeetsFloats<LoadQ8_0> {  // blocks of a half and 32 codes (quant/q8_0.h); no row ends inside one
   using Value = unsigned char;
   static constexpr int64_t Bytes(int64_t values) { return values / 32 * 34; }
   static inline V Load(const Value* row, int64_t i) {
@@ -44,94 +46,40 @@ struct LoadQ8_0 {  // blocks of a half and 32 codes (quant/q8_0.h); no row ends 
   static inline V LoadPart(const Value* row, int64_t i, int64_t) { return Load(row, i); }
 };
 
-// Asks for values `at` .. `at` + count - 1 of a row to come, into the second cache: a few lines beside each row's work, for there
-// is no more room for questions than that.
-template <typename Loader>
-inline void AskNext(const HeadRows& rows, int64_t row, int64_t at, int64_t count) {
-  const unsigned char* const from = rows.next + static_cast<size_t>(row) * rows.stride + Loader::Bytes(at);
-  for (int64_t i = 0; i < Loader::Bytes(count); i += 64) __builtin_prefetch(from + i, 0, 2);
-}
-
-// dots[b * A + a] = DotLanes(left[a], right[b]) for A rows of one side and B of the other. Loads of the left are widened.
-template <typename Loader, int A, int B>
-inline void DotTile(const typename Loader::Value* const* left, const float* const* right, int64_t k, float* dots) {
-  V sum[B][A];
-#pragma GCC unroll 8
-  for (int b = 0; b < B; ++b)
-#pragma GCC unroll 8
-    for (int a = 0; a < A; ++a) sum[b][a] = V::Zero();
-  const auto add = [&](const V* l, V r, int b) __attribute__((always_inline)) {
-#pragma GCC unroll 8
-    for (int a = 0; a < A; ++a) sum[b][a] = V::Fma(l[a], r, sum[b][a]);
-  };
-  int64_t i = 0;
-  for (; i + 16 <= k; i += 16) {
-    V l[A];
-#pragma GCC unroll 8
-    for (int a = 0; a < A; ++a) l[a] = Loader::Load(left[a], i);
-#pragma GCC unroll 8
-    for (int b = 0; b < B; ++b) add(l, V::Load(right[b] + i), b);
-  }
-  if (i < k) {
-    V l[A];
-#pragma GCC unroll 8
-    for (int a = 0; a < A; ++a) l[a] = Loader::LoadPart(left[a], i, k - i);
-#pragma GCC unroll 8
-    for (int b = 0; b < B; ++b) add(l, V::LoadPart(right[b] + i, k - i), b);
-  }
-  V::template FoldEach<A, B>(sum, dots);
-}
-
-// call.operator()<count>() for a number known at run time, 1 .. V::kColTile.
-template <typename Call>
-inline void WithColumns(int64_t count, const Call& call) {
-  static_assert(V::kColTile <= 5);
-  if constexpr (V::kColTile >= 5)
-    if (count == 5) return call.template operator()<5>();
-  if constexpr (V::kColTile >= 4)
-    if (count == 4) return call.template operator()<4>();
-  if constexpr (V::kColTile >= 3)
-    if (count == 3) return call.template operator()<3>();
-  if (count == 2) return call.template operator()<2>();
-  call.template operator()<1>();
-}
-
-// store(column, r, dots, rows): up to kRowTile rows of the left from r on, against one column of the right.
-template <typename Loader, typename Store>
-inline void DotAll(const HeadRows& rows_of_left, const float* x, int64_t columns, int64_t k, const Store& store) {
-  using Value = typename Loader::Value;
-  constexpr int kRows = V::kRowTile;
-  const int64_t rows = rows_of_left.count;
-  float dots[kRows * V::kColTile];
-  for (int64_t r = 0; r < rows; r += kRows) {
-    if (rows_of_left.next)
-      for (int64_t a = r; a < r + kRows && a < rows; ++a) AskNext<Loader>(rows_of_left, a, 0, k);
-    const Value* left[kRows];
-    for (int a = 0; a < kRows; ++a) {  // missing rows repeat the last one
-      const int64_t row = r + a < rows ? r + a : rows - 1;
-      left[a] = reinterpret_cast<const Value*>(rows_of_left.first + static_cast<size_t>(row) * rows_of_left.stride);
-    }
-    for (int64_t n = 0; n < columns; n += V::kColTile) {
-      const int64_t count = columns - n < V::kColTile ? columns - n : V::kColTile;
-      const float* right[V::kColTile];
-      for (int64_t b = 0; b < count; ++b) right[b] = x + (n + b) * k;
-      WithColumns(count, [&]<int B>() { DotTile<Loader, kRows, B>(left, right, k, dots); });
-      for (int64_t b = 0; b < count; ++b) store(n + b, r, dots + b * kRows, rows - r < kRows ? rows - r : kRows);
-    }
-  }
-}
-
 template <typename Loader>
 void PanelOf(const Panel& panel, const float* x, int64_t count, float* y) {
-  DotAll<Loader>({panel.first, panel.row_bytes, panel.rows, nullptr}, x, count, panel.k,
-                 [&](int64_t n, int64_t r, const float* dots, int64_t rows) {
-                   for (int64_t a = 0; a < rows; ++a) y[n * kPanelRows + r + a] = dots[a];
-                 });
+  DotPanel<Loader>(panel, x, count, y);
+}
+
+// BF16 that meets BF16 where no instruction multiplies the two: pairs of values widened, the second ones first (ref/dot.h). Rows of
+// the right are widened when they are rounded: of 32 values the sixteen second ones, then the first ones.
+struct WidenedPairs {
+  using Value = uint16_t;
+  using Other = float;
+  using Factor = V;
+  static constexpr int kStep = 32, kParts = 2;
+  static constexpr int64_t Bytes(int64_t values) { return values * 2; }
+  static inline V Left(const Value* row, int64_t i, int part) {
+    return part == 0 ? V::LoadSeconds(row + i) : V::LoadFirsts(row + i);
+  }
+  static inline V LeftPart(const Value* row, int64_t i, int64_t n, int part) {
+    Value whole[kStep] = {};
+    for (int64_t l = 0; l < n; ++l) whole[l] = row[i + l];
+    return Left(whole, 0, part);
+  }
+  static inline V Right(const float* row, int64_t i, int part) { return V::Load(row + i + 16 * part); }
+  static inline V RightPart(const float* row, int64_t i, int64_t, int part) { return Right(row, i, part); }
+  static inline V MultiplyAdd(V l, V r, V sum) { return V::Fma(l, r, sum); }
+  static constexpr int64_t Stride(int64_t k) { return (k + kStep - 1) / kStep * kStep; }
+};
+
+void PairPanel(const Panel& panel, const void* x, int64_t count, float* y) {
+  DotPanel<WidenedPairs>(panel, static_cast<const float*>(x), count, y);
 }
 
 template <typename Loader>
 void ScoresOf(const float* q, int64_t heads, int64_t d, const HeadRows& k, float scale, float* scores, int64_t score_stride) {
-  DotAll<Loader>(k, q, heads, d, [&](int64_t g, int64_t j, const float* dots, int64_t rows) {
+  DotAll<Loader, false>(k, q, heads, d, [&](int64_t g, int64_t j, const float* dots, int64_t rows) {
     float* const to = scores + g * score_stride + j;
     if (rows == V::kRowTile)  // one instruction
       for (int a = 0; a < V::kRowTile; ++a) to[a] = dots[a] * scale;
@@ -468,10 +416,23 @@ void ToBf16(const float* from, int64_t count, uint16_t* to) {
   }
 }
 
+void RoundPairs(const float* x, int64_t k, void* to) {
+  constexpr int kStep = WidenedPairs::kStep;
+  auto* out = static_cast<float*>(to);
+  for (int64_t i = 0; i < k; i += kStep, out += kStep) {
+    uint16_t halves[kStep] = {};
+    ToBf16(x + i, k - i < kStep ? k - i : kStep, halves);
+    V::Store(out, V::LoadSeconds(halves));
+    V::Store(out + 16, V::LoadFirsts(halves));
+  }
+}
+
 #define SCOUT_FLOAT_KERNELS(table)                      \
   (table).f32 = PanelOf<LoadF32>;                       \
   (table).f16 = PanelOf<LoadF16>;                       \
-  (table).bf16 = PanelOf<LoadBf16>;                     \
+  (table).bf16 = PairPanel;                             \
+  (table).round_bf16 = RoundPairs;                      \
+  (table).bf16_bytes = sizeof(float);                   \
   (table).sum_of_squares = SumOfSquares;                \
   (table).scale_by = ScaleBy;                           \
   (table).swiglu = SwiGlu;                              \

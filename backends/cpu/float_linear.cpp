@@ -185,6 +185,8 @@ void Multiply(Context& context, const FloatProduct& product, const FloatScratch&
 
 bool MeetsManyFloats(const Context& context, const HostWeight& weight, int64_t rows) {
   if (!context.fast) return false;
+  // AMD's processors multiply BF16 at twice the rate of float32.
+  if (context.kernels->amd && context.kernels->bf16_bytes == 2 && !context.library_all && FormsOf(weight).bf16) return false;
   return std::all_of(weight.parts().begin(), weight.parts().end(),
                      [](const HostWeight::Part& part) { return InfoOf(part.format).values_per_block == 1; }) &&
          (rows >= kManyFloatRows || AsksLibrary(context, context.library != nullptr, weight, rows));

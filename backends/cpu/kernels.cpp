@@ -7,7 +7,7 @@ namespace scout::cpu {
 
 const Kernels& KernelsFor(Isa isa) {
 #if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return *Avx512Kernels(ProcessorIsAmd());
+  if (isa == Isa::kAvx512) return *Avx512Kernels(ProcessorIsAmd(), ProcessorMultipliesBf16());
   if (isa == Isa::kAvx2) return *Avx2Kernels();
 #endif
   static_cast<void>(isa);

@@ -66,6 +66,7 @@ struct PackedPanels {
 
 // y[n * kPanelRows + r] = W[r] . x[n]; entries of missing rows are left alone: a neighbour may have written them.
 using FloatPanel = void (*)(const Panel& panel, const float* x, int64_t count, float* y);  // x: [count, K]
+using Bf16Panel = void (*)(const Panel& panel, const void* x, int64_t count, float* y);    // x: rows as round_bf16 makes them
 using RoundedPanel = void (*)(const Panel& panel, const RoundedRows& x, int64_t count, float* y);
 // y[(p * count + n) * kPanelRows + r] = W[panel p, row r] . x[n]
 using PackedProduct = void (*)(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y);
@@ -80,7 +81,12 @@ struct HeadRows {
 };
 
 struct Kernels {
-  FloatPanel f32, f16, bf16;
+  FloatPanel f32, f16;
+  Bf16Panel bf16;
+  // A row of activations to BF16, as `bf16` takes it: bf16_bytes of memory for each value, and for those up to the next multiple
+  // of 32.
+  void (*round_bf16)(const float* x, int64_t k, void* to);
+  int64_t bf16_bytes;  // 2 where an instruction multiplies them, 4 where they are widened
   RoundedPanel q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k;
   // All or none: null where weights stay in the file's blocks.
   PackedProduct packed_q4_0, packed_q4_1, packed_q5_0, packed_q5_1, packed_q8_0;
@@ -155,6 +161,6 @@ struct Kernels {
 // Null where the table was not built.
 const Kernels* GenericKernels();
 const Kernels* Avx2Kernels();
-const Kernels* Avx512Kernels(bool amd);
+const Kernels* Avx512Kernels(bool amd, bool bf16);  // bf16: the processor multiplies them (AVX-512 BF16)
 
 }  // namespace scout::cpu

@@ -27,6 +27,16 @@ struct V {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
   }
   static V LoadBf16(const uint16_t* p) { return {WidenBf16(p), WidenBf16(p + 8)}; }
+  static __m256i LoadPairs(const uint16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static V LoadFirsts(const uint16_t* p) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(LoadPairs(p), 16)),
+            _mm256_castsi256_ps(_mm256_slli_epi32(LoadPairs(p + 16), 16))};
+  }
+  static V LoadSeconds(const uint16_t* p) {
+    const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000));
+    return {_mm256_castsi256_ps(_mm256_and_si256(LoadPairs(p), high)),
+            _mm256_castsi256_ps(_mm256_and_si256(LoadPairs(p + 16), high))};
+  }
   static V SetF16(const unsigned char* p) {
     const __m256 d = _mm256_cvtph_ps(_mm_set1_epi16(static_cast<short>(p[0] | p[1] << 8)));
     return {d, d};

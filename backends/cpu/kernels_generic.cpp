@@ -36,6 +36,12 @@ struct V {
   static V LoadBf16(const uint16_t* p) {
     return Each([&](int l) { return quant::Bf16ToF32(p[l]); });
   }
+  static V LoadFirsts(const uint16_t* p) {
+    return Each([&](int l) { return quant::Bf16ToF32(p[2 * l]); });
+  }
+  static V LoadSeconds(const uint16_t* p) {
+    return Each([&](int l) { return quant::Bf16ToF32(p[2 * l + 1]); });
+  }
   static V SetF16(const unsigned char* p) { return Set(quant::F16ToF32(static_cast<uint16_t>(p[0] | p[1] << 8))); }
   static V LoadCodes(const signed char* p) {
     return Each([&](int l) { return static_cast<float>(p[l]); });

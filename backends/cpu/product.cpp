@@ -7,19 +7,6 @@
 namespace scout::cpu {
 namespace {
 
-FloatPanel FloatKernel(const Kernels& kernels, DType format) {
-  switch (format) {
-    case DType::kF32:
-      return kernels.f32;
-    case DType::kF16:
-      return kernels.f16;
-    case DType::kBF16:
-      return kernels.bf16;
-    default:
-      return nullptr;
-  }
-}
-
 RoundedPanel RoundedKernel(const Kernels& kernels, DType format) {
   switch (format) {
     case DType::kQ4_0:
@@ -120,8 +107,10 @@ void OnePanel(const Kernels& kernels, const HostWeight& weight, int64_t expert, 
     const Panel panel{reinterpret_cast<const unsigned char*>(part.Row(expert, row_of_part)), part.row_bytes, piece, in.k};
     if (quant::ActivationGroup(part.format) > 0)
       RoundedKernel(kernels, part.format)(panel, RoundedFor(part.format, in, first), count, y + done);
+    else if (quant::MeetsBf16(part.format))
+      kernels.bf16(panel, in.bf16 + first * in.bf16_stride, count, y + done);
     else
-      FloatKernel(kernels, part.format)(panel, in.values + first * in.k, count, y + done);
+      (part.format == DType::kF16 ? kernels.f16 : kernels.f32)(panel, in.values + first * in.k, count, y + done);
     done += piece;
   }
 }
@@ -132,7 +121,8 @@ InputForms FormsOf(const HostWeight& weight) {
   InputForms forms;
   for (const HostWeight::Part& part : weight.parts()) {
     const int group = quant::ActivationGroup(part.format);
-    forms.values |= group == 0;
+    forms.bf16 |= quant::MeetsBf16(part.format);
+    forms.values |= group == 0 && !quant::MeetsBf16(part.format);
     forms.per32 |= group == 32;
     forms.per256 |= group == 256;
     forms.packed |= part.panel_bytes > 0;
@@ -145,7 +135,12 @@ Inputs TakeInputs(Context& context, InputForms forms, int64_t rows, int64_t k) {
   inputs.rows = rows;
   inputs.k = k;
   // Kernels take five rows together where there are registers for them.
-  if (forms.values) inputs.block = std::clamp<int64_t>(kRowBytes / 4 / k / 5 * 5, 5, kRowBlock);
+  const int64_t bytes = forms.values ? 4 : forms.bf16 ? context.kernels->bf16_bytes : 0;
+  if (bytes > 0) inputs.block = std::clamp<int64_t>(kRowBytes / bytes / k / 5 * 5, 5, kRowBlock);
+  if (forms.bf16) {
+    inputs.bf16_stride = (k + 31) / 32 * 32 * context.kernels->bf16_bytes;
+    inputs.bf16 = context.arena.Take<std::byte>(rows * inputs.bf16_stride);
+  }
   if (forms.per32) inputs.per32 = Take(context, forms.packed, rows, k, 32, 32);
   if (forms.per256) inputs.per256 = Take(context, forms.packed, rows, k, 256, 16);
   return inputs;
@@ -154,6 +149,7 @@ Inputs TakeInputs(Context& context, InputForms forms, int64_t rows, int64_t k) {
 // The rows lie in scratch memory that is ours to write; the kernels that use them see them as constant.
 void RoundRow(const Kernels& kernels, const float* values, int64_t row, const Inputs& inputs) {
   const int64_t k = inputs.k;
+  if (inputs.bf16) kernels.round_bf16(values, k, inputs.bf16 + row * inputs.bf16_stride);
   if (inputs.per32.codes) {
     const bool packed = inputs.per32.rows > 0;
     const int64_t run = packed ? 32 : k;  // values that lie together
@@ -183,7 +179,7 @@ Inputs RoundRows(Context& context, const HostWeight& weight, const float* values
   const InputForms forms = FormsOf(weight);
   Inputs inputs = TakeInputs(context, forms, rows, weight.cols());
   inputs.values = values;
-  if (forms.per32 || forms.per256) {
+  if (forms.bf16 || forms.per32 || forms.per256) {
     context.ParallelRows(rows, 4, [&](int64_t row) { RoundRow(*context.kernels, values + row * inputs.k, row, inputs); });
   }
   return inputs;

@@ -12,7 +12,7 @@ namespace scout::cpu {
 // Rows of activations that meet all panels before the next rows' turn, at most: their codes stay in the second cache, and the
 // weight streams past them. (Rows' turns within a task of sixteen panels, of 512 rows in all: 7 % slower for Q4_K, 10 % for Q6_K.)
 constexpr int64_t kRowBlock = 64;
-// What float32 rows may take of that cache.
+// What float rows may take of that cache.
 constexpr int64_t kRowBytes = 640 << 10;
 
 // [rows, k] activations in the forms that a weight's formats ask for, in scratch memory.
@@ -20,7 +20,9 @@ struct Inputs {
   int64_t rows = 0, k = 0;
   const float* values = nullptr;  // [rows, k]; null once only codes are needed
   RoundedRows per32{}, per256{};  // codes null where not asked for
-  int64_t block = kRowBlock;      // rows of a block, at most
+  std::byte* bf16 = nullptr;      // rows as Kernels::round_bf16 makes them, one every bf16_stride bytes; null where not asked for
+  int64_t bf16_stride = 0;
+  int64_t block = kRowBlock;  // rows of a block, at most
 };
 
 // Some of the rows of a product, kRowBlock at most.
@@ -38,7 +40,7 @@ inline RowBlock RowBlockOf(int64_t rows, int64_t most, int64_t i) {
 
 // Which forms a weight asks for.
 struct InputForms {
-  bool values = false, per32 = false, per256 = false;
+  bool values = false, bf16 = false, per32 = false, per256 = false;
   bool packed = false;  // the rounded forms as packed weights want them; a weight's quantised parts are all packed, or none
 };
 InputForms FormsOf(const HostWeight& weight);

@@ -5,8 +5,8 @@
 //   Code(block, s, i)          word i of them
 //   Scales(block, s, S, M)     factors of the codes' first and second sixteen (equal where a sub-block has 32)
 //   D(block), Minimum(block)   value = D * S * code + Minimum * M, the second term where kMinimum
-// A float format gives Value(row, i). FloatRow and BlockRow widen values of either. Blocks lie at multiples of 2 bytes, some
-// formats' at multiples of 4 (their words are read whole).
+// A float format gives Value(row, i), and kPairs where activations are rounded to it and meet it in pairs. FloatRow and BlockRow
+// widen values of either. Blocks lie at multiples of 2 bytes, some formats' at multiples of 4 (their words are read whole).
 #pragma once
 
 #include "gpu/gpu.h"
@@ -24,14 +24,17 @@ GPU_FUNCTION uint32_t SpreadBits(uint32_t bits) { return (bits & 1) | (bits & 2)
 
 struct F32Values {
   static constexpr int kBytes = 4;
+  static constexpr bool kPairs = false;
   GPU_FUNCTION static float Value(const uint8_t* row, int i) { return FloatOf(Word(row + 4 * static_cast<int64_t>(i))); }
 };
 struct F16Values {
   static constexpr int kBytes = 2;
+  static constexpr bool kPairs = false;
   GPU_FUNCTION static float Value(const uint8_t* row, int i) { return F16At(row + 2 * static_cast<int64_t>(i)); }
 };
 struct BF16Values {
   static constexpr int kBytes = 2;
+  static constexpr bool kPairs = true;
   GPU_FUNCTION static float Value(const uint8_t* row, int i) { return FloatOf(Half(row + 2 * static_cast<int64_t>(i)) << 16); }
 };
 

@@ -54,16 +54,9 @@ GPU_FUNCTION float FewFloatSum(const uint8_t* matrix, int64_t row_bytes, int row
   int x[gpu::kFewRows];  // where rows begin
   float sum[gpu::kFewRows];
 #pragma unroll
-  for (int n = 0; n < gpu::kFewRows; ++n) {
-    x[n] = row_of(n < count ? n : 0) * k;
-    sum[n] = 0;
-  }
-  for (int i = lane; i < k; i += kLanes16) {
-    const float w = F::Value(weight, i);
-#pragma unroll
-    for (int n = 0; n < gpu::kFewRows; ++n)
-      if (n < count) sum[n] = Fma(w, values[x[n] + i], sum[n]);
-  }
+  for (int n = 0; n < gpu::kFewRows; ++n) x[n] = row_of(n < count ? n : 0) * k;
+  LaneSums<F>(
+      weight, k, lane, [&](int n) { return values + x[n]; }, count, sum);
   float mine = 0;
 #pragma unroll
   for (int n = 0; n < gpu::kFewRows; ++n) {

@@ -1,7 +1,8 @@
 // y[n, o] = W[o] . x[n], in the defined arithmetic (backends/ref/dot.h), so that the bits are those of every other backend whatever
 // the number of rows:
 //   kManyRows         any format widened to float32, one sum for each 128 values of K, these sums added from left to right
-//   float weights     sixteen partial sums by i mod 16, fused multiply-adds in ascending order, folded 8, 4, 2, 1
+//   F32, F16          sixteen partial sums by i mod 16, fused multiply-adds in ascending order, folded 8, 4, 2, 1
+//   BF16              the same of pairs of values, the second first, with activations rounded to BF16
 //   block weights     exact integers inside a block, blocks folded from left to right
 // Two forms for block weights: FewSum streams the weight once for up to eight rows, ProductMany (product_many.h) multiplies tiles
 // with matrix instructions. Either takes plain rows or tiles of slots grouped by expert (arguments.h); a step of few rows takes
@@ -33,6 +34,34 @@ GPU_FUNCTION void Write(const gpu::ProductArgs& a, int64_t row, int output, floa
   *to = a.add ? *to + y : y;
 }
 
+// A lane's sums of a float weight with up to kFewRows rows, of which `count` are there; x(n) is where row n begins.
+template <typename F, typename RowOf>
+GPU_FUNCTION void LaneSums(const uint8_t* weight, int k, int lane, const RowOf& x, int count, float (&sum)[gpu::kFewRows]) {
+#pragma unroll
+  for (int n = 0; n < gpu::kFewRows; ++n) sum[n] = 0;
+  if constexpr (F::kPairs) {
+    for (int i = 2 * lane; i < k; i += 2 * kLanes16) {
+      const bool both = i + 1 < k;
+      const float first = F::Value(weight, i), second = both ? F::Value(weight, i + 1) : 0.0f;
+#pragma unroll
+      for (int n = 0; n < gpu::kFewRows; ++n) {
+        if (n >= count) continue;
+        const float* const row = x(n);
+        const uint32_t pair = Bf16Pair(row[i], both ? row[i + 1] : 0.0f);
+        if (both) sum[n] = Fma(second, FloatOf(pair & 0xffff0000), sum[n]);
+        sum[n] = Fma(first, FloatOf(pair << 16), sum[n]);
+      }
+    }
+  } else {
+    for (int i = lane; i < k; i += kLanes16) {
+      const float w = F::Value(weight, i);
+#pragma unroll
+      for (int n = 0; n < gpu::kFewRows; ++n)
+        if (n < count) sum[n] = Fma(w, x(n)[i], sum[n]);
+    }
+  }
+}
+
 // Sixteen threads take an output. grid: [outputs / 16, tiles of 8]
 template <typename F>
 GPU_KERNEL ProductValues(gpu::ProductArgs a) {
@@ -44,16 +73,9 @@ GPU_KERNEL ProductValues(gpu::ProductArgs a) {
   const float* x[gpu::kFewRows];
   float sum[gpu::kFewRows];
 #pragma unroll
-  for (int n = 0; n < gpu::kFewRows; ++n) {
-    x[n] = a.values + tile.Row(n < tile.count ? n : 0) * a.k;
-    sum[n] = 0;
-  }
-  for (int i = lane; i < a.k; i += kLanes16) {
-    const float w = F::Value(weight, i);
-#pragma unroll
-    for (int n = 0; n < gpu::kFewRows; ++n)
-      if (n < tile.count) sum[n] = Fma(w, x[n][i], sum[n]);
-  }
+  for (int n = 0; n < gpu::kFewRows; ++n) x[n] = a.values + tile.Row(n < tile.count ? n : 0) * a.k;
+  LaneSums<F>(
+      weight, a.k, lane, [&](int n) { return x[n]; }, tile.count, sum);
 #pragma unroll
   for (int n = 0; n < gpu::kFewRows; ++n) {
     const float y = FoldLanes16(sum[n]);

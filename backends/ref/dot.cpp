@@ -4,16 +4,35 @@
 
 #include "base/math.h"
 #include "quant/activation.h"
+#include "quant/bf16.h"
 #include "quant/formats.h"
 
 namespace scout::ref {
 
-float DotLanes(const float* w, const float* x, int64_t k) {
-  float lane[16] = {};
-  for (int64_t i = 0; i < k; ++i) lane[i % 16] = Fma(w[i], x[i], lane[i % 16]);
+namespace {
+
+float FoldLanes(float (&lane)[16]) {
   for (int step = 8; step >= 1; step /= 2)
     for (int l = 0; l < step; ++l) lane[l] += lane[l + step];
   return lane[0];
+}
+
+}  // namespace
+
+float DotLanes(const float* w, const float* x, int64_t k) {
+  float lane[16] = {};
+  for (int64_t i = 0; i < k; ++i) lane[i % 16] = Fma(w[i], x[i], lane[i % 16]);
+  return FoldLanes(lane);
+}
+
+float DotPairs(const float* w, const float* x, int64_t k) {
+  float lane[16] = {};
+  for (int64_t i = 0; i < k; i += 2) {
+    float& sum = lane[i / 2 % 16];
+    if (i + 1 < k) sum = Fma(w[i + 1], x[i + 1], sum);
+    sum = Fma(w[i], x[i], sum);
+  }
+  return FoldLanes(lane);
 }
 
 float DotBlocks(const float* w, const float* x, int64_t k) {
@@ -40,10 +59,11 @@ void Prepare(Numerics numerics, const HostWeight& weight, const float* values, i
   out.k = weight.cols();
   out.values = values;
   if (numerics == Numerics::kFloat32 || weight.meets_floats()) return;
-  bool want32 = false, want256 = false;
+  bool want32 = false, want256 = false, want_bf16 = false;
   for (const HostWeight::Part& part : weight.parts()) {
     want32 |= quant::ActivationGroup(part.format) == 32;
     want256 |= quant::ActivationGroup(part.format) == 256;
+    want_bf16 |= quant::MeetsBf16(part.format);
   }
   const auto k = static_cast<size_t>(out.k), n = static_cast<size_t>(rows);
   const auto resize = [&](Activations::Codes& codes, size_t group, size_t sum_group) {
@@ -51,6 +71,10 @@ void Prepare(Numerics numerics, const HostWeight& weight, const float* values, i
     codes.scales.resize(n * (k / group));
     codes.sums.resize(n * (k / sum_group));
   };
+  if (want_bf16) {
+    out.bf16.resize(n * k);
+    for (size_t i = 0; i < n * k; ++i) out.bf16[i] = quant::Bf16ToF32(quant::F32ToBf16(values[i]));
+  }
   if (want32) {
     resize(out.per32, 32, 32);
     for (size_t i = 0; i < n; ++i) {
@@ -93,7 +117,11 @@ void Product(Numerics numerics, const HostWeight& weight, int64_t expert, const 
       if (group == 0) {
         scratch.row.resize(static_cast<size_t>(k));
         quant::DecodeRow(part.format, row, scratch.row.data(), static_cast<size_t>(k));
-        for (int64_t n = 0; n < in.rows; ++n) out[n * outputs] = DotFloat(numerics, scratch.row.data(), in.values + n * k, k);
+        const bool pairs = numerics != Numerics::kFloat32 && quant::MeetsBf16(part.format);
+        for (int64_t n = 0; n < in.rows; ++n) {
+          out[n * outputs] = pairs ? DotPairs(scratch.row.data(), in.bf16.data() + n * k, k)
+                                   : DotFloat(numerics, scratch.row.data(), in.values + n * k, k);
+        }
         continue;
       }
       const Activations::Codes& codes = group == 32 ? in.per32 : in.per256;

@@ -4,9 +4,14 @@
 //
 // The defined arithmetic, which `cpu` follows bit for bit:
 //
-// * Float weights (F32, F16, BF16; widening is exact). Sixteen partial sums start at 0; value i goes to partial sum i mod 16, in
+// * F32 and F16 weights (widening is exact). Sixteen partial sums start at 0; value i goes to partial sum i mod 16, in
 //   ascending order, by one fused multiply-add: lane = fma(w, x, lane). Then lane l takes lane l + 8 (l < 8), l + 4, l + 2, l + 1
 //   by one addition each. Sixteen lanes are one AVX-512 register, two AVX ones, or an array; the bits are the same.
+//
+// * BF16 weights. The activations are rounded to BF16 first (quant/bf16.h). Sixteen partial sums start at 0; the pair of values
+//   2 i and 2 i + 1 goes to partial sum i mod 16, in ascending order, by two fused multiply-adds: lane = fma(w[2 i + 1], x[2 i +
+//   1], lane), then lane = fma(w[2 i], x[2 i], lane); a value that has no second goes alone. Then they are folded as above. This is
+//   what AVX-512 BF16's vdpbf16ps does, except that it takes factors and sums below 2^-126 in magnitude for 0.
 //
 // * Quantised weights. The activations are rounded to bytes first (quant/activation.h: one scale x_scale per 32 or per 256
 //   values). Blocks are folded from left to right:
@@ -42,6 +47,7 @@ float DotLanes(const float* w, const float* x, int64_t k);
 float DotDouble(const float* w, const float* x, int64_t k);
 constexpr int64_t kBlockDepth = 128;  // values of K that DotBlocks adds up before the sum joins the others
 float DotBlocks(const float* w, const float* x, int64_t k);
+float DotPairs(const float* w, const float* x, int64_t k);  // x: BF16 widened
 inline float DotFloat(Numerics numerics, const float* w, const float* x, int64_t k) {
   return numerics == Numerics::kFloat32 ? DotDouble(w, x, k) : DotLanes(w, x, k);
 }
@@ -56,6 +62,7 @@ struct Activations {
     std::vector<int16_t> sums;  // [N, K / 32] for G = 32, [N, K / 16] for G = 256
   };
   Codes per32, per256;
+  std::vector<float> bf16;  // [N, K], widened
 };
 void Prepare(Numerics numerics, const HostWeight& weight, const float* values, int64_t rows, Activations& out);
 

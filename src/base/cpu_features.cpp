@@ -78,6 +78,15 @@ bool ProcessorIsAmd() {
 #endif
 }
 
+bool ProcessorMultipliesBf16() {
+#if defined(__x86_64__)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0;
+#else
+  return false;
+#endif
+}
+
 std::string ProcessorName() {
   std::string name;
 #if defined(__x86_64__)

@@ -20,6 +20,9 @@ Isa DetectIsa();
 // Whether AMD made it.
 bool ProcessorIsAmd();
 
+// Whether it has AVX-512 BF16; what else that needs of processor and system is DetectIsa() == Isa::kAvx512.
+bool ProcessorMultipliesBf16();
+
 // "AMD EPYC 9965 192-Core Processor", or "processor" where it does not say.
 std::string ProcessorName();
 

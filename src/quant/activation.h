@@ -29,7 +29,10 @@ void QuantizeActivation32(const float* x, size_t k, int8_t* codes, float* scales
 // k is a multiple of 256. codes: [k], scales: [k / 256], sums: [k / 16].
 void QuantizeActivation256(const float* x, size_t k, int8_t* codes, float* scales, int16_t* sums);
 
-// Values per activation scale when a weight has this format: 32, 256, or 0 for weights that meet float32 activations.
+// Values per activation scale when a weight has this format: 32, 256, or 0 for weights that meet float activations.
 int ActivationGroup(DType weight);
+
+// Whether activations are rounded to the weight's own format, BF16 (quant/bf16.h), each value alone.
+inline bool MeetsBf16(DType weight) { return weight == DType::kBF16; }
 
 }  // namespace scout::quant

@@ -69,7 +69,7 @@ bool BitEqual(const std::vector<float>& a, const std::vector<float>& b) {
 struct Setting {
   const char* device;
   Numerics numerics;
-  double bound;  // of the largest difference, over the reference's rms
+  double bound;  // of the largest difference, over the reference's rms; BF16 that meets rounded rows has goldens::kBf16Rms
 };
 
 // The bounds leave room for float32 sums in another order than PyTorch's: 2e-5 for `ref`, 1e-4 for kernels that fold in blocks.
@@ -86,10 +86,18 @@ void CheckAll(const Setting& setting, bool quantised) {
     ASSERT_EQ(reference.rows, tokens.size());
     ASSERT_EQ(static_cast<int64_t>(reference.cols), model->config().vocabulary);
     const std::vector<float> logits = AllLogits(*model, tokens, static_cast<int64_t>(tokens.size()));
-    const double error = goldens::RelativeError(logits, reference.values);
-    std::printf("  %-4s %-44s %3zu tokens  %.2e of %.0e\n", setting.device, golden.name.c_str(), tokens.size(), error,
-                setting.bound);
-    EXPECT_LE(error, setting.bound);
+    std::printf("  %-4s %-44s %3zu tokens  ", setting.device, golden.name.c_str(), tokens.size());
+    if (setting.numerics != Numerics::kFloat32 && goldens::IsBf16(golden)) {
+      const std::vector<double> rms = goldens::RmsOfTokens(logits, reference);
+      const double middle = rms.at(rms.size() / 2), most = rms.at(rms.size() * 4 / 5);
+      std::printf("rms %.2e of %.2g, of four fifths %.2e\n", middle, goldens::kBf16Rms, most);
+      EXPECT_LE(middle, goldens::kBf16Rms);
+      EXPECT_LE(most, 2 * goldens::kBf16Rms);
+    } else {
+      const double error = goldens::RelativeError(logits, reference.values);
+      std::printf("%.2e of %.0e\n", error, setting.bound);
+      EXPECT_LE(error, setting.bound);
+    }
     for (const int64_t step : {1, 3, 7})
       EXPECT_TRUE(BitEqual(logits, AllLogits(*model, tokens, step))) << "cut into steps of " << step;
     EXPECT_TRUE(BitEqual(logits, AllLogits(*model, tokens, 5, 3))) << "in pages of 3 positions, which no chunk is a multiple of";
@@ -111,15 +119,6 @@ TEST(Golden, CpuAgreesWithTransformers) { CheckAll({"cpu", Numerics::kInvariant,
 constexpr double kRoundedRms = 0.075;
 constexpr double kRoundedLargest = 5 * kRoundedRms;
 
-double RelativeRms(const std::vector<float>& got, const std::vector<float>& reference) {
-  double error = 0, squares = 0;
-  for (size_t i = 0; i < reference.size(); ++i) {
-    error += (static_cast<double>(got[i]) - reference[i]) * (static_cast<double>(got[i]) - reference[i]);
-    squares += static_cast<double>(reference[i]) * reference[i];
-  }
-  return std::sqrt(error / squares);
-}
-
 TEST(Golden, QuantisedArithmeticStaysWithinItsRounding) {
   for (const goldens::Golden& golden : goldens::All(kRoot)) {
     if (golden.directory != "quantised") continue;
@@ -128,7 +127,7 @@ TEST(Golden, QuantisedArithmeticStaysWithinItsRounding) {
     const goldens::Array reference = goldens::ReadNpy(golden.logits);
     const auto model = LoadGolden(golden.container, "ref", Numerics::kInvariant);
     const std::vector<float> logits = AllLogits(*model, tokens, 64);
-    const double rms = RelativeRms(logits, reference.values), largest = goldens::RelativeError(logits, reference.values);
+    const double rms = goldens::RelativeRms(logits, reference.values), largest = goldens::RelativeError(logits, reference.values);
     std::printf("  ref  %-44s %3zu tokens  rms %.2e of %.2g, largest %.2e of %.2g\n", golden.name.c_str(), tokens.size(), rms,
                 kRoundedRms, largest, kRoundedLargest);
     EXPECT_LE(rms, kRoundedRms);

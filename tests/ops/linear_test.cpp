@@ -169,7 +169,7 @@ TEST_P(LinearFormats, LongRows) {
 }
 
 // The float32 oracle and the defined arithmetic differ by what rounding activations to bytes costs (a group's largest / 254 at
-// most, per value) and by float32 sums. With W the decoded weights, both follow from |W| and |x|.
+// most, per value) or to BF16, and by float32 sums. With W the decoded weights, both follow from |W| and |x|.
 TEST_P(LinearFormats, TheDefinedArithmeticIsAsCloseToFloat32AsItsRoundingAllows) {
   const DType format = GetParam();
   const int64_t k = 1024, outputs = 19, rows = 3;
@@ -187,7 +187,8 @@ TEST_P(LinearFormats, TheDefinedArithmeticIsAsCloseToFloat32AsItsRoundingAllows)
     for (int64_t n = 0; n < rows; ++n) {
       double bound = 0, sum = 0;
       for (int64_t i = 0; i < k; ++i) {
-        double step = 0;
+        // A value rounded to BF16 alone is off by 2^-9 of the power of two above it, at most 2^-8 of itself: 254 / 256.
+        double step = quant::MeetsBf16(format) ? std::fabs(static_cast<double>(x[n * k + i])) : 0;
         if (group > 0) {
           for (int64_t j = i / group * group; j < (i / group + 1) * group; ++j)
             step = std::max(step, std::fabs(static_cast<double>(x[n * k + j])));
@@ -280,7 +281,7 @@ TEST(Linear, NonFiniteActivationsReachTheResultAndStayInTheirRow) {
   const auto clean = x;
   x[k + 300] = std::numeric_limits<float>::quiet_NaN();
   x[2 * k + 10] = std::numeric_limits<float>::infinity();
-  for (const DType format : {DType::kF32, DType::kQ8_0, DType::kQ4_1, DType::kQ4_K, DType::kQ6_K}) {
+  for (const DType format : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_1, DType::kQ4_K, DType::kQ6_K}) {
     const WeightDesc desc = RandomWeight(WeightRole::kLinear, 1, {{format, outputs}}, k, 13);
     std::vector<std::unique_ptr<Backend>> backends;
     backends.push_back(MakeRef(Numerics::kInvariant));

@@ -82,7 +82,7 @@ TEST_P(Tiles, AreTheSameBitsForBothMakers) {
       for (const int count : {1, 2}) {
         std::vector<float> y[2];
         for (const bool amd : {false, true}) {
-          const Kernels& kernels = *Avx512Kernels(amd);
+          const Kernels& kernels = *Avx512Kernels(amd, false);
           const int64_t first = kMostRows - rows;  // of a block with rows before
           const Rounded x(kernels, *values, kMostRows);
           y[amd].assign(static_cast<size_t>(count * rows * kPanelRows), -1.0f);
@@ -99,6 +99,49 @@ INSTANTIATE_TEST_SUITE_P(Formats, Tiles,
                                          Case{"Q5_K", DType::kQ5_K, &Kernels::packed_q5_k},
                                          Case{"Q6_K", DType::kQ6_K, &Kernels::packed_q6_k}),
                          [](const auto& info) { return info.param.name; });
+
+// y of `count` rows of x against a panel of BF16, by the tables without and with the instruction that multiplies BF16.
+struct Both {
+  std::vector<float> widened, multiplied;
+};
+Both MultiplyBf16(const std::vector<uint16_t>& w, int rows, int64_t k, const std::vector<float>& x, int64_t count) {
+  Both both;
+  for (const bool bf16 : {false, true}) {
+    const Kernels& kernels = *Avx512Kernels(false, bf16);
+    const int64_t stride = (k + 31) / 32 * 32 * kernels.bf16_bytes;
+    std::vector<std::byte> rounded(static_cast<size_t>(count * stride), std::byte{0xff});
+    for (int64_t n = 0; n < count; ++n) kernels.round_bf16(x.data() + n * k, k, rounded.data() + n * stride);
+    std::vector<float>& y = bf16 ? both.multiplied : both.widened;
+    y.assign(static_cast<size_t>(count * kPanelRows), -1.0f);
+    const Panel panel = {reinterpret_cast<const unsigned char*>(w.data()), static_cast<size_t>(k) * 2, rows, k};
+    kernels.bf16(panel, rounded.data(), count, y.data());
+  }
+  return both;
+}
+
+TEST(Bf16, TheInstructionGivesTheBitsOfTheDefinedArithmetic) {
+  if (DetectIsa() < Isa::kAvx512 || !ProcessorMultipliesBf16()) GTEST_SKIP() << "this processor has no AVX-512 BF16";
+  for (const int64_t k : {1, 2, 15, 31, 32, 33, 63, 100, 1031, 5120})
+    for (const int rows : {1, 3, 4, 15, 16})
+      for (const int64_t count : {1, 2, 4, 5, 6, 13}) {
+        Random random(static_cast<uint64_t>(k * 100 + rows * 10 + count));
+        std::vector<uint16_t> w;
+        for (const float value : random.Values(rows * k)) w.push_back(quant::F32ToBf16(value));
+        const Both y = MultiplyBf16(w, rows, k, random.Values(count * k), count);
+        ASSERT_EQ(std::memcmp(y.widened.data(), y.multiplied.data(), y.widened.size() * sizeof(float)), 0)
+            << rows << " x " << k << ", " << count << " rows";
+      }
+}
+
+// The instruction takes what is below the smallest normal number for 0, as a factor and as a sum.
+TEST(Bf16, NumbersTooSmallToBeNormalMayCountAsZero) {
+  if (DetectIsa() < Isa::kAvx512 || !ProcessorMultipliesBf16()) GTEST_SKIP() << "this processor has no AVX-512 BF16";
+  constexpr int64_t kDepth = 64;
+  const std::vector<uint16_t> w(kDepth, quant::F32ToBf16(0x1p-127f));
+  const Both y = MultiplyBf16(w, 1, kDepth, std::vector<float>(kDepth, 0.5f), 1);
+  EXPECT_EQ(y.widened[0], kDepth * 0x1p-128f);
+  EXPECT_EQ(y.multiplied[0], 0.0f);
+}
 
 }  // namespace
 }  // namespace scout::cpu

@@ -89,6 +89,13 @@ inline std::vector<Golden> All(const fs::path& root) {
   return all;
 }
 
+// Whether the matrices of a model are BF16 (fixtures/goldens/spec.py).
+inline bool IsBf16(const Golden& golden) {
+  for (const char* const directory : {"layer-types", "linear", "multimodal", "scout"})
+    if (golden.directory == directory) return true;
+  return false;
+}
+
 // Largest |difference| over the rms of the reference.
 inline double RelativeError(const std::vector<float>& got, const std::vector<float>& reference) {
   if (got.size() != reference.size() || got.empty()) return INFINITY;
@@ -99,6 +106,39 @@ inline double RelativeError(const std::vector<float>& got, const std::vector<flo
     squares += static_cast<double>(reference[i]) * static_cast<double>(reference[i]);
   }
   return largest / std::sqrt(squares / static_cast<double>(reference.size()));
+}
+
+// The rms of the differences over that of the reference.
+inline double RelativeRms(const std::vector<float>& got, const std::vector<float>& reference) {
+  if (got.size() != reference.size() || got.empty()) return INFINITY;
+  double error = 0, squares = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double difference = static_cast<double>(got[i]) - static_cast<double>(reference[i]);
+    error += difference * difference;
+    squares += static_cast<double>(reference[i]) * static_cast<double>(reference[i]);
+  }
+  return std::sqrt(error / squares);
+}
+
+// Where BF16 weights meet activations rounded to BF16, such an activation is off by at most half a unit of its last place, evenly
+// spread: a value between 1 and 2 by 2^-8 / sqrt 3, which over all magnitudes is 0.17 % of the value. On the way to a logit lie 4
+// products in each of at most 5 layers, and the head: 21 independent noises, sqrt(21) * 0.17 % = 0.76 % of the logits' rms. A token
+// near two experts may go to the other, and then its logits and those of tokens that see it are others altogether; so the middle
+// one of all tokens is held to this, and four fifths of them to twice as much.
+constexpr double kBf16Rms = 0.0076;
+
+// RelativeRms of each token's logits, ascending.
+inline std::vector<double> RmsOfTokens(const std::vector<float>& got, const Array& reference) {
+  std::vector<double> rms;
+  for (size_t row = 0; row < reference.rows && got.size() == reference.values.size(); ++row) {
+    const auto of_row = [&](const std::vector<float>& values) {
+      const auto begin = values.begin() + static_cast<std::ptrdiff_t>(row * reference.cols);
+      return std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(reference.cols));
+    };
+    rms.push_back(RelativeRms(of_row(got), of_row(reference.values)));
+  }
+  std::sort(rms.begin(), rms.end());
+  return rms;
 }
 
 }  // namespace goldens
