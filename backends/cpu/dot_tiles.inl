@@ -95,12 +95,15 @@ inline void WithColumns(int64_t count, const Call& call) {
 }
 
 // store(column, r, dots, rows): up to kRowTile rows of the left from r on, against one column of the right. Streams: rows of the
-// left are asked for while those before them are worked on; there is one tile of columns.
+// left are asked for while those before them meet the first columns.
 template <typename Loader, bool Streams, typename Store>
 inline void DotAll(const HeadRows& rows_of_left, const typename Loader::Other* x, int64_t columns, int64_t k, const Store& store) {
   using Value = typename Loader::Value;
   constexpr int kRows = V::kRowTile;
   const int64_t rows = rows_of_left.count;
+  if (columns == 0) return;
+  // Tiles are as wide as registers allow, or one less, so that the last is no narrow one.
+  const int64_t tiles = (columns + V::kColTile - 1) / V::kColTile, wider = columns - columns / tiles * tiles;
   float dots[kRows * V::kColTile];
   for (int64_t r = 0; r < rows; r += kRows) {
     if (rows_of_left.next)
@@ -110,12 +113,17 @@ inline void DotAll(const HeadRows& rows_of_left, const typename Loader::Other* x
       const int64_t row = r + a < rows ? r + a : rows - 1;
       left[a] = reinterpret_cast<const Value*>(rows_of_left.first + static_cast<size_t>(row) * rows_of_left.stride);
     }
-    for (int64_t n = 0; n < columns; n += V::kColTile) {
-      const int64_t count = columns - n < V::kColTile ? columns - n : V::kColTile;
+    for (int64_t tile = 0, n = 0, count = 0; tile < tiles; ++tile, n += count) {
+      count = columns / tiles + (tile < wider ? 1 : 0);
       const typename Loader::Other* right[V::kColTile];
       for (int64_t b = 0; b < count; ++b) right[b] = x + (n + b) * Loader::Stride(k);
       const size_t ahead = kRows * rows_of_left.stride;
-      WithColumns(count, [&]<int B>() { DotTile<Loader, kRows, B, Streams>(left, right, k, ahead, dots); });
+      WithColumns(count, [&]<int B>() {
+        if (Streams && tile == 0)
+          DotTile<Loader, kRows, B, Streams>(left, right, k, ahead, dots);
+        else
+          DotTile<Loader, kRows, B, false>(left, right, k, ahead, dots);
+      });
       for (int64_t b = 0; b < count; ++b) store(n + b, r, dots + b * kRows, rows - r < kRows ? rows - r : kRows);
     }
   }
@@ -125,10 +133,11 @@ template <typename Loader>
 inline void DotPanel(const Panel& panel, const typename Loader::Other* x, int64_t count, float* y) {
   const HeadRows rows_of_panel = {panel.first, panel.row_bytes, panel.rows, nullptr};
   const auto store = [&](int64_t n, int64_t r, const float* dots, int64_t rows) {
-    for (int64_t a = 0; a < rows; ++a) y[n * kPanelRows + r + a] = dots[a];
+    float* const to = y + n * kPanelRows + r;
+    if (rows == V::kRowTile)  // one instruction
+      for (int a = 0; a < V::kRowTile; ++a) to[a] = dots[a];
+    else
+      for (int64_t a = 0; a < rows; ++a) to[a] = dots[a];
   };
-  if (count <= V::kColTile)
-    DotAll<Loader, true>(rows_of_panel, x, count, panel.k, store);
-  else
-    DotAll<Loader, false>(rows_of_panel, x, count, panel.k, store);
+  DotAll<Loader, true>(rows_of_panel, x, count, panel.k, store);
 }

@@ -134,9 +134,8 @@ Inputs TakeInputs(Context& context, InputForms forms, int64_t rows, int64_t k) {
   Inputs inputs;
   inputs.rows = rows;
   inputs.k = k;
-  // Kernels take five rows together where there are registers for them.
   const int64_t bytes = forms.values ? 4 : forms.bf16 ? context.kernels->bf16_bytes : 0;
-  if (bytes > 0) inputs.block = std::clamp<int64_t>(kRowBytes / bytes / k / 5 * 5, 5, kRowBlock);
+  if (bytes > 0) inputs.block = std::clamp<int64_t>(kRowBytes / bytes / k, 5, kRowBlock);
   if (forms.bf16) {
     inputs.bf16_stride = (k + 31) / 32 * 32 * context.kernels->bf16_bytes;
     inputs.bf16 = context.arena.Take<std::byte>(rows * inputs.bf16_stride);
