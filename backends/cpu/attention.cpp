@@ -269,10 +269,15 @@ class Attender {
   void Weigh(const Partial& to, int64_t i, bool first, float* scores, int64_t count) const {
     const float block_max = kernels_.largest(scores, count), max = to.max[i];
     const float new_max = block_max > max ? block_max : max;
-    const float c = first ? 0.0f : Exp(max - new_max);
-    to.sum[i] = Fma(to.sum[i], c, kernels_.exp_sum(scores, new_max, count, scores));
+    const float sum = kernels_.exp_sum(scores, new_max, count, scores);
     to.max[i] = new_max;
-    if (!first && c != 1.0f) kernels_.multiply(to.o + i * d_, c, d_, to.o + i * d_);
+    if (first || new_max == max) {  // nearly always: Exp(0) is 1
+      to.sum[i] = first ? sum : to.sum[i] + sum;
+      return;
+    }
+    const float c = Exp(max - new_max);
+    to.sum[i] = Fma(to.sum[i], c, sum);
+    if (c != 1.0f) kernels_.multiply(to.o + i * d_, c, d_, to.o + i * d_);
   }
 
   // Rows whose keys ended before this span keep what they have.
