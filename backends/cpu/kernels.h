@@ -13,6 +13,9 @@ namespace scout::cpu {
 // Rows of a weight that a kernel works on at once.
 constexpr int kPanelRows = 16;
 
+// Rows of activations, at most, that AVX-512 takes a weight's codes apart in registers for.
+constexpr int kStreamedRows = 8;  // in two goes, of which the second finds the panel in the second cache
+
 // Up to kPanelRows rows of a weight in the file's own layout.
 struct Panel {
   const unsigned char* first;  // row r begins at first + r * row_bytes
@@ -33,6 +36,19 @@ struct CodeSums {
   int32_t centred8[32];           // and of 8 codes, likewise
 };
 static_assert(sizeof(CodeSums) == 256);
+
+// 256 codes as Winograd's inner product takes them (winograd_avx512.inl), in the codes' order. They, their sums and the scale may
+// have the other sign, all of them.
+struct WinogradCodes {
+  int8_t codes[256];  // those of far groups are 0
+  int32_t starts[8];  // of runs of 32: less what they give of themselves
+  float scale;
+  int8_t first_far[4];  // the codes of the first far group, if there is one
+  int16_t sums32[8];
+  uint64_t far;                         // bit g: group g is far, which groups 0, 1, 16, 17 and so on never are
+  static constexpr uint64_t kFits = 1;  // beside them: dots of runs of 32 stay within 16 bits
+};
+
 // A dot of weight and activation codes over a longer run than always fits 16 bits fits for nearly all activations:
 constexpr uint32_t kRunsOf4Bits = 1;    // 32 codes against 0 .. 15
 constexpr uint32_t kRunsOf5Bits = 2;    // 32 codes against 0 .. 31
@@ -51,9 +67,10 @@ struct RoundedRows {
   const float* scales;  // [count, K / G], or [K / 32, rows]
   const int16_t* sums;  // [count, K / 32] for G = 32, [count, K / 16] for G = 256; or [K / 32, rows]
   // For packed weights, else 0 and null:
-  int64_t rows = 0;                  // of a block
-  const int32_t* starts = nullptr;   // G = 32: [K / 32, rows] kFloatStart - 128 times the sum
-  const CodeSums* blocks = nullptr;  // G = 256: [K / 256, rows]
+  int64_t rows = 0;                         // of a block
+  const int32_t* starts = nullptr;          // G = 32: [K / 32, rows] kFloatStart - 128 times the sum
+  const CodeSums* blocks = nullptr;         // G = 256: [K / 256, rows]
+  const WinogradCodes* winograd = nullptr;  // where kernels make use of them, the same, else null
 };
 
 // One or two panels of a packed weight (packed.h), of the same format.
@@ -93,8 +110,9 @@ struct Kernels {
   PackedProduct packed_q2_k, packed_q3_k, packed_q4_k, packed_q5_k, packed_q6_k;
   // Packed kernels take what suits AMD's processors: streams ask for memory otherwise, tiles are of pairs (packed_avx512.inl).
   bool amd;
-  // 256 values to codes (quant/activation.h), and what of `sums` the packed kernels of this table use.
-  void (*round_block)(const float* x, int8_t* codes, CodeSums* sums);
+  // 256 values to codes (quant/activation.h), and what of `sums` the packed kernels of this table use; and `winograd`, unless that
+  // is null.
+  void (*round_block)(const float* x, int8_t* codes, CodeSums* sums, WinogradCodes* winograd);
 
   // One row of activations to bytes (quant/activation.h).
   void (*round32)(const float* x, int64_t k, int8_t* codes, float* scales, int16_t* sums);

@@ -13,13 +13,15 @@ namespace {
 
 #include "cpu/rounded_avx512.inl"
 
-#include "cpu/round_block_avx512.inl"
-
 #include "cpu/packed_avx512.inl"
 
 #include "cpu/tiles_avx512.inl"
 
+#include "cpu/winograd_avx512.inl"
+
 #include "cpu/pairs_avx512.inl"
+
+#include "cpu/round_block_avx512.inl"
 
 #include "cpu/packed32_avx512.inl"
 

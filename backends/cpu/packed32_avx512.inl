@@ -185,6 +185,7 @@ inline RoundedRows RowsOnward(const RoundedRows& x, int64_t row) {
   from.codes += row * Group;
   if constexpr (Group == 256) {
     from.blocks += row;
+    from.winograd = nullptr;  // not for so few
   } else {
     from.scales += row;
     from.sums += row;
@@ -198,6 +199,9 @@ inline RoundedRows RowsOnward(const RoundedRows& x, int64_t row) {
 template <int Group, typename F>
 void PackedOf(const PackedPanels& w, const RoundedRows& x, int64_t count, float* y) {
   if (count > kStreamedRows) {
+    if constexpr (Group == 256 && requires { F::kWinograd; }) {
+      if (x.winograd && w.panels == 2 && FewAreFar(x, w.k / 256, count)) return WinogradTiles(w, x, count, y);
+    }
     if constexpr (Group == 256 && requires { F::kWide; }) {
       if (w.amd) return PairTiles256<F>(w, x, count, y);
     }

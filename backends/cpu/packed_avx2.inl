@@ -423,7 +423,7 @@ void PackedOf(const PackedPanels& w, const RoundedRows& x, int64_t count, float*
 
 // 256 values to codes, and what packed kernels ask of them beside: centred16 are two 16-bit sums, of the first and of the second
 // two codes of each four.
-void RoundBlock(const float* x, int8_t* codes, CodeSums* sums) {
+void RoundBlock(const float* x, int8_t* codes, CodeSums* sums, WinogradCodes*) {
   RoundOf<256, 16>(x, 256, codes, &sums->scale, sums->sums16);
   for (int i = 0; i < 8; ++i) {
     sums->sums32[i] = static_cast<int16_t>(sums->sums16[2 * i] + sums->sums16[2 * i + 1]);

@@ -4,8 +4,8 @@
 //
 // Lane r of a register is row r of the panel, so a vpdpbusd meets four codes of sixteen rows with four activations broadcast from
 // memory. Up to kStreamedRows rows of activations take the codes apart in registers as they come from memory. More rows sweep a
-// tile: the codes of a block, taken apart once into the first cache, meet five to nine rows at a time (tiles_avx512.inl, and
-// pairs_avx512.inl for AMD's processors).
+// tile: the codes of a block, taken apart once into the first cache, meet four to nine rows at a time (tiles_avx512.inl, and
+// pairs_avx512.inl and winograd_avx512.inl for AMD's processors).
 //
 // The activations' codes lie in pairs of groups of four, 32 values apart: of each 64 values group 0, group 8, group 1, group 9 and
 // so on, so that eight of them, broadcast together, meet two runs of 32 at once. The sums of 16 and of 8 codes that CodeSums has
@@ -27,8 +27,7 @@
 
 #include "cpu/packed_places.inl"
 
-constexpr int kStreamRows = 4;    // together
-constexpr int kStreamedRows = 8;  // in two goes, of which the second finds the panel in the second cache
+constexpr int kStreamRows = 4;  // together
 constexpr int kBlockGroups = 64;
 constexpr int kAheadBytes = 2048;  // what a stream of small blocks asks for before it needs it
 // A stream of blocks of 256 works for a hundred cycles on a block, in which memory must not rest. The first cache has too few
@@ -167,6 +166,7 @@ struct Packed45 {
 };
 struct PackedQ4_K : Packed45 {
   static constexpr int kBits = 4, kLines = 35, kScaleLines = 3, kRun = 16;
+  static constexpr bool kWinograd = true;
   static constexpr uint32_t kWideRuns = kRunsOf4Bits, kHalfRuns = 0;
 };
 struct PackedQ5_K : Packed45 {

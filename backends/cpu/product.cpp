@@ -126,6 +126,7 @@ InputForms FormsOf(const HostWeight& weight) {
     forms.per32 |= group == 32;
     forms.per256 |= group == 256;
     forms.packed |= part.panel_bytes > 0;
+    forms.winograd |= part.panel_bytes > 0 && part.format == DType::kQ4_K;
   }
   return forms;
 }
@@ -142,6 +143,8 @@ Inputs TakeInputs(Context& context, InputForms forms, int64_t rows, int64_t k) {
   }
   if (forms.per32) inputs.per32 = Take(context, forms.packed, rows, k, 32, 32);
   if (forms.per256) inputs.per256 = Take(context, forms.packed, rows, k, 256, 16);
+  if (forms.winograd && context.kernels->amd && rows > kStreamedRows)
+    inputs.per256.winograd = context.arena.Take<WinogradCodes>(rows * (k / 256));
   return inputs;
 }
 
@@ -165,7 +168,8 @@ void RoundRow(const Kernels& kernels, const float* values, int64_t row, const In
   if (inputs.per256.blocks) {
     RoundedRows rows = RowsFrom(inputs.per256, row, k, 256);
     for (int64_t at = 0; at < k; at += 256) {
-      kernels.round_block(values + at, const_cast<int8_t*>(rows.codes), const_cast<CodeSums*>(rows.blocks));
+      kernels.round_block(values + at, const_cast<int8_t*>(rows.codes), const_cast<CodeSums*>(rows.blocks),
+                          const_cast<WinogradCodes*>(rows.winograd));
       rows = RowsFrom(rows, rows.rows, k, 256);
     }
   } else if (inputs.per256.codes) {

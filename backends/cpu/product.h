@@ -41,7 +41,8 @@ inline RowBlock RowBlockOf(int64_t rows, int64_t most, int64_t i) {
 // Which forms a weight asks for.
 struct InputForms {
   bool values = false, bf16 = false, per32 = false, per256 = false;
-  bool packed = false;  // the rounded forms as packed weights want them; a weight's quantised parts are all packed, or none
+  bool winograd = false;  // WinogradCodes, where the kernels use them
+  bool packed = false;    // the rounded forms as packed weights want them; a weight's quantised parts are all packed, or none
 };
 InputForms FormsOf(const HostWeight& weight);
 
@@ -54,7 +55,14 @@ Inputs RoundRows(Context& context, const HostWeight& weight, const float* values
 
 // The rows from `row` on; group is 32 or 256.
 inline RoundedRows RowsFrom(const RoundedRows& all, int64_t row, int64_t k, int64_t group) {
-  if (all.blocks) return {all.codes + row * group, nullptr, nullptr, all.rows, nullptr, all.blocks + row};
+  if (all.blocks)
+    return {all.codes + row * group,
+            nullptr,
+            nullptr,
+            all.rows,
+            nullptr,
+            all.blocks + row,
+            all.winograd ? all.winograd + row : nullptr};
   if (all.rows > 0) return {all.codes + row * group, all.scales + row, all.sums + row, all.rows, all.starts + row, nullptr};
   return {all.codes + row * k, all.scales + row * (k / group), all.sums + row * (k / (group == 32 ? 32 : 16))};
 }

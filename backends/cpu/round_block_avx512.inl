@@ -1,7 +1,7 @@
 // Activations for packed panels, with AVX-512. Included by kernels_avx512.cpp inside its unnamed namespace.
 
 // 256 values to codes, and what packed kernels ask of them beside (kernels.h), in the order that packed_avx512.inl tells.
-void RoundBlock(const float* x, int8_t* codes, CodeSums* sums) {
+void RoundBlock(const float* x, int8_t* codes, CodeSums* sums, WinogradCodes* winograd) {
   const __m512i one = _mm512_set1_epi8(1), zero = _mm512_setzero_si512(), magnitude = _mm512_set1_epi32(0x7fffffff);
   __m512i max = zero;  // magnitudes order like their bits; NaN and infinity come last
   for (int i = 0; i < 256; i += 16) max = _mm512_max_epu32(max, _mm512_and_si512(Load512(x + i), magnitude));
@@ -48,4 +48,5 @@ void RoundBlock(const float* x, int8_t* codes, CodeSums* sums) {
   sums->runs = (most <= 2 * (32767 / 15) ? kRunsOf4Bits : 0) | (most <= 2 * (32767 / 31) ? kRunsOf5Bits : 0) |
                (_mm512_reduce_max_epi32(most16) <= 32767 / 32 ? kRunsOf6Bits : 0) |
                (_mm512_reduce_max_epi32(both16) <= 2 * (32767 / 31) ? kHalvesOf5Bits : 0);
+  if (winograd) RoundWinograd(codes, *sums, winograd);
 }

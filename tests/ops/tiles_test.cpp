@@ -49,35 +49,54 @@ class Panels {
 class Rounded {
  public:
   Rounded(const Kernels& kernels, const std::vector<float>& values, int64_t rows)
-      : codes_(static_cast<size_t>(rows * kColumns)), sums_(static_cast<size_t>(rows * kColumns / 256)), rows_(rows) {
+      : codes_(static_cast<size_t>(rows * kColumns)),
+        sums_(static_cast<size_t>(rows * kColumns / 256)),
+        winograd_(kernels.amd ? sums_.size() : 0),
+        rows_(rows) {
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t b = 0; b < kColumns / 256; ++b)
         kernels.round_block(values.data() + row * kColumns + b * 256, codes_.data() + (b * rows + row) * 256,
-                            &sums_[static_cast<size_t>(b * rows + row)]);
+                            &sums_[static_cast<size_t>(b * rows + row)],
+                            kernels.amd ? &winograd_[static_cast<size_t>(b * rows + row)] : nullptr);
   }
-  RoundedRows From(int64_t row) const { return {codes_.data() + row * 256, nullptr, nullptr, rows_, nullptr, sums_.data() + row}; }
+  RoundedRows From(int64_t row) const {
+    return {codes_.data() + row * 256,
+            nullptr,
+            nullptr,
+            rows_,
+            nullptr,
+            sums_.data() + row,
+            winograd_.empty() ? nullptr : winograd_.data() + row};
+  }
 
  private:
   std::vector<int8_t> codes_;
   std::vector<CodeSums> sums_;
+  std::vector<WinogradCodes> winograd_;
   int64_t rows_;
 };
 
 class Tiles : public testing::TestWithParam<Case> {};
 
-// Rows whose runs of 32 fit in 16 bits, those of which only shorter ones do, and some of each.
+// Rows whose runs of 32 fit in 16 bits, those of which only shorter ones do, and some of each; and rows of which few values are
+// nearly the largest (winograd_avx512.inl), but for three blocks where all are.
 TEST_P(Tiles, AreTheSameBitsForBothMakers) {
   if (DetectIsa() < Isa::kAvx512) GTEST_SKIP() << "this processor has no AVX-512 with VNNI";
   const Case c = GetParam();
   const Panels panels(c.format);
   Random random(31);
-  std::vector<float> plain = random.Values(kMostRows * kColumns), large = plain, halves = plain, mixed = plain;
+  std::vector<float> plain = random.Values(kMostRows * kColumns), large = plain, halves = plain, mixed = plain, peaked = plain;
   for (size_t i = 0; i < plain.size(); ++i) {
     large[i] = 0.9f + 0.1f * std::abs(plain[i]) / 8;
     halves[i] = i % 256 == 0 ? 1.0f : 0.45f + 0.05f * plain[i] / 8;
-    if (i / kColumns % 5 == 0) mixed[i] = i / kColumns % 2 == 0 ? large[i] : halves[i];
+    const size_t row = i / kColumns;
+    if (row % 5 == 0) mixed[i] = row % 2 == 0 ? large[i] : halves[i];
+    peaked[i] = plain[i] * std::abs(plain[i]);
+    if (i / 256 == 3 * 20) peaked[i] = large[i];
+    if (i / 256 == 3 * 21 + 1) peaked[i] = -large[i];
+    if (i / 256 == 3 * 22 + 2) peaked[i] = i % 3 == 0 ? 1.0f : -0.95f;
   }
-  for (const auto* const values : {&plain, &large, &halves, &mixed})
+  for (const auto* const values : {&plain, &large, &halves, &mixed, &peaked})
     for (int64_t rows = 1; rows <= kMostRows; rows += rows < 20 ? 1 : 5) {
       for (const int count : {1, 2}) {
         std::vector<float> y[2];
